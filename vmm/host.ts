@@ -1,0 +1,95 @@
+/**
+ * The contract between the agent's loop and whatever runs machines: libvirt (libvirt-host.ts) or nothing at all
+ * (sim-host.ts). One suite of cases runs against both (test/contract/host). Every call is idempotent: asked for what
+ * already is, it succeeds; so a killed agent simply asks again.
+ *
+ * Errors are HdcsError: `storage_full`, `not_found` (image or machine), `start_failed` (QEMU's own words in the text),
+ * `timeout`, `unreachable` (libvirt away: the host renews its connection and says `reread`), `invalid`.
+ */
+import type { HostFacts, HostUsage } from './report.ts'
+import type { ImageSpec, MachineSpec, NetworkSpec } from './spec.ts'
+
+/** A domain that runs (domains are transient: one that does not run is only its overlay). */
+export interface FoundMachine {
+  id: string
+  name: string
+  incarnation: number
+  power: 'running' | 'paused'
+  graphics: { host: string; port: number } | null
+  /** Whether the guest agent's channel is open right now. */
+  agentConnected: boolean
+}
+
+export interface FoundOverlay {
+  machineId: string
+  incarnation: number
+}
+
+export interface FoundImage {
+  id: string
+  virtualBytes: number
+  storedBytes: number
+  sha256: string
+}
+
+export type HostEvent =
+  | { type: 'started' | 'paused' | 'resumed'; machineId: string }
+  | { type: 'stopped'; machineId: string; because: 'wished' | 'guest' | 'crashed' }
+  /** The guest agent's port was opened or closed by the guest. */
+  | { type: 'agent'; machineId: string; connected: boolean }
+  /** A SPICE main channel came or went: the number now connected. */
+  | { type: 'clients'; machineId: string; clients: number }
+  /** Events may have been missed (connection renewed): list everything anew. */
+  | { type: 'reread' }
+
+/** Progress of long work: 0 to 100 and the step at hand. */
+export type Progress = (percent: number, text: string) => void
+
+export interface Host extends AsyncDisposable {
+  /** Runs a guest on KVM with a deadline once (cached for the life of the process) to know whether KVM works. */
+  facts(): Promise<HostFacts>
+  usage(): Promise<HostUsage>
+  /** Machines, overlays and images of this installation only. */
+  machines(): Promise<FoundMachine[]>
+  overlays(): Promise<FoundOverlay[]>
+  images(): Promise<FoundImage[]>
+
+  /** Builds or fetches, checks, converts, seals; leaves nothing behind when it fails or is aborted. */
+  imageMake(image: ImageSpec, progress: Progress, signal: AbortSignal): Promise<FoundImage>
+  /** @throws HdcsError `conflict` while an overlay stands on it. */
+  imageRemove(id: string): Promise<void>
+
+  networkEnsure(network: NetworkSpec): Promise<void>
+
+  overlayMake(machine: Pick<MachineSpec, 'id' | 'incarnation' | 'imageId' | 'hardware'>): Promise<void>
+  overlayRemove(overlay: FoundOverlay): Promise<void>
+
+  /** Returns when QEMU runs, not when the guest is ready. */
+  machineStart(spec: MachineSpec): Promise<FoundMachine>
+  /** Cuts the power; returns when the domain is gone. */
+  machineDestroy(id: string): Promise<void>
+  /** Asks the guest (agent, else ACPI) and returns at once. */
+  machineShutdown(id: string): Promise<void>
+  machinePause(id: string): Promise<void>
+  machineResume(id: string): Promise<void>
+  machineReboot(id: string): Promise<void>
+  machineReset(id: string): Promise<void>
+  /** PNG. */
+  machineScreenshot(id: string): Promise<Uint8Array>
+  /** True when the guest agent answers a ping within the deadline. */
+  agentPing(id: string, timeoutMs: number): Promise<boolean>
+  /** Sets the SPICE password; connected clients stay. */
+  graphicsAdmit(id: string, password: string, validUntil: Date): Promise<void>
+
+  /** Everything from the call on; one consumer. Ends when the host is disposed. */
+  events(): AsyncIterable<HostEvent>
+}
+
+/** What a host implementation is made with. */
+export interface HostOptions {
+  installationId: string
+  /** Holds `images/`, `overlays/`, `cache/`: on shared storage the same path on every host of a cluster. */
+  folder: string
+  /** Opens an uploaded image as a stream of bytes; the agent supplies it (it has the address and the key). */
+  fetchImage(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
+}

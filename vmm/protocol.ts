@@ -1,0 +1,26 @@
+/**
+ * What agent and control plane say to each other: JSON text messages over the one WebSocket that the agent opens to
+ * `/api/v1/agent` with `Authorization: Bearer <agent key>`. Either side may lose the connection at any moment: the
+ * agent dials again, says hello and reports everything; the control plane then sends the whole wish.
+ */
+import type { HostReport, ImageReport, MachineReport, Trouble } from './report.ts'
+import type { HostSpec, ImageSpec, MachineSpec, Operation } from './spec.ts'
+
+export const protocolVersion = 1
+
+/** Heartbeat of the agent. A host silent for `suspect` and `lost` periods is called so (broker/hosts.ts). */
+export const beatMs = 3_000
+
+export type ToAgent =
+  /** The whole wish: what is not named shall not be. */
+  | { type: 'wish'; spec: HostSpec }
+  /** Only what changed; `gone` names machines and images that shall not be any more. */
+  | { type: 'change'; machines: MachineSpec[]; images: ImageSpec[]; gone: string[] }
+  | { type: 'operate'; operation: Operation }
+
+export type FromAgent =
+  | { type: 'hello'; protocol: number; host: HostReport }
+  /** `full`: everything there is (after hello); else only what changed. `gone`: machines with neither domain nor disk any more. */
+  | { type: 'report'; full: boolean; machines: MachineReport[]; images: ImageReport[]; gone: string[] }
+  | { type: 'beat'; host: HostReport | null }
+  | { type: 'operated'; operationId: string; trouble: Trouble | null; /** Base64 of a PNG for `screenshot`. */ data: string | null }

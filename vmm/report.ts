@@ -1,0 +1,75 @@
+/** What a host says of itself. Facts only: nothing here is a wish, and the control plane believes nothing else. */
+import type { ErrorCode } from '../lib/errors.ts'
+
+export interface Trouble {
+  code: ErrorCode
+  /** For an administrator: what happened, in libvirt's words where they help, and what to do next. */
+  text: string
+}
+
+export interface MachineReport {
+  id: string
+  /** The spec's generation that was in force when this was observed. */
+  generation: number
+  /** The overlay that exists; null before it was made and after it was destroyed. */
+  incarnation: number | null
+  power: 'running' | 'paused' | 'stopped'
+  /** Why it stands still: `guest` shut itself down; `crashed` includes a killed QEMU. Null while it runs or never ran. */
+  stopped: 'wished' | 'guest' | 'crashed' | null
+  /** The guest answered since this boot (or runs, as `readyWhen` says). */
+  ready: boolean
+  /** What the agent is at, for the person who waits. Null when the spec is met. */
+  step: 'queued' | 'making disk' | 'starting' | 'booting' | 'stopping' | 'removing' | null
+  /** 1 is next; null when not queued. */
+  queuePlace: number | null
+  /** Where SPICE listens, as the gateway reaches it. */
+  graphics: { host: string; port: number; /** The password in force. */ serial: number } | null
+  /** SPICE main channels connected right now. */
+  clients: number
+  trouble: Trouble | null
+}
+
+export interface ImageReport {
+  id: string
+  attempt: number
+  state: 'waiting' | 'making' | 'ready' | 'failed'
+  /** 0 to 100. */
+  progress: number
+  /** The step at hand, or the last line of the builder. */
+  text: string
+  virtualBytes: number | null
+  storedBytes: number | null
+  sha256: string | null
+  trouble: Trouble | null
+}
+
+export interface HostFacts {
+  hostName: string
+  kernel: string
+  libvirtVersion: string
+  qemuVersion: string
+  cpuModel: string
+  cpus: number
+  memoryBytes: number
+  /** `tcg` is emulation: an order slower. `acceleratorReason` then says why KVM is not used. */
+  accelerator: 'kvm' | 'tcg'
+  acceleratorReason: string | null
+  simulated: boolean
+}
+
+export interface HostUsage {
+  /** 0 to 1 over the last period. */
+  cpu: number
+  memoryUsedBytes: number
+  storageTotalBytes: number
+  storageFreeBytes: number
+}
+
+export interface HostReport {
+  facts: HostFacts
+  /** Desktops of the reference profile it can run at once. */
+  capacity: number
+  usage: HostUsage
+  /** libvirt, network, storage: what an administrator should know. Empty is well. */
+  troubles: Trouble[]
+}

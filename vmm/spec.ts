@@ -1,0 +1,79 @@
+/**
+ * What is wished of a host. The control plane writes it, the agent reads it, and nothing else says what a host
+ * should do: the agent compares it with what libvirt says (report.ts) and takes the next step (plan.ts).
+ */
+
+export interface Hardware {
+  vcpus: number
+  memoryBytes: number
+  /** `vga` starts quickest (text guests), `virtio` follows the window's size. */
+  video: 'vga' | 'virtio' | 'qxl'
+  /** Virtual size of the disk; null keeps the template's. Smaller than the template's is refused. */
+  diskBytes: number | null
+  sound: boolean
+}
+
+/** Where a sealed image comes from when the host's storage does not have it yet. */
+export type ImageSource =
+  /** Built on the host from Debian packages by `images/build-<recipe>.sh`. */
+  | { kind: 'recipe'; recipe: 'tiny' | 'desktop' }
+  /** Fetched from the control plane (`GET /api/v1/agents/images/{id}`), checked, converted and sealed. */
+  | { kind: 'upload'; sha256: string; sizeBytes: number; format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso' }
+
+/** One template version, sealed and read-only on the host's storage. */
+export interface ImageSpec {
+  id: string
+  name: string
+  source: ImageSource
+  /** A virtual size above this is refused: a file of one MiB may claim 63 TiB. */
+  maxVirtualBytes: number
+  /** An administrator's "try again": a failed image is made anew when this number grows. */
+  attempt: number
+}
+
+export interface MachineSpec {
+  /** Also the libvirt domain's UUID. */
+  id: string
+  /** Also the libvirt domain's name and the guest's host name: `[a-z0-9-]`, 63 at most. */
+  name: string
+  /** Grows with every change of this spec; a report names the generation it answers. */
+  generation: number
+  /** A machine whose spec is gone is destroyed with its disk; one that is wished stopped keeps its disk. */
+  power: 'running' | 'paused' | 'stopped'
+  /** How long a guest that shall stop is asked politely before its power is cut. 0 cuts at once. */
+  stopGraceMs: number
+  /** The disk's life. Another number: the machine is stopped, its overlay destroyed, and a new one made. */
+  incarnation: number
+  imageId: string
+  hardware: Hardware
+  /** Allocated by the control plane before boot; null: no network. */
+  nic: { mac: string; address: string } | null
+  /** The SPICE password in force; null lets nobody in. `serial` grows with every new password. */
+  graphics: { serial: number; password: string; validUntil: string } | null
+  /** Who waits: a person's start overtakes prewarming in the host's queue. */
+  priority: 'person' | 'prewarm'
+  /** What counts as ready: the guest agent answered, or the domain runs (images without an agent). */
+  readyWhen: 'agent' | 'running'
+  bootTimeoutMs: number
+}
+
+export interface NetworkSpec {
+  /** CIDR, e.g. `10.200.0.0/22`; the first address is the gateway. */
+  subnet: string
+}
+
+/** A thing to be done once, with an answer: what cannot be said as a wished state. */
+export interface Operation {
+  id: string
+  machineId: string
+  name: 'reboot' | 'reset' | 'screenshot'
+}
+
+export interface HostSpec {
+  /** Marks what belongs to this control plane's database: an agent never touches machines and files of another. */
+  installationId: string
+  hostId: string
+  network: NetworkSpec
+  images: ImageSpec[]
+  machines: MachineSpec[]
+}
