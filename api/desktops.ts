@@ -1,0 +1,138 @@
+import { z } from '@hono/zod-openapi'
+import { desktopAct, desktopGet, desktopHistory, desktopList } from '../broker/desktops.ts'
+import { sessionConnect, sessionViewerFile } from '../broker/sessions.ts'
+import { actionSchema, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { taskSchema } from './tasks.ts'
+
+export const desktopActions = ['start', 'shutdown', 'poweroff', 'reboot', 'reset', 'suspend', 'resume', 'release', 'delete'] as const
+
+export const desktopSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    poolId: z.uuid(),
+    poolName: z.string(),
+    kind: z.enum(['floating', 'persistent']),
+    hostId: z.uuid().nullable(),
+    hostName: z.string().nullable(),
+    userId: z.uuid().nullable(),
+    userName: z.string().nullable(),
+    address: z.string().nullable(),
+    templateVersion: z.number().int(),
+    phase: z.enum(['making', 'stopped', 'starting', 'ready', 'paused', 'stopping', 'recycling', 'removing', 'failed', 'unknown']),
+    /** Why it is in this phase, as noted when it came to it. */
+    reason: z.string(),
+    since: timestamp,
+    power: z.enum(['running', 'paused', 'stopped']).nullable(),
+    /** While something is under way: what, how long such things take, and the place in the host's queue. */
+    step: z
+      .object({ name: z.string(), startedAt: timestamp, estimateMs: z.number().int().nullable(), queuePlace: z.number().int().nullable() })
+      .nullable(),
+    session: z.object({ state: z.enum(['connected', 'disconnected']), since: timestamp, clients: z.number().int() }).nullable(),
+    trouble: troubleSchema.nullable(),
+    assignedAt: timestamp.nullable(),
+    madeAt: timestamp,
+    actions: z.array(actionSchema),
+  })
+  .openapi('Desktop')
+
+export const connectSchema = z
+  .object({
+    ticket: z.string(),
+    expiresAt: timestamp,
+    /** Add `&channel=TYPE.ID`; subprotocol `binary`. */
+    webSocketUrl: z.string(),
+    viewerFileUrl: z.string(),
+    usb: z.object({ filter: z.string() }),
+  })
+  .openapi('Connection')
+
+export const desktopRoutes = [
+  route({
+    method: 'get',
+    path: '/api/v1/desktops',
+    operationId: 'desktopList',
+    summary: 'Desktops: your own, or all for administrators',
+    permission: 'self',
+    query: pageQuery.extend({
+      mine: z.stringbool().optional(),
+      poolId: z.uuid().optional(),
+      hostId: z.uuid().optional(),
+      userId: z.uuid().optional(),
+      phase: z.string().optional(),
+      name: z.string().optional(),
+      /** Part of a name, address or person. */
+      search: z.string().max(100).optional(),
+    }),
+    answers: { 200: listOf(desktopSchema) },
+    handle: async ({ broker, principal, query }) => ({ status: 200, body: await desktopList(broker, principal, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/desktops/{id}',
+    operationId: 'desktopGet',
+    summary: 'One desktop',
+    permission: 'self',
+    params: idParams,
+    answers: { 200: desktopSchema },
+    handle: async ({ broker, principal, params }) => ({ status: 200, body: await desktopGet(broker, principal, params.id) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/desktops/{id}/history',
+    operationId: 'desktopHistory',
+    summary: 'Every change of state with its reason, newest first',
+    permission: 'desktop.read',
+    params: idParams,
+    query: pageQuery,
+    answers: {
+      200: listOf(
+        z.object({ at: timestamp, from: z.string().nullable(), to: z.string(), reason: z.string(), userName: z.string().nullable() }),
+      ),
+    },
+    handle: async ({ broker, params, query }) => ({ status: 200, body: await desktopHistory(broker, params.id, query) }),
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/desktops/{id}/actions/{name}',
+    operationId: 'desktopAct',
+    summary: 'Start, stop, reboot, give back …: `actions` of the desktop says what is allowed now',
+    permission: 'self',
+    params: idParams.extend({ name: z.enum(desktopActions) }),
+    answers: { 202: z.object({ task: taskSchema, desktop: desktopSchema }) },
+    handle: async ({ broker, principal, params }) => {
+      const { task, desktop } = await desktopAct(broker, principal, params.id, params.name)
+      return { status: 202, body: { task, desktop }, headers: { location: `/api/v1/tasks/${task.id}` } }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/desktops/{id}/connect',
+    operationId: 'desktopConnect',
+    summary: 'A ticket to the desktop’s screen, good for 60 seconds before its first use',
+    permission: 'desktop.use',
+    params: idParams,
+    answers: { 200: connectSchema },
+    handle: async ({ broker, principal, params, origin }) => ({
+      status: 200,
+      body: await sessionConnect(broker, principal, params.id, origin),
+    }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/desktops/{id}/viewer-file',
+    operationId: 'desktopViewerFile',
+    summary: 'A `.vv` file that opens the same desktop in remote-viewer',
+    permission: 'desktop.use',
+    params: idParams,
+    answers: { 200: z.string().openapi({ format: 'binary', description: 'application/x-virt-viewer' }) },
+    handle: async ({ broker, principal, params, origin }) => {
+      const { fileName, text } = await sessionViewerFile(broker, principal, params.id, origin)
+      const headers = {
+        'content-type': 'application/x-virt-viewer',
+        'content-disposition': `attachment; filename="${fileName}"`,
+      }
+      return { status: 200, body: text, headers }
+    },
+  }),
+]

@@ -1,0 +1,131 @@
+import { z } from '@hono/zod-openapi'
+import { hostGet, hostList, hostRemove, joinTokenMake } from '../broker/hosts.ts'
+import { clusterList, siteList } from '../broker/sites.ts'
+import { actionSchema, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+
+export const hostSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    clusterId: z.uuid(),
+    clusterName: z.string(),
+    siteName: z.string(),
+    state: z.enum(['online', 'suspect', 'lost', 'maintenance', 'joining']),
+    since: timestamp,
+    /** Desktops of the reference profile (1 vCPU, 1 GiB) it can run at once. */
+    capacity: z.number().int(),
+    used: z.object({
+      desktops: z.number().int(),
+      running: z.number().int(),
+      vcpus: z.number().int(),
+      memoryBytes: z.number().int(),
+    }),
+    subnet: z.string(),
+    facts: z
+      .object({
+        hostName: z.string(),
+        kernel: z.string(),
+        libvirtVersion: z.string(),
+        qemuVersion: z.string(),
+        cpuModel: z.string(),
+        cpus: z.number().int(),
+        memoryBytes: z.number().int(),
+        accelerator: z.enum(['kvm', 'tcg']),
+        acceleratorReason: z.string().nullable(),
+        simulated: z.boolean(),
+      })
+      .nullable(),
+    usage: z
+      .object({
+        cpu: z.number(),
+        memoryUsedBytes: z.number().int(),
+        storageTotalBytes: z.number().int(),
+        storageFreeBytes: z.number().int(),
+      })
+      .nullable(),
+    troubles: z.array(troubleSchema),
+    actions: z.array(actionSchema),
+  })
+  .openapi('Host')
+
+const siteSchema = z.object({ id: z.uuid(), name: z.string(), clusters: z.number().int(), hosts: z.number().int() }).openapi('Site')
+const clusterSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    siteId: z.uuid(),
+    siteName: z.string(),
+    hosts: z.number().int(),
+    capacity: z.number().int(),
+    running: z.number().int(),
+  })
+  .openapi('Cluster')
+
+export const hostRoutes = [
+  route({
+    method: 'get',
+    path: '/api/v1/sites',
+    operationId: 'siteList',
+    summary: 'Sites',
+    permission: 'host.read',
+    query: pageQuery.extend({ name: z.string().optional() }),
+    answers: { 200: listOf(siteSchema) },
+    handle: async ({ broker, query }) => ({ status: 200, body: await siteList(broker, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/clusters',
+    operationId: 'clusterList',
+    summary: 'Clusters with their summed capacity',
+    permission: 'host.read',
+    query: pageQuery.extend({ name: z.string().optional() }),
+    answers: { 200: listOf(clusterSchema) },
+    handle: async ({ broker, query }) => ({ status: 200, body: await clusterList(broker, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/hosts',
+    operationId: 'hostList',
+    summary: 'Hosts with state, capacity and what they use',
+    permission: 'host.read',
+    query: pageQuery.extend({ name: z.string().optional(), clusterId: z.uuid().optional() }),
+    answers: { 200: listOf(hostSchema) },
+    handle: async ({ broker, principal, query }) => ({ status: 200, body: await hostList(broker, principal, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/hosts/{id}',
+    operationId: 'hostGet',
+    summary: 'One host',
+    permission: 'host.read',
+    params: idParams,
+    answers: { 200: hostSchema },
+    handle: async ({ broker, principal, params }) => ({ status: 200, body: await hostGet(broker, principal, params.id) }),
+  }),
+  route({
+    method: 'delete',
+    path: '/api/v1/hosts/{id}',
+    operationId: 'hostRemove',
+    summary: 'Forget a host that is lost or empty; refused while desktops are on it',
+    permission: 'host.write',
+    params: idParams,
+    answers: { 204: null },
+    handle: async ({ broker, principal, params }) => {
+      await hostRemove(broker, principal, params.id)
+      return { status: 204, body: undefined }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/hosts/join-tokens',
+    operationId: 'joinTokenMake',
+    summary: 'A one-time token with which a new host’s agent joins a cluster',
+    permission: 'host.write',
+    body: z.object({ clusterId: z.uuid().optional(), minutes: z.number().int().min(1).max(1440).default(60) }),
+    answers: { 201: z.object({ token: z.string(), expiresAt: timestamp, command: z.string() }) },
+    handle: async ({ broker, principal, body, origin }) => ({
+      status: 201,
+      body: await joinTokenMake(broker, principal, body, origin),
+    }),
+  }),
+]

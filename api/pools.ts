@@ -1,0 +1,176 @@
+import { z } from '@hono/zod-openapi'
+import { desktopClaimFor } from '../broker/assignments.ts'
+import { entitlementGet, entitlementSet } from '../broker/entitlements.ts'
+import { poolCreate, poolDelete, poolGet, poolList, poolUpdate } from '../broker/pools.ts'
+import { desktopSchema } from './desktops.ts'
+import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
+import { taskSchema } from './tasks.ts'
+
+const MiB = 2 ** 20
+export const hardwareSchema = z
+  .object({
+    vcpus: z.number().int().min(1).max(64),
+    memoryBytes: z.number().int().min(64 * MiB).max(1024 * 1024 * MiB),
+    video: z.enum(['vga', 'virtio', 'qxl']),
+    diskBytes: z.number().int().positive().nullable(),
+    sound: z.boolean(),
+  })
+  .openapi('Hardware')
+
+const poolSettings = z.object({
+  name: nameSchema,
+  description: z.string().max(500),
+  kind: z.enum(['floating', 'persistent']),
+  templateId: z.uuid(),
+  /** null: always the newest sealed version. */
+  templateVersion: z.number().int().positive().nullable(),
+  minSize: z.number().int().min(0).max(10_000),
+  maxSize: z.number().int().min(0).max(10_000),
+  /** Running, unclaimed desktops kept ready. */
+  warm: z.number().int().min(0).max(10_000),
+  /** Made, stopped desktops kept besides. */
+  cold: z.number().int().min(0).max(10_000),
+  maxPerUser: z.number().int().min(1).max(100),
+  /** Unset fields come from the template. */
+  hardware: hardwareSchema.partial(),
+  start: z.enum(['boot']),
+  enabled: z.boolean(),
+})
+
+export const poolSchema = poolSettings
+  .extend({
+    id: z.uuid(),
+    templateName: z.string(),
+    /** The version new desktops are made from; null while none is sealed. */
+    currentVersion: z.number().int().nullable(),
+    hardware: hardwareSchema,
+    /** `restrained`: too many failures, refilling pauses until `restrainedUntil`. */
+    status: z.enum(['ok', 'filling', 'waiting', 'restrained', 'disabled', 'removing']),
+    statusText: z.string(),
+    restrainedUntil: timestamp.nullable(),
+    counts: z.object({
+      total: z.number().int(),
+      ready: z.number().int(),
+      starting: z.number().int(),
+      stopped: z.number().int(),
+      assigned: z.number().int(),
+      connected: z.number().int(),
+      failed: z.number().int(),
+      recycling: z.number().int(),
+    }),
+    /** What a claim would wait for now, from past starts; 0 when one is ready; null when unknown. */
+    estimateMs: z.number().int().nullable(),
+    actions: z.array(actionSchema),
+    createdAt: timestamp,
+  })
+  .openapi('Pool')
+
+const poolCreateBody = poolSettings
+  .partial()
+  .required({ name: true, kind: true, templateId: true })
+  .openapi('PoolCreate')
+
+export const claimSchema = z.object({ task: taskSchema, desktop: desktopSchema })
+
+export const entitlementSchema = z
+  .object({ everyone: z.boolean(), userIds: z.array(z.uuid()), groupIds: z.array(z.uuid()) })
+  .openapi('Entitlements')
+
+export const poolRoutes = [
+  route({
+    method: 'get',
+    path: '/api/v1/pools',
+    operationId: 'poolList',
+    summary: 'Pools: those you may use, or all for administrators (`?usable=true` narrows)',
+    permission: 'self',
+    query: pageQuery.extend({ name: z.string().optional(), usable: z.stringbool().optional() }),
+    answers: { 200: listOf(poolSchema) },
+    handle: async ({ broker, principal, query }) => ({ status: 200, body: await poolList(broker, principal, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/pools/{id}',
+    operationId: 'poolGet',
+    summary: 'One pool',
+    permission: 'self',
+    params: idParams,
+    answers: { 200: poolSchema },
+    handle: async ({ broker, principal, params }) => ({ status: 200, body: await poolGet(broker, principal, params.id) }),
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/pools',
+    operationId: 'poolCreate',
+    summary: 'Make a pool of desktops from a template',
+    permission: 'pool.write',
+    body: poolCreateBody,
+    answers: { 201: poolSchema },
+    handle: async ({ broker, principal, body }) => ({ status: 201, body: await poolCreate(broker, principal, body) }),
+  }),
+  route({
+    method: 'patch',
+    path: '/api/v1/pools/{id}',
+    operationId: 'poolUpdate',
+    summary: 'Change a pool; hardware applies to desktops made or recycled from now on',
+    permission: 'pool.write',
+    params: idParams,
+    body: poolSettings.omit({ kind: true, templateId: true }).partial(),
+    answers: { 200: poolSchema },
+    handle: async ({ broker, principal, params, body }) => ({
+      status: 200,
+      body: await poolUpdate(broker, principal, params.id, body),
+    }),
+  }),
+  route({
+    method: 'delete',
+    path: '/api/v1/pools/{id}',
+    operationId: 'poolDelete',
+    summary: 'Remove a pool with its desktops; refused while people have desktops in it, unless forced',
+    permission: 'pool.write',
+    params: idParams,
+    query: z.object({ force: z.stringbool().default(false) }),
+    answers: { 202: z.object({ task: taskSchema }) },
+    handle: async ({ broker, principal, params, query }) => {
+      const task = await poolDelete(broker, principal, params.id, query.force)
+      return { status: 202, body: { task }, headers: { location: `/api/v1/tasks/${task.id}` } }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/pools/{id}/claim',
+    operationId: 'poolClaim',
+    summary: 'Get a desktop of this pool: your own if you have one, else the readiest',
+    permission: 'desktop.use',
+    params: idParams,
+    answers: { 200: claimSchema, 202: claimSchema },
+    handle: async ({ broker, principal, params }) => {
+      const { task, desktop } = await desktopClaimFor(broker, principal, params.id)
+      const headers = { location: `/api/v1/tasks/${task.id}` }
+      return { status: task.state === 'succeeded' ? 200 : 202, body: { task, desktop }, headers }
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/pools/{id}/entitlements',
+    operationId: 'entitlementGet',
+    summary: 'Who may use this pool',
+    permission: 'pool.read',
+    params: idParams,
+    answers: { 200: entitlementSchema },
+    handle: async ({ broker, params }) => ({ status: 200, body: await entitlementGet(broker, params.id) }),
+  }),
+  route({
+    method: 'put',
+    path: '/api/v1/pools/{id}/entitlements',
+    operationId: 'entitlementSet',
+    summary: 'Say who may use this pool; what is not named may not',
+    permission: 'entitlement.write',
+    params: idParams,
+    body: entitlementSchema.partial(),
+    answers: { 200: entitlementSchema },
+    handle: async ({ broker, principal, params, body }) => ({
+      status: 200,
+      body: await entitlementSet(broker, principal, params.id, body),
+    }),
+  }),
+]

@@ -1,0 +1,77 @@
+/**
+ * A route is a value: everything a reader, the document, the client and the rights table need stands in it, and its
+ * handler calls one room. `app.ts` mounts routes, `openapi.ts` prints them, `client.ts` calls them.
+ */
+import { z } from '@hono/zod-openapi'
+import type { Permission } from '../auth/policy.ts'
+import type { Principal } from '../auth/principal.ts'
+import type { Broker } from '../broker/broker.ts'
+
+type Schema = z.ZodType
+/** Status → body schema; null for no body. */
+type Answers = Partial<Record<200 | 201 | 202 | 204, Schema | null>>
+type Output<S> = S extends Schema ? z.output<S> : undefined
+type InputOf<S> = S extends Schema ? z.output<S> : Record<string, never>
+
+export type Answer<A extends Answers> = {
+  [S in keyof A]: { status: S; body: A[S] extends Schema ? z.input<A[S]> : undefined; headers?: Record<string, string> }
+}[keyof A]
+
+export interface Call<P, Q, B> {
+  params: InputOf<P>
+  query: InputOf<Q>
+  body: Output<B>
+  /** Who asks. Public routes get a principal of nobody: `permissions` is empty. */
+  principal: Principal
+  broker: Broker
+  /** Ends when the client goes away. */
+  signal: AbortSignal
+  requestId: string
+  /** For the audit trail and rate limits. */
+  clientAddress: string
+  /** `http://host:port` as the client sees us. */
+  origin: string
+}
+
+export interface Route<P = unknown, Q = unknown, B = unknown, A extends Answers = Answers> {
+  method: 'get' | 'post' | 'put' | 'patch' | 'delete'
+  path: `/api/v1/${string}`
+  /** Noun first; also the name of the client's function and, with a dash, of the CLI's command. */
+  operationId: string
+  summary: string
+  permission: Permission | 'public'
+  params?: P
+  query?: Q
+  body?: B
+  answers: A
+  handle(call: Call<P, Q, B>): Promise<Answer<A>>
+}
+
+/** Infers the types of a route from its schemas. */
+export function route<
+  P extends Schema | undefined = undefined,
+  Q extends Schema | undefined = undefined,
+  B extends Schema | undefined = undefined,
+  const A extends Answers = Answers,
+>(value: Route<P, Q, B, A>): Route<P, Q, B, A> {
+  return value
+}
+
+export const idParams = z.object({ id: z.uuid() })
+export const timestamp = z.iso.datetime().openapi({ description: 'RFC 3339, UTC' })
+export const nameSchema = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'lower-case letters, digits and dashes, 40 at most')
+
+/** `?limit=&cursor=` of every list. */
+export const pageQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(100),
+  cursor: z.string().max(200).optional(),
+})
+
+export const listOf = <S extends Schema>(item: S) => z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+
+/** What may be done with a thing, each refused action with its reason: pages show it and decide nothing. */
+export const actionSchema = z.object({ name: z.string(), allowed: z.boolean(), reason: z.string().optional() })
+
+export const troubleSchema = z.object({ code: z.string(), text: z.string() })

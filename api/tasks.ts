@@ -1,0 +1,85 @@
+import { z } from '@hono/zod-openapi'
+import { taskCancel, taskGet, taskList, taskLog } from '../broker/tasks.ts'
+import { idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+
+export const taskSchema = z
+  .object({
+    id: z.uuid(),
+    kind: z.string(),
+    state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
+    progress: z.number().int().min(0).max(100),
+    steps: z.array(z.object({ name: z.string(), state: z.enum(['done', 'current', 'waiting']), text: z.string().optional() })),
+    error: troubleSchema.nullable(),
+    subject: z.object({ type: z.string(), id: z.string(), name: z.string() }),
+    startAt: timestamp.nullable(),
+    createdAt: timestamp,
+    finishedAt: timestamp.nullable(),
+    /** How long such tasks usually take, from past runs. */
+    estimateMs: z.number().int().nullable(),
+    requestedBy: z.string().nullable(),
+    cancellable: z.boolean(),
+  })
+  .openapi('Task')
+
+export const taskRoutes = [
+  route({
+    method: 'get',
+    path: '/api/v1/tasks',
+    operationId: 'taskList',
+    summary: 'Tasks, newest first: your own, or everybody’s for administrators',
+    permission: 'self',
+    query: pageQuery.extend({
+      state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']).optional(),
+      subjectId: z.string().optional(),
+      mine: z.stringbool().optional(),
+    }),
+    answers: { 200: listOf(taskSchema) },
+    handle: async ({ broker, principal, query }) => ({ status: 200, body: await taskList(broker, principal, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/tasks/{id}',
+    operationId: 'taskGet',
+    summary: 'One task; with `?wait=30s` the answer comes when it reached a final state or the time is over',
+    permission: 'self',
+    params: idParams,
+    query: z.object({
+      wait: z
+        .string()
+        .regex(/^\d{1,3}s$/, 'seconds, as in 30s')
+        .transform(text => Math.min(Number.parseInt(text, 10), 300) * 1000)
+        .optional(),
+    }),
+    answers: { 200: taskSchema },
+    handle: async ({ broker, principal, params, query, signal }) => ({
+      status: 200,
+      body: await taskGet(broker, principal, params.id, query.wait ?? 0, signal),
+    }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/tasks/{id}/log',
+    operationId: 'taskLog',
+    summary: 'What happened in a task, line by line',
+    permission: 'self',
+    params: idParams,
+    answers: { 200: z.object({ items: z.array(z.object({ at: timestamp, text: z.string() })) }) },
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: { items: await taskLog(broker, principal, params.id) },
+    }),
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/tasks/{id}/cancel',
+    operationId: 'taskCancel',
+    summary: 'Stop a task that has not ended; what it began is undone',
+    permission: 'self',
+    params: idParams,
+    answers: { 200: taskSchema },
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await taskCancel(broker, principal, params.id),
+    }),
+  }),
+]

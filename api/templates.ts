@@ -1,0 +1,175 @@
+import { z } from '@hono/zod-openapi'
+import {
+  templateCreate,
+  templateDelete,
+  templateGet,
+  templateList,
+  templateUpdate,
+  versionAdd,
+  versionDelete,
+  versionRetry,
+} from '../broker/templates.ts'
+import { hardwareSchema } from './pools.ts'
+import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { taskSchema } from './tasks.ts'
+
+export const recipes = ['tiny', 'desktop'] as const
+export const uploadFormats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx', 'iso'] as const
+
+/** Either built on the host from Debian packages, or uploaded (`PUT …/upload` follows). */
+const sourceSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('recipe'), recipe: z.enum(recipes) }),
+  z.object({
+    kind: z.literal('upload'),
+    format: z.enum(uploadFormats),
+    sizeBytes: z.number().int().positive(),
+    /** Of the file as uploaded, lower-case hex. */
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  }),
+])
+
+export const versionSchema = z
+  .object({
+    id: z.uuid(),
+    number: z.number().int(),
+    /** `uploading` waits for the file; `sealed` can be used; `failed` says why in `trouble`. */
+    state: z.enum(['uploading', 'making', 'sealed', 'failed']),
+    progress: z.number().int(),
+    text: z.string(),
+    source: sourceSchema,
+    notes: z.string(),
+    virtualBytes: z.number().int().nullable(),
+    storedBytes: z.number().int().nullable(),
+    sha256: z.string().nullable(),
+    desktops: z.number().int(),
+    trouble: troubleSchema.nullable(),
+    createdAt: timestamp,
+    actions: z.array(actionSchema),
+  })
+  .openapi('TemplateVersion')
+
+export const templateSchema = z
+  .object({
+    id: z.uuid(),
+    name: z.string(),
+    description: z.string(),
+    hardware: hardwareSchema,
+    readyWhen: z.enum(['agent', 'running']),
+    versions: z.array(versionSchema),
+    pools: z.number().int(),
+    desktops: z.number().int(),
+    createdAt: timestamp,
+    actions: z.array(actionSchema),
+  })
+  .openapi('Template')
+
+const versionBody = z.object({ source: sourceSchema, notes: z.string().max(2000).default('') })
+const withTask = z.object({ template: templateSchema, task: taskSchema })
+
+export const templateRoutes = [
+  route({
+    method: 'get',
+    path: '/api/v1/templates',
+    operationId: 'templateList',
+    summary: 'Templates with their versions',
+    permission: 'template.read',
+    query: pageQuery.extend({ name: z.string().optional() }),
+    answers: { 200: listOf(templateSchema) },
+    handle: async ({ broker, principal, query }) => ({ status: 200, body: await templateList(broker, principal, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/templates/{id}',
+    operationId: 'templateGet',
+    summary: 'One template',
+    permission: 'template.read',
+    params: idParams,
+    answers: { 200: templateSchema },
+    handle: async ({ broker, principal, params }) => ({ status: 200, body: await templateGet(broker, principal, params.id) }),
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/templates',
+    operationId: 'templateCreate',
+    summary: 'A new template with its first version: built by recipe, or waiting for an upload',
+    permission: 'template.write',
+    body: versionBody.extend({
+      name: nameSchema,
+      description: z.string().max(500).default(''),
+      hardware: hardwareSchema.partial().default({}),
+      readyWhen: z.enum(['agent', 'running']).default('agent'),
+    }),
+    answers: { 202: withTask },
+    handle: async ({ broker, principal, body }) => {
+      const made = await templateCreate(broker, principal, body)
+      return { status: 202, body: made, headers: { location: `/api/v1/tasks/${made.task.id}` } }
+    },
+  }),
+  route({
+    method: 'patch',
+    path: '/api/v1/templates/{id}',
+    operationId: 'templateUpdate',
+    summary: 'Change description and default hardware',
+    permission: 'template.write',
+    params: idParams,
+    body: z.object({ description: z.string().max(500), hardware: hardwareSchema.partial() }).partial(),
+    answers: { 200: templateSchema },
+    handle: async ({ broker, principal, params, body }) => ({
+      status: 200,
+      body: await templateUpdate(broker, principal, params.id, body),
+    }),
+  }),
+  route({
+    method: 'delete',
+    path: '/api/v1/templates/{id}',
+    operationId: 'templateDelete',
+    summary: 'Remove a template; refused while a pool or a desktop uses it',
+    permission: 'template.write',
+    params: idParams,
+    answers: { 204: null },
+    handle: async ({ broker, principal, params }) => {
+      await templateDelete(broker, principal, params.id)
+      return { status: 204, body: undefined }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/templates/{id}/versions',
+    operationId: 'versionAdd',
+    summary: 'A new version: built by recipe, or waiting for an upload',
+    permission: 'template.write',
+    params: idParams,
+    body: versionBody,
+    answers: { 202: withTask },
+    handle: async ({ broker, principal, params, body }) => {
+      const made = await versionAdd(broker, principal, params.id, body)
+      return { status: 202, body: made, headers: { location: `/api/v1/tasks/${made.task.id}` } }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/templates/{id}/versions/{number}/retry',
+    operationId: 'versionRetry',
+    summary: 'Make a failed version anew',
+    permission: 'template.write',
+    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    answers: { 202: withTask },
+    handle: async ({ broker, principal, params }) => {
+      const made = await versionRetry(broker, principal, params.id, params.number)
+      return { status: 202, body: made, headers: { location: `/api/v1/tasks/${made.task.id}` } }
+    },
+  }),
+  route({
+    method: 'delete',
+    path: '/api/v1/templates/{id}/versions/{number}',
+    operationId: 'versionDelete',
+    summary: 'Remove a version; refused while a desktop stands on it',
+    permission: 'template.write',
+    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    answers: { 200: templateSchema },
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await versionDelete(broker, principal, params.id, params.number),
+    }),
+  }),
+]
