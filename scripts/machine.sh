@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# machine.sh run|test : the part of the preparation that needs root: Debian packages, the user QEMU runs as, a running libvirtd.
+# Looks first, as whoever calls it; only when something is missing it becomes root (sudo).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+mode=${1:-run}
+export HDCS_BOOTSTRAP_LOG=${HDCS_BOOTSTRAP_LOG:-$PWD/bootstrap.log}
+. scripts/say.sh
+
+packages=(
+  libvirt-daemon libvirt-daemon-driver-qemu # the daemon and its QEMU driver; its units only where there is a systemd
+  qemu-system-x86 qemu-utils                # machines and their disks
+  dnsmasq-base iptables nftables iproute2   # the desktops' network
+  procps util-linux ca-certificates
+)
+# chromium and a Chinese font: the pages as people see them; the rest: a native viewer on a screen of its own.
+testPackages=(chromium fonts-dejavu-core fonts-wqy-zenhei virt-viewer xvfb)
+
+systemd() { [ -d /run/systemd/system ]; }
+
+packages_wanted() {
+  printf '%s\n' "${packages[@]}"
+  ! systemd || printf '%s\n' libvirt-daemon-system
+  [ "$mode" != test ] || printf '%s\n' "${testPackages[@]}"
+  # What the recipes of the guest images need, one name a line.
+  sed -e 's/#.*//' -e 's/[[:space:]]//g' -e '/^$/d' images/packages.txt
+}
+
+packages_missing() {
+  comm -23 <(packages_wanted | sort -u) \
+    <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null | sed -n 's/^installed //p' | sort -u)
+}
+
+# A socket file proves nothing (a killed daemon leaves it): somebody must accept. Without the right to connect, it lives.
+answers() {
+  perl -MSocket -MErrno=EACCES -e '
+    for (@ARGV) {
+      socket(my $s, PF_UNIX, SOCK_STREAM, 0) or next;
+      exit 0 if connect($s, pack_sockaddr_un($_)) || $! == EACCES;
+    }
+    exit 1' "$@"
+}
+libvirt_answers() { answers /run/libvirt/libvirt-sock /run/libvirt/virtqemud-sock; }
+
+packages_install() {
+  local missing=$1 policy=/usr/sbin/policy-rc.d made=
+  export DEBIAN_FRONTEND=noninteractive
+  # Maintainer scripts start daemons; where nothing supervises them that fails or leaves strays. A policy that is there
+  # already belongs to somebody else and stays; one of ours that a killed run left behind goes too.
+  if ! systemd && { [ ! -e "$policy" ] || grep -q 'made by hdcs' "$policy"; }; then
+    made=$policy
+    printf '#!/bin/sh\n# made by hdcs scripts/machine.sh while it installs packages\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
+  ADVICE='The Debian mirror did not answer: check the network (and /etc/apt/sources.list), then say it again.'
+  step 'asking the Debian mirror what it has' \
+    apt-get -q -o APT::Update::Error-Mode=any -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 update
+  ADVICE="Try it by hand: apt-get install --no-install-recommends $(echo $missing)"
+  step "installing $(wc -w <<<"$missing") Debian packages with what they need: $(echo $missing | cut -c -70)…" \
+    apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 \
+    -o DPkg::Options::=--force-confold install $missing
+  [ -z "$made" ] || { rm -f "$made" && trap - EXIT; }
+}
+
+# Debian's libvirt will not load its QEMU driver without this user; the package that makes it (libvirt-daemon-system) wants an init.
+qemu_user_make() {
+  { getent group libvirt-qemu >/dev/null || groupadd --system libvirt-qemu; } &&
+    useradd --system --gid libvirt-qemu --no-create-home --home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu &&
+    { ! getent group kvm >/dev/null || usermod --append --groups kvm libvirt-qemu; }
+}
+
+libvirt_start_by_systemd() {
+  systemctl enable --now libvirtd.service || systemctl enable --now virtqemud.socket virtnetworkd.socket virtstoraged.socket virtlogd.socket
+}
+
+# Without an init: two daemons that outlive us, each under a small process that reaps what it leaves.
+libvirt_start_by_hand() {
+  local daemon
+  mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt/qemu || return
+  for daemon in virtlogd libvirtd; do
+    answers "/run/libvirt/$daemon-sock" || setsid -f perl scripts/reaper.pl "$daemon" </dev/null >>"/var/log/libvirt/$daemon.out" 2>&1
+  done
+}
+
+# The first start probes QEMU's abilities: seconds; a machine that needs a minute has another trouble.
+libvirt_wait() {
+  local tenths
+  for ((tenths = 0; tenths < 600; tenths++)); do
+    ! libvirt_answers || return 0
+    sleep 0.1
+  done
+  echo 'no answer on /run/libvirt/libvirt-sock within 60 s; the daemon says:'
+  if systemd; then journalctl -n 20 --no-pager -u libvirtd; else tail -n 20 /var/log/libvirt/*.out; fi
+  return 1
+}
+
+libvirt_start() {
+  if systemd; then libvirt_start_by_systemd; else libvirt_start_by_hand; fi && libvirt_wait
+}
+
+missing=$(packages_missing)
+[ -n "$missing" ] || ! getent passwd libvirt-qemu >/dev/null || ! libvirt_answers || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null || refuse 'this machine lacks packages or a running libvirtd: run this once as root, or install sudo.'
+  printf 'hdcs: preparing the machine needs root (sudo)\n'
+  exec sudo --preserve-env=HDCS_BOOTSTRAP_LOG bash scripts/machine.sh "$mode"
+fi
+if [ -n "$missing" ]; then
+  command -v apt-get >/dev/null || refuse "this is no Debian (no apt-get); install what these are called here: $(echo $missing)"
+  packages_install "$missing"
+fi
+getent passwd libvirt-qemu >/dev/null || step 'making the user libvirt-qemu that machines run as' qemu_user_make
+libvirt_answers || ADVICE='libvirtd did not start: the lines above say why.' step 'starting libvirt' libvirt_start
