@@ -79,7 +79,7 @@ libvirt_start_by_hand() {
   local daemon
   mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt/qemu || return
   for daemon in virtlogd libvirtd; do
-    answers "/run/libvirt/$daemon-sock" || setsid -f perl scripts/reaper.pl "$daemon" </dev/null >>"/var/log/libvirt/$daemon.out" 2>&1
+    answers "/run/libvirt/${daemon/libvirtd/libvirt}-sock" || setsid -f perl scripts/reaper.pl "$daemon" </dev/null >>"/var/log/libvirt/$daemon.out" 2>&1
   done
 }
 
