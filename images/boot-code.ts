@@ -1,0 +1,32 @@
+/**
+ * Machine code, made by hand from the .S files beside this one (each says how); test/images/boot.test.ts proves them
+ * equal where an assembler exists. Generated: do not edit.
+ */
+
+/** boot-loader.S: the first sector's code. */
+export const loaderCode = new Uint8Array(
+  Buffer.from(
+    [
+      'eb1a6690000000000000000010007800000000100000000000000000fa31c08ed88ec08ed0bc007cea2d7c0000fbfce4',
+      '920c02e692e88d00668306147c7866c706107c0000002066a1047c6685c0745f663d80000000760666b880000000a30e',
+      '7c662906047ce85c00660fb70e0e7c66010e147c66c1e10766be00000200668b3e087cfa0f0116087d0f20c00c010f22',
+      'c0bb08008edb8ec36766f3a524fe0f22c031c08ed88ec0fb66893e087ceb98fab800108ed88ec08ee08ee88ed0bc00e0',
+      'ea00002010b442be0c7ccd137201c3bee37cac84c07409b40ebb0700cd10ebf2f4ebfd484443533a2074686520626f6f',
+      '74206469736b2063616e6e6f7420626520726561640d0a000f00087d00000000ffff00000092cf00',
+    ].join(''),
+    'hex',
+  ),
+)
+
+/** boot-entry.S: from 32 bit to the unpacked kernel. */
+export const entryCode = new Uint8Array(
+  Buffer.from(
+    [
+      'fafcbf0090ff00c70707a0ff0081c700100000b807b0ff00b9040000008907050010000083c708e2f4bf00b0ff00b883',
+      '000000b9000800008907050000200083c708e2f40f20e083c8200f22e0b80090ff000f22d8b9800000c00f320d000100',
+      '000f300f0115b880ff000f20c00d010000800f22c0ea7c80ff001000b8180000008ed88ec08ed031c08ee08ee8b80000',
+      '0001ffe08d74260000000000000000000000000000000000ffff0000009aaf00ffff00000092cf001f009880ff00',
+    ].join(''),
+    'hex',
+  ),
+)
