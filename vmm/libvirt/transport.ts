@@ -27,7 +27,9 @@ export type Dial = (receiver: TransportReceiver, signal: AbortSignal) => Promise
 export function unixDial(path: string): Dial {
   return (receiver, signal) =>
     new Promise((resolve, reject) => {
-      const socket = connect({ path, signal })
+      const socket = connect(path)
+      const giveUp = () => socket.destroy(new Error('It took too long to answer.'))
+      signal.addEventListener('abort', giveUp, { once: true })
       let failure: Error | null = null
       let drains: (() => void)[] = []
       const drain = () => {
@@ -40,6 +42,8 @@ export function unixDial(path: string): Dial {
       socket.once('error', refuse)
       socket.once('connect', () => {
         socket.off('error', refuse)
+        // From here on the connection ends by `close` only: the signal is a deadline for opening it.
+        signal.removeEventListener('abort', giveUp)
         socket.on('error', error => {
           failure = error
         })
