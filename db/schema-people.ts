@@ -3,6 +3,7 @@ import type { ColumnType, Generated } from 'kysely'
 
 /** jsonb: read as what it holds, written as JSON text. */
 type Json<T> = ColumnType<T, string, string>
+type JsonOrNull<T> = ColumnType<T | null, string | null | undefined, string | null>
 
 export interface PeopleTables {
   user_account: UserTable
@@ -85,8 +86,8 @@ export interface IdempotencyTable {
   started_at: Date
   /** null while the first request is still being worked on. */
   status: number | null
-  headers: Json<Record<string, string>> | null
-  body: Json<unknown> | null
+  headers: JsonOrNull<Record<string, string>>
+  body: JsonOrNull<unknown>
   /** The answer held a secret that is shown once and was not kept. */
   secret: Generated<boolean>
 }

@@ -5,7 +5,7 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => new Date() }
 
-/** Resolves after `ms`, or at once when the signal ends; never keeps a process alive that has nothing else to do. */
+/** Resolves after `ms`, or at once when the signal ends. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise(resolve => {
     if (signal?.aborted) return resolve()
@@ -15,7 +15,6 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       resolve()
     }
     const timer = setTimeout(done, ms)
-    timer.unref?.()
     signal?.addEventListener('abort', done)
   })
 }

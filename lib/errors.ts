@@ -22,21 +22,40 @@ export const errorCodes = [
 ] as const
 export type ErrorCode = (typeof errorCodes)[number]
 
+/** What is wrong with one field of a request: `body.hardware.vcpus`. */
+export interface FieldError {
+  field: string
+  message: string
+}
+
+export interface HdcsErrorOptions extends ErrorOptions {
+  /** When trying again makes sense. */
+  retryAfterSeconds?: number
+  fields?: FieldError[]
+}
+
 /**
  * The one error class of the house.
  * `message` is public: what happened and what to do next. `cause` is private: logged, never sent.
  */
 export class HdcsError extends Error {
   readonly code: ErrorCode
+  readonly retryAfterSeconds: number | undefined
+  readonly fields: FieldError[]
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options: HdcsErrorOptions = {}) {
     super(message, options)
     this.name = 'HdcsError'
     this.code = code
+    this.retryAfterSeconds = options.retryAfterSeconds
+    this.fields = options.fields ?? []
   }
 }
 
 /** Whatever was thrown, as an HdcsError: its own, else `internal` with the original as the private cause. */
-export function asHdcsError(thrown: unknown, message = 'Something went wrong inside HDCS; the log says what.'): HdcsError {
+export function asHdcsError(
+  thrown: unknown,
+  message = 'Something went wrong inside HDCS; the log says what.',
+): HdcsError {
   return thrown instanceof HdcsError ? thrown : new HdcsError('internal', message, { cause: thrown })
 }

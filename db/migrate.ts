@@ -1,0 +1,20 @@
+import { Migrator } from 'kysely/migration'
+import { HdcsError } from '../lib/errors.ts'
+import type { Db } from './connect.ts'
+import * as machines from './migrations/0001-machines.ts'
+import * as people from './migrations/0002-people.ts'
+
+/** In the order of their names; a migration that has landed is never changed. */
+const migrations = { '0001-machines': machines, '0002-people': people }
+
+/**
+ * Brings the database to this program's schema. Any number of processes may call it at once: one does the work, the
+ * others wait for it.
+ *
+ * @throws HdcsError `internal` with PostgreSQL's words as the cause; the failed migration was rolled back.
+ */
+export async function migrateDatabase(db: Db): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
+  const { error } = await migrator.migrateToLatest()
+  if (error) throw new HdcsError('internal', 'The database could not be brought to this version.', { cause: error })
+}

@@ -1,0 +1,55 @@
+import pg from 'pg'
+import { pause } from '../lib/clock.ts'
+
+/** `hdcs_nudge`: a reconciler's name; `hdcs_host`: a host's id; `hdcs_images`, `hdcs_event`, `hdcs_operation`: empty or an id. */
+export type Channel = 'hdcs_nudge' | 'hdcs_host' | 'hdcs_images' | 'hdcs_event' | 'hdcs_operation'
+
+/** Shorter: a restarting PostgreSQL is hammered; longer: pages and agents sleep after it is back. */
+const retryMs = 500
+
+/**
+ * Hears PostgreSQL's notifications on a connection of its own, made again whenever it breaks. A notification is only
+ * a nudge: after a gap `missed` is called, and whoever listens rereads the state.
+ */
+export function listenDatabase(
+  url: string,
+  channels: readonly Channel[],
+  hear: { notified(channel: Channel, payload: string): void; missed(): void; failed(error: unknown): void },
+): AsyncDisposable {
+  const stopped = new AbortController()
+  let current: pg.Client | undefined
+
+  const listenOnce = async () => {
+    const client = new pg.Client({ connectionString: url, keepAlive: true })
+    const gone = new Promise<void>(resolve => {
+      client.once('end', resolve)
+      client.on('error', error => {
+        if (!stopped.signal.aborted) hear.failed(error)
+        resolve()
+      })
+    })
+    current = client
+    await client.connect()
+    client.on('notification', note => hear.notified(note.channel as Channel, note.payload ?? ''))
+    for (const channel of channels) await client.query(`listen ${channel}`)
+    hear.missed()
+    await gone
+  }
+
+  const finished = (async () => {
+    while (!stopped.signal.aborted) {
+      await listenOnce().catch(error => {
+        if (!stopped.signal.aborted) hear.failed(error)
+      })
+      await pause(retryMs, stopped.signal)
+    }
+  })()
+
+  return {
+    async [Symbol.asyncDispose]() {
+      stopped.abort()
+      await current?.end().catch(() => {}) // a connection that is already broken has nothing to end
+      await finished
+    },
+  }
+}

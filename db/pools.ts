@@ -1,0 +1,187 @@
+import { type Kysely, sql } from 'kysely'
+import type { Db, Tx } from './connect.ts'
+import type { Database, HardwareValue, PoolStatus } from './schema.ts'
+
+export interface PoolCounts {
+  total: number
+  ready: number
+  starting: number
+  stopped: number
+  assigned: number
+  connected: number
+  failed: number
+  recycling: number
+}
+
+const counted = (condition: ReturnType<typeof sql>) => sql<number>`count(d.id) filter (where ${condition})`
+
+export type PoolRow = Awaited<ReturnType<typeof poolRows>>[number]
+
+/** Pools with their template and how many desktops are in which state, by name. */
+export function poolRows(
+  db: Kysely<Database>,
+  filter: { ids?: string[]; name?: string | undefined; after?: string | undefined; limit?: number; subjects?: string[] | undefined },
+) {
+  let query = db
+    .selectFrom('pool')
+    .innerJoin('template', 'template.id', 'pool.template_id')
+    .leftJoin('desktop as d', 'd.pool_id', 'pool.id')
+    .selectAll('pool')
+    .select(['template.name as template_name', 'template.hardware as template_hardware'])
+    .select(eb => [
+      eb
+        .selectFrom('template_version as v')
+        .whereRef('v.template_id', '=', 'pool.template_id')
+        .where('v.state', '=', 'sealed')
+        .where(sql<boolean>`v.number = coalesce(pool.template_version, v.number)`)
+        .select(sql<number>`max(v.number)`.as('n'))
+        .as('current_version'),
+      counted(sql`true`).as('total'),
+      counted(sql`d.phase = 'ready' and d.user_id is null`).as('ready'),
+      counted(sql`d.phase in ('starting', 'making') and d.user_id is null`).as('starting'),
+      counted(sql`d.phase = 'stopped' and d.user_id is null`).as('stopped'),
+      counted(sql`d.user_id is not null`).as('assigned'),
+      counted(sql`d.session_state = 'connected'`).as('connected'),
+      counted(sql`d.phase = 'failed'`).as('failed'),
+      counted(sql`d.phase in ('recycling', 'removing')`).as('recycling'),
+    ])
+    .groupBy(['pool.id', 'template.id'])
+  if (filter.ids) query = query.where('pool.id', 'in', filter.ids)
+  if (filter.name) query = query.where('pool.name', '=', filter.name)
+  if (filter.after) query = query.where('pool.name', '>', filter.after)
+  if (filter.subjects)
+    query = query.where('pool.id', 'in', db.selectFrom('entitlement').select('pool_id').where('subject', 'in', filter.subjects))
+  return query
+    .orderBy('pool.name')
+    .limit(filter.limit ?? 1000)
+    .execute()
+}
+
+export interface PoolNew {
+  id: string
+  name: string
+  description: string
+  kind: 'floating' | 'persistent'
+  template_id: string
+  template_version: number | null
+  min_size: number
+  max_size: number
+  warm: number
+  cold: number
+  max_per_user: number
+  hardware: string
+  enabled: boolean
+}
+
+export async function poolInsert(db: Kysely<Database>, pool: PoolNew) {
+  await db
+    .insertInto('pool')
+    .values({ ...pool, restrained_until: null })
+    .execute()
+}
+
+export async function poolSet(
+  db: Kysely<Database>,
+  id: string,
+  set: Partial<Omit<PoolNew, 'id' | 'kind' | 'template_id'>> & {
+    wished_present?: boolean
+    status?: PoolStatus
+    status_text?: string
+    restrained_until?: Date | null
+  },
+) {
+  if (Object.keys(set).length > 0) await db.updateTable('pool').set(set).where('id', '=', id).execute()
+}
+
+/** The pool as it is claimed from: little, because it stands on the path of every claim. */
+export function poolForClaim(db: Kysely<Database>, id: string, subjects: string[]) {
+  return db
+    .selectFrom('pool')
+    .select(['id', 'name', 'enabled', 'max_size', 'max_per_user', 'kind', 'wished_present', 'restrained_until'])
+    .where('id', '=', id)
+    .where(eb =>
+      eb.exists(eb.selectFrom('entitlement').select('subject').whereRef('pool_id', '=', 'pool.id').where('subject', 'in', subjects)),
+    )
+    .executeTakeFirst()
+}
+
+export async function poolDeleteRow(tx: Tx, id: string) {
+  await tx.deleteFrom('pool').where('id', '=', id).execute()
+}
+
+/** Only one process grows a pool at a time; held to the end of the transaction. */
+export async function poolLock(tx: Tx, id: string) {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${id}, 1))`.execute(tx)
+}
+
+/** Numbers for the names of new desktops, never used twice. */
+export async function poolNumbers(tx: Tx, id: string, count: number): Promise<number[]> {
+  const row = await tx
+    .updateTable('pool')
+    .set(eb => ({ next_number: eb('next_number', '+', count) }))
+    .where('id', '=', id)
+    .returning('next_number')
+    .executeTakeFirstOrThrow()
+  return Array.from({ length: count }, (_, index) => row.next_number - count + index)
+}
+
+/** A pool's desktops as its plan needs them. */
+export function poolDesktops(db: Kysely<Database>, poolId: string) {
+  return db
+    .selectFrom('desktop')
+    .select(['id', 'phase', 'user_id', 'wished_power', 'wished_present', 'made_at', 'host_id', 'version_id'])
+    .where('pool_id', '=', poolId)
+    .execute()
+}
+
+/** Failures of desktops nobody had, since a moment: the measure of the restrain rule. */
+export async function poolFailures(db: Kysely<Database>, poolId: string, since: Date): Promise<number> {
+  const row = await db
+    .selectFrom('transition')
+    .select(eb => eb.fn.countAll<number>().as('count'))
+    .where('pool_id', '=', poolId)
+    .where('became', '=', 'failed')
+    .where('at', '>', since)
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+/** Median of the last starts of a pool's desktops, from asked to ready. */
+export async function poolStartMs(db: Kysely<Database>, poolId: string): Promise<number | null> {
+  const { rows } = await sql<{ ms: number | null }>`
+    select percentile_cont(0.5) within group (order by ms) as ms from (
+      select extract(epoch from r.at - s.at) * 1000 as ms
+      from (select * from transition where pool_id = ${poolId} and became = 'ready' order by id desc limit 20) r
+      cross join lateral (
+        select at from transition s where s.desktop_id = r.desktop_id and s.id < r.id
+          and s.became in ('making', 'starting') order by s.id desc limit 1) s
+    ) starts`.execute(db)
+  const ms = rows[0]?.ms
+  return ms === null || ms === undefined ? null : Math.round(ms)
+}
+
+export function entitlementsOf(db: Kysely<Database>, poolId: string) {
+  return db.selectFrom('entitlement').select('subject').where('pool_id', '=', poolId).execute()
+}
+
+export async function entitlementsReplace(tx: Tx, poolId: string, subjects: string[]) {
+  await tx.deleteFrom('entitlement').where('pool_id', '=', poolId).where('subject', 'not in', subjects.length ? subjects : ['']).execute()
+  if (subjects.length === 0) return
+  await tx
+    .insertInto('entitlement')
+    .values(subjects.map(subject => ({ pool_id: poolId, subject })))
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
+}
+
+/** The hardware a new desktop of this pool gets: the template's, with the pool's own wishes over it. */
+export const hardwareOf = (template: HardwareValue, pool: Partial<HardwareValue>): HardwareValue => ({ ...template, ...pool })
+
+export function poolsAll(db: Db) {
+  return db
+    .selectFrom('pool')
+    .innerJoin('template', 'template.id', 'pool.template_id')
+    .selectAll('pool')
+    .select('template.hardware as template_hardware')
+    .execute()
+}

@@ -1,0 +1,279 @@
+import type { ColumnType, Generated } from 'kysely'
+import type { ErrorCode } from '../lib/errors.ts'
+import type { PeopleTables } from './schema-people.ts'
+
+/**
+ * Columns have one writer: `wished_*` by requests, `observed_*` by host reports, `state`, `phase` and `status` by
+ * their reconcilers.
+ */
+export interface Database extends PeopleTables {
+  setting: { key: string; value: string }
+  site: { id: string; name: string; created_at: Generated<Date> }
+  cluster: { id: string; site_id: string; name: string; created_at: Generated<Date> }
+  host: HostTable
+  join_token: { hash: string; cluster_id: string; expires_at: Date; used_at: Date | null }
+  template: TemplateTable
+  template_version: VersionTable
+  host_image: HostImageTable
+  pool: PoolTable
+  entitlement: { pool_id: string; subject: string }
+  desktop: DesktopTable
+  transition: TransitionTable
+  task: TaskTable
+  task_log: { id: Generated<number>; task_id: string; at: Generated<Date>; text: string }
+  operation: OperationTable
+  session: { id: string; desktop_id: string; user_id: string; created_at: Generated<Date>; ended_at: Date | null }
+  event: EventTable
+}
+
+/** jsonb: objects go in as JSON text (pg would send an array as a PostgreSQL array) and come out as values. */
+export type Json<T> = ColumnType<T, string, string>
+export type JsonOrNull<T> = ColumnType<T | null, string | null, string | null>
+
+export interface TroubleValue {
+  code: ErrorCode
+  text: string
+}
+
+export interface HardwareValue {
+  vcpus: number
+  memoryBytes: number
+  video: 'vga' | 'virtio' | 'qxl'
+  diskBytes: number | null
+  sound: boolean
+}
+
+export type HostState = 'joining' | 'online' | 'suspect' | 'lost' | 'maintenance'
+
+export interface HostFactsValue {
+  hostName: string
+  kernel: string
+  libvirtVersion: string
+  qemuVersion: string
+  cpuModel: string
+  cpus: number
+  memoryBytes: number
+  accelerator: 'kvm' | 'tcg'
+  acceleratorReason: string | null
+  simulated: boolean
+}
+
+export interface HostUsageValue {
+  cpu: number
+  memoryUsedBytes: number
+  storageTotalBytes: number
+  storageFreeBytes: number
+}
+
+export interface HostTable {
+  id: string
+  cluster_id: string
+  name: string
+  key_hash: string
+  subnet: string
+  wished_state: Generated<'online' | 'maintenance'>
+  state: Generated<HostState>
+  state_since: Generated<Date>
+  observed_beat_at: Date | null
+  observed_capacity: Generated<number>
+  observed_facts: JsonOrNull<HostFactsValue>
+  observed_usage: JsonOrNull<HostUsageValue>
+  observed_troubles: ColumnType<TroubleValue[], string | undefined, string>
+  created_at: Generated<Date>
+}
+
+export interface TemplateTable {
+  id: string
+  name: string
+  description: Generated<string>
+  hardware: Json<HardwareValue>
+  ready_when: Generated<'agent' | 'running'>
+  created_at: Generated<Date>
+}
+
+export type VersionSource =
+  | { kind: 'recipe'; recipe: 'tiny' | 'desktop' }
+  | {
+      kind: 'upload'
+      format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso'
+      sizeBytes: number
+      sha256: string
+    }
+export type VersionState = 'uploading' | 'making' | 'sealed' | 'failed'
+
+export interface VersionTable {
+  id: string
+  template_id: string
+  number: number
+  source: Json<VersionSource>
+  notes: Generated<string>
+  wished_attempt: Generated<number>
+  uploaded: Generated<boolean>
+  state: Generated<VersionState>
+  progress: Generated<number>
+  text: Generated<string>
+  virtual_bytes: number | null
+  stored_bytes: number | null
+  sha256: string | null
+  trouble: JsonOrNull<TroubleValue>
+  created_at: Generated<Date>
+}
+
+export interface HostImageTable {
+  host_id: string
+  version_id: string
+  observed_attempt: number
+  observed_state: 'waiting' | 'making' | 'ready' | 'failed'
+  observed_progress: Generated<number>
+  observed_text: Generated<string>
+  observed_virtual_bytes: number | null
+  observed_stored_bytes: number | null
+  observed_sha256: string | null
+  observed_trouble: JsonOrNull<TroubleValue>
+}
+
+export type PoolStatus = 'ok' | 'filling' | 'waiting' | 'restrained' | 'disabled' | 'removing'
+
+export interface PoolTable {
+  id: string
+  name: string
+  description: Generated<string>
+  kind: 'floating' | 'persistent'
+  template_id: string
+  template_version: number | null
+  min_size: number
+  max_size: number
+  warm: number
+  cold: number
+  max_per_user: number
+  hardware: Json<Partial<HardwareValue>>
+  start: Generated<'boot'>
+  enabled: Generated<boolean>
+  wished_present: Generated<boolean>
+  status: Generated<PoolStatus>
+  status_text: Generated<string>
+  restrained_until: Date | null
+  next_number: Generated<number>
+  created_at: Generated<Date>
+}
+
+export type Power = 'running' | 'paused' | 'stopped'
+export type Phase =
+  | 'making'
+  | 'stopped'
+  | 'starting'
+  | 'ready'
+  | 'paused'
+  | 'stopping'
+  | 'recycling'
+  | 'removing'
+  | 'failed'
+  | 'unknown'
+
+export interface GraphicsWish {
+  serial: number
+  password: string
+  validUntil: string
+}
+
+export interface DesktopTable {
+  id: string
+  name: string
+  pool_id: string
+  host_id: string
+  version_id: string
+  hardware: Json<HardwareValue>
+  address: string
+  user_id: string | null
+  user_slot: number | null
+  assigned_at: Date | null
+  /** The task whose receipt this claim is; the claim is undone when it fails. */
+  claim_task_id: string | null
+  wished_present: Generated<boolean>
+  wished_power: Generated<Power>
+  wished_stop_grace_ms: Generated<number>
+  wished_incarnation: Generated<number>
+  wished_graphics: JsonOrNull<GraphicsWish>
+  /** Set by a trigger at every wished change. */
+  generation: ColumnType<number, number | undefined, never>
+  observed_generation: number | null
+  observed_incarnation: number | null
+  observed_power: Power | null
+  observed_stopped: 'wished' | 'guest' | 'crashed' | null
+  observed_ready: Generated<boolean>
+  observed_step: string | null
+  observed_queue_place: number | null
+  observed_clients: Generated<number>
+  observed_graphics: JsonOrNull<{ host: string; port: number; serial: number }>
+  observed_trouble: JsonOrNull<TroubleValue>
+  /** The host says that neither domain nor overlay exist any more. */
+  observed_gone: Generated<boolean>
+  phase: Generated<Phase>
+  phase_reason: Generated<string>
+  phase_since: Generated<Date>
+  step_since: Generated<Date>
+  session_state: 'connected' | 'disconnected' | null
+  session_since: Date | null
+  /** Set by a trigger at every change; cleared by the desktops reconciler. */
+  dirty: Generated<boolean>
+  made_at: Generated<Date>
+}
+
+/** Every change of state with its reason: billing, audit and "why?" read this and nothing else. */
+export interface TransitionTable {
+  id: Generated<number>
+  desktop_id: string
+  pool_id: string
+  host_id: string | null
+  user_id: string | null
+  at: Generated<Date>
+  was: string | null
+  became: string
+  reason: string
+}
+
+export type TaskState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
+
+export interface TaskStep {
+  name: string
+  state: 'done' | 'current' | 'waiting'
+  text?: string
+}
+
+export interface TaskTable {
+  id: string
+  kind: string
+  state: Generated<TaskState>
+  progress: Generated<number>
+  steps: ColumnType<TaskStep[], string | undefined, string>
+  error: JsonOrNull<TroubleValue>
+  subject_type: string
+  subject_id: string
+  subject_name: string
+  goal: ColumnType<Record<string, unknown>, string | undefined, string>
+  requested_by: string | null
+  start_at: Date | null
+  created_at: Generated<Date>
+  finished_at: Date | null
+}
+
+export interface OperationTable {
+  id: string
+  host_id: string
+  desktop_id: string
+  task_id: string | null
+  name: 'reboot' | 'reset' | 'screenshot'
+  created_at: Generated<Date>
+  done_at: Date | null
+  trouble: JsonOrNull<TroubleValue>
+}
+
+export interface EventTable {
+  id: Generated<number>
+  at: Generated<Date>
+  noun: string
+  what: string
+  subject_id: string
+  user_id: string | null
+  pool_id: string | null
+}

@@ -1,0 +1,123 @@
+import { type Kysely, sql } from 'kysely'
+import type { Db, Tx } from './connect.ts'
+import type { Database, TaskState, TaskStep, TroubleValue } from './schema.ts'
+
+export interface TaskNew {
+  id: string
+  kind: string
+  state: TaskState
+  subject_type: string
+  subject_id: string
+  subject_name: string
+  goal: Record<string, unknown>
+  requested_by: string | null
+  created_at: Date
+  finished_at: Date | null
+  progress: number
+}
+
+export async function taskInsert(db: Kysely<Database>, task: TaskNew) {
+  await db
+    .insertInto('task')
+    .values({ ...task, goal: JSON.stringify(task.goal), error: null, start_at: null })
+    .execute()
+}
+
+export type TaskRow = Awaited<ReturnType<typeof taskRows>>[number]
+
+/** Newest first. */
+export function taskRows(
+  db: Kysely<Database>,
+  filter: { ids?: string[]; requestedBy?: string | undefined; state?: TaskState | undefined; subjectId?: string | undefined; before?: string | undefined; limit?: number },
+) {
+  let query = db
+    .selectFrom('task')
+    .leftJoin('user_account', 'user_account.id', 'task.requested_by')
+    .selectAll('task')
+    .select('user_account.name as requested_by_name')
+  if (filter.ids) query = query.where('task.id', 'in', filter.ids)
+  if (filter.requestedBy) query = query.where('task.requested_by', '=', filter.requestedBy)
+  if (filter.state) query = query.where('task.state', '=', filter.state)
+  if (filter.subjectId) query = query.where('task.subject_id', '=', filter.subjectId)
+  if (filter.before) query = query.where('task.id', '<', filter.before)
+  return query
+    .orderBy('task.id', 'desc')
+    .limit(filter.limit ?? 100)
+    .execute()
+}
+
+export function tasksOpen(db: Kysely<Database>) {
+  return db.selectFrom('task').selectAll().where('state', 'in', ['queued', 'running']).orderBy('id').execute()
+}
+
+export function tasksOpenOf(db: Kysely<Database>, subjectId: string) {
+  return db
+    .selectFrom('task')
+    .selectAll()
+    .where('state', 'in', ['queued', 'running'])
+    .where('subject_id', '=', subjectId)
+    .execute()
+}
+
+/** Writes a receipt that is still open; one that has ended stays as it ended. @returns whether it was open. */
+export async function taskSet(
+  db: Kysely<Database>,
+  id: string,
+  set: { state: TaskState; progress: number; steps: TaskStep[]; error: TroubleValue | null; finished_at: Date | null },
+): Promise<boolean> {
+  const row = await db
+    .updateTable('task')
+    .set({ ...set, steps: JSON.stringify(set.steps), error: set.error && JSON.stringify(set.error) })
+    .where('id', '=', id)
+    .where('state', 'in', ['queued', 'running'])
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export async function taskLogAdd(db: Kysely<Database>, taskId: string, text: string, at: Date) {
+  await db.insertInto('task_log').values({ task_id: taskId, text, at }).execute()
+}
+
+export function taskLogRows(db: Db, taskId: string) {
+  return db.selectFrom('task_log').select(['at', 'text']).where('task_id', '=', taskId).orderBy('id').limit(5000).execute()
+}
+
+/** Median of the last runs that succeeded, by kind. */
+export async function taskMedians(db: Kysely<Database>): Promise<Map<string, number>> {
+  const { rows } = await sql<{ kind: string; ms: number }>`
+    select kind, percentile_cont(0.5) within group (order by extract(epoch from finished_at - created_at) * 1000) as ms
+    from (select kind, created_at, finished_at, row_number() over (partition by kind order by finished_at desc) as n
+      from task where state = 'succeeded' and finished_at > now() - interval '30 days') past
+    where n <= 20 group by kind`.execute(db)
+  return new Map(rows.map(row => [row.kind, Math.round(row.ms)]))
+}
+
+export async function operationInsert(
+  tx: Tx,
+  operation: { id: string; host_id: string; desktop_id: string; task_id: string | null; name: 'reboot' | 'reset' | 'screenshot' },
+) {
+  await tx
+    .insertInto('operation')
+    .values({ ...operation, done_at: null, trouble: null })
+    .execute()
+  await sql`select pg_notify('hdcs_operation', ${operation.host_id})`.execute(tx)
+}
+
+export function operationsOpen(db: Kysely<Database>, hostId: string) {
+  return db.selectFrom('operation').selectAll().where('host_id', '=', hostId).where('done_at', 'is', null).execute()
+}
+
+export async function operationDone(db: Kysely<Database>, id: string, trouble: TroubleValue | null, at: Date) {
+  await db
+    .updateTable('operation')
+    .set({ done_at: at, trouble: trouble && JSON.stringify(trouble) })
+    .where('id', '=', id)
+    .execute()
+  await sql`select pg_notify('hdcs_nudge', 'tasks')`.execute(db)
+}
+
+export function operationsOf(db: Kysely<Database>, taskIds: string[]) {
+  if (taskIds.length === 0) return Promise.resolve([])
+  return db.selectFrom('operation').selectAll().where('task_id', 'in', taskIds).execute()
+}

@@ -1,0 +1,197 @@
+import { type Kysely, sql } from 'kysely'
+import type { Db, Tx } from './connect.ts'
+import type { Database, HardwareValue, TroubleValue, VersionSource, VersionState } from './schema.ts'
+
+/** Templates with how many pools and desktops stand on them, by name. */
+export function templateRows(
+  db: Kysely<Database>,
+  filter: { ids?: string[]; name?: string | undefined; after?: string | undefined; limit?: number },
+) {
+  let query = db
+    .selectFrom('template')
+    .selectAll('template')
+    .select([
+      sql<number>`(select count(*) from pool where pool.template_id = template.id)`.as('pools'),
+      sql<number>`(select count(*) from desktop d join template_version v on v.id = d.version_id where v.template_id = template.id)`.as(
+        'desktops',
+      ),
+    ])
+  if (filter.ids) query = query.where('id', 'in', filter.ids)
+  if (filter.name) query = query.where('name', '=', filter.name)
+  if (filter.after) query = query.where('name', '>', filter.after)
+  return query
+    .orderBy('name')
+    .limit(filter.limit ?? 1000)
+    .execute()
+}
+
+export type VersionRow = Awaited<ReturnType<typeof versionRows>>[number]
+
+/** Versions of templates, newest first. */
+export function versionRows(db: Kysely<Database>, templateIds: string[]) {
+  return db
+    .selectFrom('template_version')
+    .selectAll()
+    .select([
+      sql<number>`(select count(*) from desktop where desktop.version_id = template_version.id)`.as('desktops'),
+      sql<number>`(select count(*) from pool where pool.template_id = template_version.template_id and pool.template_version = template_version.number)`.as(
+        'pinned',
+      ),
+    ])
+    .where('template_id', 'in', templateIds.length > 0 ? templateIds : ['00000000-0000-0000-0000-000000000000'])
+    .orderBy('number', 'desc')
+    .execute()
+}
+
+export async function templateInsert(
+  tx: Tx,
+  template: { id: string; name: string; description: string; hardware: HardwareValue; ready_when: 'agent' | 'running' },
+) {
+  await tx
+    .insertInto('template')
+    .values({ ...template, hardware: JSON.stringify(template.hardware) })
+    .execute()
+}
+
+export async function templateSet(db: Kysely<Database>, id: string, set: { description?: string; hardware?: string }) {
+  if (Object.keys(set).length > 0) await db.updateTable('template').set(set).where('id', '=', id).execute()
+}
+
+/** Refused by the database (23503) while a pool or a desktop stands on it, whoever asks at the same moment. */
+export async function templateDeleteRow(db: Kysely<Database>, id: string) {
+  await db.deleteFrom('template').where('id', '=', id).execute()
+}
+
+/** The next number of the template; locks the template so that two cannot take one number. */
+export async function versionInsert(
+  tx: Tx,
+  version: { id: string; template_id: string; source: VersionSource; notes: string; state: VersionState; text: string },
+): Promise<number> {
+  await tx.selectFrom('template').select('id').where('id', '=', version.template_id).forUpdate().executeTakeFirst()
+  const { number } = await tx
+    .insertInto('template_version')
+    .values({
+      ...version,
+      source: JSON.stringify(version.source),
+      number: sql<number>`(select coalesce(max(number), 0) + 1 from template_version where template_id = ${version.template_id})`,
+      virtual_bytes: null,
+      stored_bytes: null,
+      sha256: null,
+      trouble: null,
+    })
+    .returning('number')
+    .executeTakeFirstOrThrow()
+  return number
+}
+
+/** Refused by the database (23503) while a desktop stands on it. */
+export async function versionDeleteRow(tx: Tx, id: string) {
+  await tx.deleteFrom('template_version').where('id', '=', id).execute()
+}
+
+export function versionFind(db: Kysely<Database>, templateId: string, number: number) {
+  return db
+    .selectFrom('template_version')
+    .innerJoin('template', 'template.id', 'template_version.template_id')
+    .selectAll('template_version')
+    .select('template.name as template_name')
+    .where('template_id', '=', templateId)
+    .where('number', '=', number)
+    .executeTakeFirst()
+}
+
+export async function versionSet(
+  db: Kysely<Database>,
+  id: string,
+  set: {
+    uploaded?: boolean
+    wished_attempt?: number
+    state?: VersionState
+    progress?: number
+    text?: string
+    virtual_bytes?: number | null
+    stored_bytes?: number | null
+    sha256?: string | null
+    trouble?: string | null
+  },
+) {
+  await db.updateTable('template_version').set(set).where('id', '=', id).execute()
+}
+
+/** What hosts are wished to hold: every version that is not waiting for its upload. */
+export function versionsWished(db: Kysely<Database>) {
+  return db
+    .selectFrom('template_version')
+    .innerJoin('template', 'template.id', 'template_version.template_id')
+    .select(['template_version.id', 'template.name', 'number', 'source', 'wished_attempt'])
+    .where(eb => eb.or([eb('state', '<>', 'uploading'), eb('uploaded', '=', true)]))
+    .execute()
+}
+
+/** The version new desktops of a pool are made from: the pinned one, else the newest sealed. */
+export function versionCurrent(db: Kysely<Database>, pool: { template_id: string; template_version: number | null }) {
+  let query = db
+    .selectFrom('template_version')
+    .select(['id', 'number'])
+    .where('template_id', '=', pool.template_id)
+    .where('state', '=', 'sealed')
+  if (pool.template_version !== null) query = query.where('number', '=', pool.template_version)
+  return query.orderBy('number', 'desc').limit(1).executeTakeFirst()
+}
+
+export interface ImageObserved {
+  version_id: string
+  observed_attempt: number
+  observed_state: string
+  observed_progress: number
+  observed_text: string
+  observed_virtual_bytes: number | null
+  observed_stored_bytes: number | null
+  observed_sha256: string | null
+  observed_trouble: TroubleValue | null
+}
+
+/** Writes what a host says of its images; a full report also forgets what it does not name. */
+export async function imagesObserve(db: Db, hostId: string, images: ImageObserved[], full: boolean) {
+  if (full)
+    await db
+      .deleteFrom('host_image')
+      .where('host_id', '=', hostId)
+      .where('version_id', 'not in', images.length > 0 ? images.map(image => image.version_id) : ['00000000-0000-0000-0000-000000000000'])
+      .execute()
+  if (images.length > 0)
+    await sql`
+      insert into host_image (host_id, version_id, observed_attempt, observed_state, observed_progress, observed_text,
+        observed_virtual_bytes, observed_stored_bytes, observed_sha256, observed_trouble)
+      select ${hostId}::uuid, r.version_id, r.observed_attempt, r.observed_state, r.observed_progress, r.observed_text,
+        r.observed_virtual_bytes, r.observed_stored_bytes, r.observed_sha256, nullif(r.observed_trouble, 'null')
+      from jsonb_to_recordset(${JSON.stringify(images)}::jsonb) as r(version_id uuid, observed_attempt int,
+        observed_state text, observed_progress int, observed_text text, observed_virtual_bytes bigint,
+        observed_stored_bytes bigint, observed_sha256 text, observed_trouble jsonb)
+      where exists (select from template_version v where v.id = r.version_id)
+      on conflict (host_id, version_id) do update set
+        observed_attempt = excluded.observed_attempt, observed_state = excluded.observed_state,
+        observed_progress = excluded.observed_progress, observed_text = excluded.observed_text,
+        observed_virtual_bytes = excluded.observed_virtual_bytes, observed_stored_bytes = excluded.observed_stored_bytes,
+        observed_sha256 = excluded.observed_sha256, observed_trouble = excluded.observed_trouble`.execute(db)
+  await sql`select pg_notify('hdcs_nudge', 'templates')`.execute(db)
+}
+
+/** Versions with what the hosts say of them: for the templates reconciler. */
+export function versionsObserved(db: Kysely<Database>) {
+  return db
+    .selectFrom('template_version')
+    .leftJoin('host_image', 'host_image.version_id', 'template_version.id')
+    .selectAll('template_version')
+    .select([
+      'observed_attempt',
+      'observed_state',
+      'observed_progress',
+      'observed_text',
+      'observed_virtual_bytes',
+      'observed_stored_bytes',
+      'observed_sha256',
+      'observed_trouble',
+    ])
+    .execute()
+}
