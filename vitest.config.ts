@@ -1,0 +1,47 @@
+import { defineConfig } from 'vitest/config'
+
+/** One at a time, after everything else: they measure time, boot real machines or drive a real browser. */
+const heavy = [
+  'test/contract/**/*.test.ts',
+  'test/journeys/**/*.test.ts',
+  'test/images/**/*.test.ts',
+  'test/**/*qemu*.test.ts',
+  'test/**/*libvirt*.test.ts',
+  'test/**/*chromium*.test.ts',
+]
+
+export default defineConfig({
+  test: {
+    globalSetup: ['test/support/global-setup.ts'],
+    reporters: process.env.CI ? [['default', { summary: false }]] : ['default'],
+    // Longer than any single step may take, shorter than a person's patience with a hung test.
+    teardownTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'quick',
+          include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
+          exclude: heavy,
+          // More than the cores of a small machine: starts of PostgreSQL databases and type stripping starve each other.
+          maxWorkers: 2,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'heavy',
+          include: heavy,
+          fileParallelism: false,
+          // A guest boots in 5 s alone and emulated; building its image takes a minute on a cold cache.
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})
