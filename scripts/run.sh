@@ -23,5 +23,5 @@ fi
 
 # Ctrl-C reaches every process of the terminal, and npm passes it on once more: a second one would cut the clean end short.
 # In a session of its own only npm's arrives; when npm dies without a word, so does this.
-if [ -t 0 ] && [ -n "${npm_lifecycle_event:-}" ]; then exec setpriv --pdeathsig TERM setsid "$node" "$file" "$@"; fi
+if [ -t 0 ] && [ "${npm_lifecycle_event:-}" = start ]; then exec setpriv --pdeathsig TERM setsid "$node" "$file" "$@"; fi
 exec "$node" "$file" "$@"

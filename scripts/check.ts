@@ -1,0 +1,93 @@
+/**
+ * The one gate: what `npm test` runs once the machine is prepared. Every step runs even when an earlier one failed (all
+ * that is wrong is seen at once); the exit code is 0 only when all passed.
+ *
+ *   npm test                      everything
+ *   npm test -- test/broker -t x  only these tests, with vitest's own options
+ */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+interface Step {
+  name: string
+  /** A script of a package or of ours, run by this Node, and its arguments. */
+  command: string[]
+  /** Long steps show what they do; of the others only the failure is worth reading. */
+  shown?: boolean
+  /** Tells, but does not fail the gate. */
+  advice?: boolean
+}
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const module = (path: string) => `${root}node_modules/${path}`
+const vitest = module('vitest/vitest.mjs')
+
+const steps: Step[] = [
+  { name: 'style', command: [module('@biomejs/biome/bin/biome'), 'ci', '--colors=off', '.'] },
+  { name: 'types', command: [module('typescript/bin/tsc'), '-p', 'tsconfig.json'] },
+  { name: 'types of the pages', command: [module('typescript/bin/tsc'), '-p', 'web/tsconfig.json'] },
+  { name: 'openapi.json is fresh', command: [`${root}scripts/openapi.ts`, '--check'] },
+  { name: 'tests', command: [vitest, 'run'], shown: true },
+  { name: 'unused code', command: [module('knip/bin/knip.js')], advice: true },
+]
+
+interface Result {
+  step: Step
+  passed: boolean
+  seconds: number
+}
+
+function run(step: Step): Promise<Result> {
+  const startedAt = performance.now()
+  console.log(`\n── ${step.name}`)
+  return new Promise(resolve => {
+    const [script = '', ...args] = step.command
+    // Colours and cursor movements end up in logs; a person at a terminal gets them.
+    const child = spawn(process.execPath, [script, ...args], {
+      cwd: root,
+      stdio: ['ignore', step.shown ? 'inherit' : 'pipe', step.shown ? 'inherit' : 'pipe'],
+    })
+    let output = ''
+    const collect = (text: Buffer) => {
+      output += text
+    }
+    child.stdout?.on('data', collect)
+    child.stderr?.on('data', collect)
+    const end = (passed: boolean) => {
+      const seconds = (performance.now() - startedAt) / 1000
+      if (!passed) console.log(output.trimEnd())
+      console.log(`   ${passed ? 'passed' : 'FAILED'} in ${seconds.toFixed(1)} s`)
+      resolve({ step, passed, seconds })
+    }
+    child.once('error', error => {
+      output += `${error.message}\n`
+      end(false)
+    })
+    child.once('close', code => end(code === 0))
+  })
+}
+
+// Ctrl-C reaches the step as well; we wait for its end so that its servers and machines are cleaned up.
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    interrupted = true
+  })
+}
+
+const only = process.argv.slice(2)
+const wanted: Step[] = only.length ? [{ name: 'tests', command: [vitest, 'run', ...only], shown: true }] : steps
+const results: Result[] = []
+for (const step of wanted) {
+  if (!interrupted) results.push(await run(step))
+}
+
+const failed = results.filter(({ step, passed }) => !passed && !step.advice)
+console.log('\n── in all')
+for (const { step, passed, seconds } of results) {
+  const verdict = passed ? 'passed' : step.advice ? 'advice' : 'FAILED'
+  console.log(`   ${verdict}  ${seconds.toFixed(1).padStart(7)} s  ${step.name}`)
+}
+const total = results.reduce((sum, { seconds }) => sum + seconds, 0)
+console.log(`   ${failed.length || interrupted ? 'FAILED' : 'passed'}  ${total.toFixed(1).padStart(7)} s`)
+process.exitCode = failed.length || interrupted ? 1 : 0
