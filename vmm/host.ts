@@ -61,7 +61,7 @@ export interface Host extends AsyncDisposable {
 
   networkEnsure(network: NetworkSpec): Promise<void>
 
-  overlayMake(machine: Pick<MachineSpec, 'id' | 'incarnation' | 'imageId' | 'hardware'>): Promise<void>
+  overlayMake(machine: Pick<MachineSpec, 'id' | 'name' | 'incarnation' | 'imageId' | 'hardware'>): Promise<void>
   overlayRemove(overlay: FoundOverlay): Promise<void>
 
   /** Returns when QEMU runs, not when the guest is ready. */
@@ -78,8 +78,11 @@ export interface Host extends AsyncDisposable {
   machineScreenshot(id: string): Promise<Uint8Array>
   /** True when the guest agent answers a ping within the deadline. */
   agentPing(id: string, timeoutMs: number): Promise<boolean>
-  /** Sets the SPICE password; connected clients stay. */
-  graphicsAdmit(id: string, password: string, validUntil: Date): Promise<void>
+  /** Sets the SPICE password; connected clients stay. One that is over already lets nobody in. Answers where SPICE listens. */
+  graphicsAdmit(id: string, password: string, validUntil: Date): Promise<FoundMachine['graphics']>
+
+  /** Removes what killed work left half made (`*.part`). Called once, after a whole wish was heard. */
+  sweep(): Promise<void>
 
   /** Everything from the call on; one consumer. Ends when the host is disposed. */
   events(): AsyncIterable<HostEvent>

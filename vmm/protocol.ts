@@ -23,4 +23,9 @@ export type FromAgent =
   /** `full`: everything there is (after hello); else only what changed. `gone`: machines with neither domain nor disk any more. */
   | { type: 'report'; full: boolean; machines: MachineReport[]; images: ImageReport[]; gone: string[] }
   | { type: 'beat'; host: HostReport | null }
-  | { type: 'operated'; operationId: string; trouble: Trouble | null; /** Base64 of a PNG for `screenshot`. */ data: string | null }
+  | {
+      type: 'operated'
+      operationId: string
+      trouble: Trouble | null /** Base64 of a PNG for `screenshot`. */
+      data: string | null
+    }

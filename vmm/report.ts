@@ -23,7 +23,7 @@ export interface MachineReport {
   /** 1 is next; null when not queued. */
   queuePlace: number | null
   /** Where SPICE listens, as the gateway reaches it. */
-  graphics: { host: string; port: number; /** The password in force. */ serial: number } | null
+  graphics: { host: string; port: number /** The password in force. */; serial: number } | null
   /** SPICE main channels connected right now. */
   clients: number
   trouble: Trouble | null

@@ -18,7 +18,12 @@ export type ImageSource =
   /** Built on the host from Debian packages by `images/build-<recipe>.sh`. */
   | { kind: 'recipe'; recipe: 'tiny' | 'desktop' }
   /** Fetched from the control plane (`GET /api/v1/agents/images/{id}`), checked, converted and sealed. */
-  | { kind: 'upload'; sha256: string; sizeBytes: number; format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso' }
+  | {
+      kind: 'upload'
+      sha256: string
+      sizeBytes: number
+      format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso'
+    }
 
 /** One template version, sealed and read-only on the host's storage. */
 export interface ImageSpec {

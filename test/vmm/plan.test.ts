@@ -1,0 +1,235 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import type { FoundMachine } from '../../vmm/host.ts'
+import { freshMemory, type MachineMemory, memoryStarted, memoryStopped } from '../../vmm/memory.ts'
+import { freshImageMemory, type MachineFacts, type MachineStep, planImage, planMachine } from '../../vmm/plan.ts'
+import type { MachineSpec } from '../../vmm/spec.ts'
+import { imageSpec, machineSpec } from './wishes.ts'
+
+const runs = (facts: Partial<FoundMachine> = {}): FoundMachine => ({
+  id: machineSpec(1).id,
+  name: 'desktop-1',
+  incarnation: 1,
+  power: 'running',
+  graphics: null,
+  agentConnected: true,
+  ...facts,
+})
+const facts = (some: Partial<MachineFacts> = {}): MachineFacts => ({
+  spec: machineSpec(1),
+  found: null,
+  overlays: [],
+  memory: { ...freshMemory, admittedSerial: 0 },
+  image: 'ready',
+  networkReady: true,
+  wishHeard: true,
+  ...some,
+})
+const graphics = { serial: 3, password: 'x', validUntil: '2026-01-01T00:00:00Z' }
+const trouble = { code: 'template_unavailable' as const, text: 'gone' }
+
+describe('the next step of a machine', () => {
+  it.each<[string, Partial<MachineFacts>, MachineStep | null]>([
+    ['nothing is there: its disk', {}, { do: 'make disk', incarnation: 1 }],
+    ['its image is still coming: waits', { image: 'coming' }, null],
+    ['its image does not come: waits', { image: trouble }, null],
+    ['its disk is there: a start', { overlays: [1] }, { do: 'start' }],
+    [
+      'the network is not there: waits',
+      { overlays: [1], networkReady: false, spec: machineSpec(1, { nic: { mac: 'm', address: 'a' } }) },
+      null,
+    ],
+    ['runs as wished: nothing', { overlays: [1], found: runs() }, null],
+    ['runs on an earlier disk: destroyed first', { overlays: [0], found: runs({ incarnation: 0 }) }, { do: 'destroy' }],
+    ['an earlier disk is left: removed first', { overlays: [0, 1] }, { do: 'remove disk', incarnation: 0 }],
+    [
+      'wished stopped, no grace: destroyed',
+      { overlays: [1], found: runs(), spec: machineSpec(1, { power: 'stopped' }) },
+      { do: 'destroy' },
+    ],
+    [
+      'wished stopped with grace: asked',
+      { overlays: [1], found: runs(), spec: machineSpec(1, { power: 'stopped', stopGraceMs: 9 }) },
+      { do: 'shut down' },
+    ],
+    [
+      'wished stopped, never ran: only its disk',
+      { spec: machineSpec(1, { power: 'stopped' }) },
+      { do: 'make disk', incarnation: 1 },
+    ],
+    [
+      'wished paused: paused',
+      { overlays: [1], found: runs(), spec: machineSpec(1, { power: 'paused' }) },
+      { do: 'pause' },
+    ],
+    ['found paused, wished running: resumed', { overlays: [1], found: runs({ power: 'paused' }) }, { do: 'resume' }],
+    [
+      'a new screen password: put in force',
+      { overlays: [1], found: runs(), spec: machineSpec(1, { graphics }) },
+      { do: 'admit', serial: 3 },
+    ],
+    [
+      'adopted and nobody shall get in: locked',
+      { overlays: [1], found: runs(), memory: freshMemory },
+      { do: 'admit', serial: 0 },
+    ],
+    ['not wished: destroyed', { spec: null, overlays: [1], found: runs() }, { do: 'destroy' }],
+    ['not wished and stopped: its disk goes', { spec: null, overlays: [1] }, { do: 'remove disk', incarnation: 1 }],
+    [
+      'not wished, but no wish was heard yet: left alone',
+      { spec: null, overlays: [1], found: runs(), wishHeard: false },
+      null,
+    ],
+  ])('%s', (_title, some, step) => {
+    expect(planMachine(facts(some), 0).step).toEqual(step)
+  })
+
+  it('lets a guest that shut itself down rest until its wish changes', () => {
+    const memory = memoryStopped(freshMemory, 'guest', 1, 0)
+    expect(planMachine(facts({ overlays: [1], memory }), 0).step).toBeNull()
+    const spec = machineSpec(1, { generation: 2 })
+    expect(planMachine(facts({ overlays: [1], memory, spec }), 0).step).toEqual({ do: 'start' })
+  })
+
+  it('waits longer after every crash, and starts afresh after a steady hour', () => {
+    let memory: MachineMemory = freshMemory
+    const waits = [1, 2, 3, 12].map(times => {
+      while (memory.failures < times) memory = memoryStopped(memoryStarted(memory, 0), 'crashed', 1, 0)
+      return planMachine(facts({ overlays: [1], memory }), 0).wakeAtMs
+    })
+    expect(waits).toEqual([1_000, 2_000, 4_000, 300_000])
+    const hour = 3_600_000
+    memory = memoryStopped({ ...memoryStarted(memory, 0), answered: true, answeredAtMs: 0 }, 'crashed', 1, hour)
+    expect(planMachine(facts({ overlays: [1], memory }), hour).wakeAtMs).toBe(hour + 1_000)
+  })
+
+  it('cuts the power of a guest that does not shut down in its grace', () => {
+    const spec = machineSpec(1, { power: 'stopped', stopGraceMs: 30_000 })
+    const memory = { ...freshMemory, shutdownAskedAtMs: 0, shutdownLastAskedAtMs: 0 }
+    const at = (nowMs: number) => planMachine(facts({ overlays: [1], found: runs(), spec, memory }), nowMs)
+    expect(at(1)).toMatchObject({ step: null, wakeAtMs: 5_000 })
+    expect(at(5_000).step).toEqual({ do: 'shut down' })
+    expect(at(30_000).step).toEqual({ do: 'destroy' })
+  })
+})
+
+/** A host in a few lines: what each step does to one machine, refusing what real hosts must never be asked. */
+function apply(
+  world: { spec: MachineSpec | null; found: FoundMachine | null; overlays: number[]; memory: MachineMemory },
+  step: MachineStep,
+): string[] {
+  const wrong: string[] = []
+  const incarnation = world.spec?.incarnation
+  if (step.do === 'make disk') {
+    if (world.found) wrong.push('made a disk under a running machine')
+    if (world.overlays.includes(step.incarnation)) wrong.push('made a disk that is there')
+    if (world.overlays.length > 0) wrong.push('made a disk before the earlier one was removed')
+    world.overlays.push(step.incarnation)
+  } else if (step.do === 'remove disk') {
+    if (step.incarnation === incarnation) wrong.push('removed a wished disk')
+    if (world.found?.incarnation === step.incarnation) wrong.push('removed the disk of a running machine')
+    world.overlays = world.overlays.filter(other => other !== step.incarnation)
+  } else if (step.do === 'start') {
+    if (world.found) wrong.push('started what runs')
+    if (incarnation === undefined || !world.overlays.includes(incarnation)) wrong.push('started without its disk')
+    world.found = runs({ incarnation: incarnation ?? -1 })
+    world.memory = memoryStarted(world.memory, 0)
+  } else if (step.do === 'destroy') {
+    const mine = world.found?.incarnation === incarnation && world.spec?.power !== 'stopped'
+    if (mine) wrong.push('destroyed what is wished to run')
+    world.found = null
+    world.memory = memoryStopped(world.memory, 'wished', 0, 0)
+  } else if (step.do === 'admit') world.memory = { ...world.memory, admittedSerial: step.serial }
+  else if (step.do === 'shut down') {
+    world.found = null
+    world.memory = memoryStopped(world.memory, 'wished', 0, 0)
+  } else if (world.found) world.found = { ...world.found, power: step.do === 'pause' ? 'paused' : 'running' }
+  return wrong
+}
+
+describe('whatever is found', () => {
+  const power = fc.constantFrom<MachineSpec['power']>('running', 'paused', 'stopped')
+  const spec = fc.option(
+    fc.record({
+      incarnation: fc.integer({ min: 1, max: 3 }),
+      power,
+      stopGraceMs: fc.constantFrom(0, 5),
+      graphics: fc.constantFrom(null, graphics),
+    }),
+  )
+  const found = fc.option(
+    fc.record({
+      incarnation: fc.integer({ min: 1, max: 3 }),
+      power: fc.constantFrom<FoundMachine['power']>('running', 'paused'),
+    }),
+  )
+  const overlays = fc.uniqueArray(fc.integer({ min: 1, max: 3 }), { maxLength: 3 })
+  const admitted = fc.constantFrom(null, 0, 3)
+
+  it('the steps lead to the wish, lose nothing wished, and never start without the right disk', () => {
+    fc.assert(
+      fc.property(spec, found, overlays, admitted, (spec, found, overlays, admittedSerial) => {
+        const world = {
+          spec: spec && machineSpec(1, spec),
+          found: found && runs(found),
+          // A machine that runs has its disk.
+          overlays: found ? [...new Set([...overlays, found.incarnation])] : overlays,
+          memory: { ...freshMemory, admittedSerial },
+        }
+        const steps: string[] = []
+        for (let count = 0; ; count++) {
+          expect(count, steps.join(', ')).toBeLessThan(12)
+          const { step } = planMachine(facts(world), 0)
+          if (!step) break
+          steps.push(step.do)
+          expect(apply(world, step), steps.join(', ')).toEqual([])
+        }
+        expect(world.overlays).toEqual(spec ? [spec.incarnation] : [])
+        expect(world.found?.power ?? 'stopped').toBe(spec?.power ?? 'stopped')
+        if (world.found) expect(world.memory.admittedSerial).toBe(spec?.graphics?.serial ?? 0)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('nothing unwished is touched before a whole wish was heard', () => {
+    fc.assert(
+      fc.property(found, overlays, (found, overlays) => {
+        const state = facts({ spec: null, found: found && runs(found), overlays, wishHeard: false })
+        expect(planMachine(state, 0).step).toBeNull()
+      }),
+    )
+  })
+})
+
+describe('the next step of an image', () => {
+  const state = { spec: imageSpec(), found: false, used: true, memory: freshImageMemory, wishHeard: true }
+  const failed = (code: 'template_unavailable' | 'unreachable') => ({
+    ...freshImageMemory,
+    state: 'failed' as const,
+    attempt: 1,
+    trouble: { code, text: '' },
+    retryAtMs: 1_000,
+  })
+  it.each([
+    ['wished and missing: made', state, 'make'],
+    ['wished and there: nothing', { ...state, found: true }, null],
+    ['failed for good: waits for a person', { ...state, memory: failed('template_unavailable') }, null],
+    [
+      '"try again": made',
+      { ...state, spec: imageSpec({ attempt: 2 }), memory: failed('template_unavailable') },
+      'make',
+    ],
+    ['failed in passing: waits a little', { ...state, memory: failed('unreachable') }, null],
+    [
+      'not wished while it is made: aborted',
+      { ...state, spec: null, memory: { ...freshImageMemory, state: 'making' as const } },
+      'abort',
+    ],
+    ['not wished, but machines name it: kept', { ...state, spec: null, found: true }, null],
+    ['not wished: removed', { ...state, spec: null, found: true, used: false }, 'remove'],
+    ['no wish was heard: left alone', { ...state, spec: null, found: true, used: false, wishHeard: false }, null],
+  ])('%s', (_title, facts, step) => {
+    expect(planImage(facts, 0).step).toBe(step)
+  })
+})

@@ -1,0 +1,89 @@
+/** What the agent says of a machine or an image, from what it knows. Pure. */
+import type { FoundImage, FoundMachine } from './host.ts'
+import type { MachineMemory } from './memory.ts'
+import { type ImageMemory, isBooting, isReady, type MachineDecision, type MachineStep } from './plan.ts'
+import type { ImageReport, MachineReport, Trouble } from './report.ts'
+import type { ImageSpec, MachineSpec } from './spec.ts'
+
+export interface MachineKnown {
+  id: string
+  spec: MachineSpec | null
+  found: FoundMachine | null
+  overlays: readonly number[]
+  memory: MachineMemory
+  /** The step in flight. */
+  busy: MachineStep['do'] | null
+  decision: MachineDecision | null
+  /** Its place among those that wait for a boot; null when it does not. */
+  place: number | null
+}
+
+const shownSteps = {
+  'make disk': 'making disk',
+  'remove disk': 'removing',
+  start: 'starting',
+  destroy: 'stopping',
+  'shut down': 'stopping',
+  pause: null,
+  resume: 'starting',
+  admit: null,
+} satisfies Record<MachineStep['do'], MachineReport['step']>
+
+export function machineReport(known: MachineKnown, nowMs: number): MachineReport {
+  const { id, spec, found, memory } = known
+  const ready = isReady(spec, found, memory)
+  return {
+    id,
+    generation: spec?.generation ?? 0,
+    incarnation: found?.incarnation ?? incarnationOf(known),
+    power: found?.power ?? 'stopped',
+    stopped: found ? null : memory.stopped,
+    ready,
+    step: stepOf(known, nowMs),
+    queuePlace: known.place,
+    graphics: found?.graphics ? { ...found.graphics, serial: memory.admittedSerial ?? 0 } : null,
+    clients: found ? memory.clients : 0,
+    trouble: troubleOf(known, ready, nowMs),
+  }
+}
+
+function incarnationOf({ spec, overlays }: MachineKnown): number | null {
+  if (spec && overlays.includes(spec.incarnation)) return spec.incarnation
+  return overlays[0] ?? null
+}
+
+function stepOf({ spec, found, memory, busy, place }: MachineKnown, nowMs: number): MachineReport['step'] {
+  if (busy && shownSteps[busy]) return shownSteps[busy]
+  if (place !== null) return 'queued'
+  if (found && spec?.power === 'stopped') return 'stopping'
+  return isBooting(spec, found, memory, nowMs) ? 'booting' : null
+}
+
+function troubleOf({ spec, found, memory, decision }: MachineKnown, ready: boolean, nowMs: number): Trouble | null {
+  if (memory.trouble) return memory.trouble
+  if (decision?.trouble) return decision.trouble
+  const silent = spec && found?.power === 'running' && spec.power === 'running' && !ready
+  if (!silent || isBooting(spec, found, memory, nowMs)) return null
+  const seconds = Math.round(spec.bootTimeoutMs / 1000)
+  const text = `The guest did not answer within ${seconds} s of its start. Its image may lack a guest agent, or it hangs.`
+  return { code: 'timeout', text }
+}
+
+export function imageReport(
+  id: string,
+  spec: ImageSpec | null,
+  found: FoundImage | null,
+  memory: ImageMemory,
+): ImageReport {
+  return {
+    id,
+    attempt: spec?.attempt ?? 0,
+    state: found ? 'ready' : memory.state,
+    progress: found ? 100 : memory.progress,
+    text: found ? '' : memory.text,
+    virtualBytes: found?.virtualBytes ?? null,
+    storedBytes: found?.storedBytes ?? null,
+    sha256: found?.sha256 ?? null,
+    trouble: found ? null : memory.trouble,
+  }
+}

@@ -1,0 +1,103 @@
+/** Says what changed, once, a little later: many changes of one moment are one message, and nothing is said twice. */
+import type { FromAgent } from './protocol.ts'
+import type { ImageReport, MachineReport } from './report.ts'
+
+export interface AgentChannel {
+  send(message: FromAgent): void
+}
+
+/**
+ * Changes within this time go out together; the first after a quiet time goes out at once. Longer: a person waits
+ * for "ready"; shorter: a pool that fills sends a message per machine and step.
+ */
+const gatherMs = 40
+
+export interface Reporter {
+  opened(channel: AgentChannel, all: () => { machines: MachineReport[]; images: ImageReport[] }): void
+  closed(): void
+  machine(report: MachineReport): void
+  image(report: ImageReport): void
+  gone(id: string): void
+  send(message: FromAgent): void
+  stop(): void
+}
+
+export function makeReporter(): Reporter {
+  let channel: AgentChannel | null = null
+  let timer: NodeJS.Timeout | null = null
+  let lastSentMs = 0
+  /** As last said over this connection. */
+  const said = new Map<string, string>()
+  const machines = new Map<string, MachineReport>()
+  const images = new Map<string, ImageReport>()
+  const gone = new Set<string>()
+
+  const flush = () => {
+    timer = null
+    lastSentMs = Date.now()
+    const fresh = <T extends { id: string }>(reports: Map<string, T>) => {
+      const changed = [...reports.values()].filter(report => {
+        const text = JSON.stringify(report)
+        if (said.get(report.id) === text) return false
+        said.set(report.id, text)
+        return true
+      })
+      reports.clear()
+      return changed
+    }
+    const message: FromAgent = {
+      type: 'report',
+      full: false,
+      machines: fresh(machines),
+      images: fresh(images),
+      gone: [...gone],
+    }
+    gone.clear()
+    if (message.machines.length + message.images.length + message.gone.length > 0) channel?.send(message)
+  }
+  const soon = () => {
+    if (!channel || timer) return
+    timer = setTimeout(flush, Math.max(0, Math.min(gatherMs, lastSentMs + gatherMs - Date.now())))
+  }
+  const forget = () => {
+    if (timer) clearTimeout(timer)
+    timer = null
+    for (const map of [said, machines, images]) map.clear()
+    gone.clear()
+  }
+
+  return {
+    opened(opened, all) {
+      forget()
+      channel = opened
+      const { machines, images } = all()
+      for (const report of [...machines, ...images]) said.set(report.id, JSON.stringify(report))
+      channel.send({ type: 'report', full: true, machines, images, gone: [] })
+    },
+    closed() {
+      channel = null
+      forget()
+    },
+    machine(report) {
+      if (!channel) return
+      gone.delete(report.id)
+      machines.set(report.id, report)
+      soon()
+    },
+    image(report) {
+      if (!channel) return
+      images.set(report.id, report)
+      soon()
+    },
+    gone(id) {
+      if (!channel) return
+      machines.delete(id)
+      images.delete(id)
+      said.delete(id)
+      gone.add(id)
+      soon()
+    },
+    send: message => channel?.send(message),
+    stop: forget,
+  }
+}

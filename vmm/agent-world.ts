@@ -1,0 +1,184 @@
+/**
+ * All the agent knows: wished and observed, machine by machine. These functions change it and answer which machines
+ * are touched; they start nothing (agent.ts does).
+ */
+import type { MachineKnown } from './agent-report.ts'
+import type { FoundImage, FoundMachine, FoundOverlay, HostEvent } from './host.ts'
+import { freshMemory, memoryAdopted, memoryPausedItself, memoryStopped, memoryWished } from './memory.ts'
+import { freshImageMemory, type ImageMemory } from './plan.ts'
+import type { ToAgent } from './protocol.ts'
+import type { HostSpec, ImageSpec, MachineSpec, NetworkSpec } from './spec.ts'
+
+export interface KnownMachine extends MachineKnown {
+  /** Grows with every change of what is observed: a listing begun before does not overwrite what came after. */
+  version: number
+  /** The last listing did not have it, and no event said why. */
+  missing: boolean
+  pinging: boolean
+  pingFailures: number
+  /** What was heard while the start was still in flight. */
+  heard: { stopped: 'wished' | 'guest' | 'crashed' | null; agent: boolean }
+}
+
+export interface KnownImage {
+  id: string
+  spec: ImageSpec | null
+  found: FoundImage | null
+  memory: ImageMemory
+  making: AbortController | null
+  busy: boolean
+}
+
+export interface World {
+  wishHeard: boolean
+  network: NetworkSpec | null
+  machines: Map<string, KnownMachine>
+  images: Map<string, KnownImage>
+}
+
+export interface Listing {
+  machines: FoundMachine[]
+  overlays: FoundOverlay[]
+  images: FoundImage[]
+}
+
+export const emptyWorld = (): World => ({ wishHeard: false, network: null, machines: new Map(), images: new Map() })
+
+export function machineOf(world: World, id: string): KnownMachine {
+  const known = world.machines.get(id)
+  if (known) return known
+  const fresh: KnownMachine = {
+    id,
+    spec: null,
+    found: null,
+    overlays: [],
+    memory: freshMemory,
+    busy: null,
+    decision: null,
+    place: null,
+    version: 0,
+    missing: false,
+    pinging: false,
+    pingFailures: 0,
+    heard: { stopped: null, agent: false },
+  }
+  world.machines.set(id, fresh)
+  return fresh
+}
+
+export function imageOf(world: World, id: string): KnownImage {
+  const known = world.images.get(id)
+  if (known) return known
+  const fresh: KnownImage = { id, spec: null, found: null, memory: freshImageMemory, making: null, busy: false }
+  world.images.set(id, fresh)
+  return fresh
+}
+
+/** @returns the machines it touched. */
+export function worldWish(world: World, spec: HostSpec): Set<string> {
+  world.wishHeard = true
+  world.network = spec.network
+  const wished = new Set([...spec.machines, ...spec.images].map(({ id }) => id))
+  const gone = [...world.machines.keys(), ...world.images.keys()].filter(id => !wished.has(id))
+  worldChange(world, { type: 'change', machines: spec.machines, images: spec.images, gone })
+  // Everything: what was not judged before the first wish (orphans, images) is judged now.
+  return new Set(world.machines.keys())
+}
+
+/** @returns the machines it touched. */
+export function worldChange(world: World, change: Extract<ToAgent, { type: 'change' }>): Set<string> {
+  const touched = new Set<string>()
+  for (const id of change.gone) {
+    const image = world.images.get(id)
+    if (image) image.spec = null
+    // A machine never heard of is touched too: it is then reported gone, which is what was asked.
+    if (!image) setSpec(machineOf(world, id), null)
+    if (!image) touched.add(id)
+  }
+  for (const spec of change.images) imageOf(world, spec.id).spec = spec
+  for (const spec of change.machines) {
+    setSpec(machineOf(world, spec.id), spec)
+    touched.add(spec.id)
+  }
+  return touched
+}
+
+function setSpec(known: KnownMachine, spec: MachineSpec | null): void {
+  const changed = known.spec?.generation !== spec?.generation
+  known.spec = spec
+  if (changed) known.memory = memoryWished(known.memory)
+}
+
+/** @returns the machine it touched; `reread` when only a listing can tell what is. */
+export function worldEvent(world: World, event: HostEvent, nowMs: number): string | 'reread' | null {
+  if (event.type === 'reread') return 'reread'
+  const known = world.machines.get(event.machineId)
+  if (event.type === 'started') return known?.busy === 'start' || known?.found ? null : 'reread'
+  if (!known) return null
+  if (known.busy === 'start') {
+    if (event.type === 'stopped') known.heard.stopped = event.because
+    if (event.type === 'agent') known.heard.agent = event.connected
+  }
+  if (!known.found) return null
+  known.version++
+  if (event.type === 'stopped') machineStopped(known, event.because, nowMs)
+  else if (event.type === 'agent') known.found = { ...known.found, agentConnected: event.connected }
+  else if (event.type === 'clients') known.memory = { ...known.memory, clients: event.clients }
+  else {
+    const power = event.type === 'paused' ? 'paused' : 'running'
+    if (known.found.power === power) return null
+    known.found = { ...known.found, power }
+    const itself = power === 'paused' && known.busy === null && known.spec?.power === 'running'
+    if (itself) known.memory = memoryPausedItself(known.memory, nowMs)
+  }
+  return known.id
+}
+
+export function machineStopped(known: KnownMachine, because: 'wished' | 'guest' | 'crashed', nowMs: number): void {
+  const asked = known.busy === 'destroy' || known.spec === null || known.spec.power === 'stopped'
+  known.found = null
+  known.missing = false
+  known.version++
+  known.memory = memoryStopped(known.memory, asked ? 'wished' : because, known.spec?.generation ?? 0, nowMs)
+}
+
+/** Before a listing: which version of each machine it may overwrite. */
+export const worldVersions = (world: World) => new Map([...world.machines].map(([id, { version }]) => [id, version]))
+
+/**
+ * Takes over what the host says exists, except where something changed while it was asked.
+ * @returns the machines it touched, and whether some are missing of which a second listing must tell.
+ */
+export function worldListing(
+  world: World,
+  listing: Listing,
+  before: Map<string, number>,
+  nowMs: number,
+): { touched: Set<string>; missing: boolean } {
+  const found = new Map(listing.machines.map(machine => [machine.id, machine]))
+  const overlays = Map.groupBy(listing.overlays, overlay => overlay.machineId)
+  const touched = new Set<string>()
+  let missing = false
+  for (const id of new Set([...world.machines.keys(), ...found.keys(), ...overlays.keys()])) {
+    const known = machineOf(world, id)
+    if (known.busy || known.version !== (before.get(id) ?? 0)) continue
+    const now = found.get(id) ?? null
+    if (!known.found && now) known.memory = memoryAdopted(known.memory, nowMs)
+    if (known.found && !now && !known.missing) {
+      known.missing = missing = true
+      continue
+    }
+    if (known.found && !now) machineStopped(known, 'crashed', nowMs)
+    known.missing = false
+    known.found = now
+    known.overlays = (overlays.get(id) ?? []).map(({ incarnation }) => incarnation)
+    known.version++
+    touched.add(id)
+  }
+  const images = new Map(listing.images.map(image => [image.id, image]))
+  for (const id of new Set([...world.images.keys(), ...images.keys()])) {
+    const known = imageOf(world, id)
+    if (!known.busy) known.found = images.get(id) ?? null
+  }
+  return { touched, missing }
+}

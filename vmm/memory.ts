@@ -1,0 +1,123 @@
+/**
+ * What the agent remembers of one machine beyond what the host can be asked: why it stands still, what failed, which
+ * password is in force. Values change only through these pure functions; nothing is stored, a restarted agent starts
+ * with `unknown` and asks anew.
+ */
+import type { HdcsError } from '../lib/errors.ts'
+import type { MachineReport, Trouble } from './report.ts'
+
+export interface MachineMemory {
+  stopped: MachineReport['stopped']
+  /** The generation whose life the guest ended itself: it stays off until the wish changes. */
+  restsGeneration: number | null
+  /** Failures in a row; 0 after it was ready for `steadyMs` or its spec changed. */
+  failures: number
+  /** No step before this moment; 0 is at once. */
+  retryAtMs: number
+  trouble: Trouble | null
+  /** When this boot began; null while it does not run. */
+  bootedAtMs: number | null
+  /** The guest agent answered since this boot. */
+  answered: boolean
+  answeredAtMs: number | null
+  shutdownAskedAtMs: number | null
+  shutdownLastAskedAtMs: number | null
+  /** The SPICE password's serial in force; null: not known (adopted after a restart of the agent). 0: nobody gets in. */
+  admittedSerial: number | null
+  clients: number
+  /** Grows with every stop that was reported: tells a start that returned late that its machine is gone again. */
+  stops: number
+}
+
+export const freshMemory: MachineMemory = {
+  stopped: null,
+  restsGeneration: null,
+  failures: 0,
+  retryAtMs: 0,
+  trouble: null,
+  bootedAtMs: null,
+  answered: false,
+  answeredAtMs: null,
+  shutdownAskedAtMs: null,
+  shutdownLastAskedAtMs: null,
+  admittedSerial: null,
+  clients: 0,
+  stops: 0,
+}
+
+/** A guest up for so long is well: its next crash is a first one. Shorter: a crash loop of a minute never backs off. */
+const steadyMs = 60_000
+/** The first wait after a failure. Lower: a broken image keeps the cores busy; higher: a person waits after one mishap. */
+const firstRetryMs = 1_000
+/** The longest wait. Higher: a disk that was freed is noticed late. */
+const lastRetryMs = 300_000
+
+/** 1 s, 2 s, 4 s … 5 min. */
+export const retryDelayMs = (failures: number) => Math.min(firstRetryMs * 2 ** Math.max(0, failures - 1), lastRetryMs)
+
+const offline = {
+  bootedAtMs: null,
+  answered: false,
+  answeredAtMs: null,
+  shutdownAskedAtMs: null,
+  shutdownLastAskedAtMs: null,
+  admittedSerial: null,
+  clients: 0,
+} satisfies Partial<MachineMemory>
+
+export function memoryStarted(memory: MachineMemory, nowMs: number): MachineMemory {
+  // A new QEMU lets nobody in: its password is random and expired (domain-xml.ts).
+  return { ...memory, ...offline, stopped: null, restsGeneration: null, bootedAtMs: nowMs, admittedSerial: 0 }
+}
+
+/** A machine found running that this process did not start. */
+export function memoryAdopted(memory: MachineMemory, nowMs: number): MachineMemory {
+  return { ...memory, ...offline, stopped: null, restsGeneration: null, bootedAtMs: nowMs }
+}
+
+export function memoryAnswered(memory: MachineMemory, nowMs: number): MachineMemory {
+  // What went wrong before this boot is over; the count stays until the guest proves steady.
+  return { ...memory, answered: true, answeredAtMs: nowMs, trouble: null }
+}
+
+export function memoryStopped(
+  memory: MachineMemory,
+  because: 'wished' | 'guest' | 'crashed',
+  generation: number,
+  nowMs: number,
+): MachineMemory {
+  const stopped = {
+    ...memory,
+    ...offline,
+    stopped: because,
+    restsGeneration: because === 'guest' ? generation : null,
+    stops: memory.stops + 1,
+  }
+  if (because !== 'crashed') return stopped
+  const steady = memory.answeredAtMs !== null && nowMs - memory.answeredAtMs >= steadyMs
+  const failures = steady ? 1 : memory.failures + 1
+  const text = 'The machine ended without being asked to; it is started again. The host’s QEMU log says why.'
+  return { ...stopped, failures, retryAtMs: nowMs + retryDelayMs(failures), trouble: { code: 'start_failed', text } }
+}
+
+/** QEMU stopped the guest's clock by itself: it does so when a write finds no space. */
+export function memoryPausedItself(memory: MachineMemory, nowMs: number): MachineMemory {
+  const failures = memory.failures + 1
+  const text = 'The machine was paused because a write to its disk failed: the storage is full. Free space on the host.'
+  return { ...memory, failures, retryAtMs: nowMs + retryDelayMs(failures), trouble: { code: 'storage_full', text } }
+}
+
+export function memoryFailed(memory: MachineMemory, error: HdcsError, nowMs: number): MachineMemory {
+  const failures = memory.failures + 1
+  return {
+    ...memory,
+    failures,
+    retryAtMs: nowMs + retryDelayMs(failures),
+    trouble: { code: error.code, text: error.message },
+  }
+}
+
+/** A new wish is tried at once, whatever failed under the old one. */
+export function memoryWished(memory: MachineMemory): MachineMemory {
+  return { ...memory, failures: 0, retryAtMs: 0, shutdownAskedAtMs: null, shutdownLastAskedAtMs: null }
+}

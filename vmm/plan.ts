@@ -1,0 +1,188 @@
+/**
+ * The next step for one machine or one image: wished against observed. Pure. The agent asks again after every step,
+ * event and report, so a plan never looks further ahead than one step, and a killed agent loses nothing.
+ *
+ *              make disk          start            (guest answers)
+ *   (nothing) ───────────▶ disk ───────────▶ runs ─────────────────▶ ready
+ *       ▲                  │  ▲               │
+ *       └── remove disk ───┘  └─ shut down, ──┘      another incarnation: destroy → remove disk → make disk → start
+ *                                destroy
+ */
+
+import type { FoundMachine } from './host.ts'
+import type { MachineMemory } from './memory.ts'
+import type { Trouble } from './report.ts'
+import type { ImageSpec, MachineSpec } from './spec.ts'
+
+export interface MachineFacts {
+  /** Null: not wished. */
+  spec: MachineSpec | null
+  found: FoundMachine | null
+  /** Incarnations whose overlay exists. */
+  overlays: readonly number[]
+  memory: MachineMemory
+  /** Its image: on the host, still coming, or why it does not come. */
+  image: 'ready' | 'coming' | Trouble
+  networkReady: boolean
+  /** A whole wish was heard in this process: only then does "not wished" mean anything. */
+  wishHeard: boolean
+}
+
+export type MachineStep =
+  | { do: 'make disk' | 'remove disk'; incarnation: number }
+  | { do: 'start' | 'destroy' | 'shut down' | 'pause' | 'resume' }
+  | { do: 'admit'; serial: number }
+
+export interface MachineDecision {
+  /** Null: nothing to do now. A `start` still waits for its turn (boot.ts). */
+  step: MachineStep | null
+  because: string
+  /** When time alone may change this decision; null: never. */
+  wakeAtMs: number | null
+  /** Why it does not get on although nothing it tried failed. */
+  trouble: Trouble | null
+}
+
+/** A guest that is still booting does not hear the power button: it is pressed again this often. */
+const shutdownRepeatMs = 5_000
+
+const wait = (because: string, wakeAtMs: number | null = null, trouble: Trouble | null = null): MachineDecision => ({
+  step: null,
+  because,
+  wakeAtMs,
+  trouble,
+})
+const take = (step: MachineStep, because: string): MachineDecision => ({ step, because, wakeAtMs: null, trouble: null })
+
+export function planMachine(facts: MachineFacts, nowMs: number): MachineDecision {
+  const decision = decide(facts, nowMs)
+  const { retryAtMs } = facts.memory
+  const held = decision.step !== null && nowMs < retryAtMs
+  return held ? wait(`tried again later: ${decision.because}`, retryAtMs) : decision
+}
+
+function decide(facts: MachineFacts, nowMs: number): MachineDecision {
+  const { spec, found, overlays } = facts
+  if (!spec) return planUnwished(facts)
+  if (found && found.incarnation !== spec.incarnation) return take({ do: 'destroy' }, 'its disk is of an earlier life')
+  const stale = overlays.find(incarnation => incarnation !== spec.incarnation)
+  if (stale !== undefined) return take({ do: 'remove disk', incarnation: stale }, 'the disk is of an earlier life')
+  return found ? planRunning(spec, found, facts.memory, nowMs) : planStanding(spec, facts)
+}
+
+function planUnwished({ wishHeard, found, overlays }: MachineFacts): MachineDecision {
+  if (!wishHeard) return wait('no whole wish was heard yet')
+  if (found) return take({ do: 'destroy' }, 'it is not wished any more')
+  const [incarnation] = overlays
+  if (incarnation !== undefined) return take({ do: 'remove disk', incarnation }, 'its machine is not wished any more')
+  return wait('nothing is left of it')
+}
+
+function planRunning(spec: MachineSpec, found: FoundMachine, memory: MachineMemory, nowMs: number): MachineDecision {
+  if (spec.power === 'stopped') return planStop(spec, memory, nowMs)
+  const admit = planAdmit(spec, memory)
+  if (admit) return admit
+  if (spec.power === 'paused' && found.power === 'running') return take({ do: 'pause' }, 'it is wished paused')
+  if (spec.power === 'running' && found.power === 'paused') return take({ do: 'resume' }, 'it is wished running')
+  return wait('as wished', bootEndsAtMs(spec, memory, nowMs))
+}
+
+function planAdmit(spec: MachineSpec, memory: MachineMemory): MachineDecision | null {
+  const serial = spec.graphics?.serial ?? 0
+  if (serial === memory.admittedSerial) return null
+  return take({ do: 'admit', serial }, serial === 0 ? 'nobody shall get in' : 'there is a new screen password')
+}
+
+function planStop(spec: MachineSpec, memory: MachineMemory, nowMs: number): MachineDecision {
+  if (spec.stopGraceMs <= 0) return take({ do: 'destroy' }, 'it is wished stopped at once')
+  const { shutdownAskedAtMs: asked, shutdownLastAskedAtMs: last } = memory
+  if (asked === null || last === null) return take({ do: 'shut down' }, 'it is wished stopped')
+  const endsAtMs = asked + spec.stopGraceMs
+  if (nowMs >= endsAtMs) return take({ do: 'destroy' }, `it did not shut down within ${spec.stopGraceMs} ms`)
+  const againAtMs = last + shutdownRepeatMs
+  if (nowMs >= againAtMs) return take({ do: 'shut down' }, 'it was asked and goes on')
+  return wait('it was asked to shut down', Math.min(endsAtMs, againAtMs))
+}
+
+function planStanding(spec: MachineSpec, { overlays, image, memory, networkReady }: MachineFacts): MachineDecision {
+  if (!overlays.includes(spec.incarnation)) {
+    if (image === 'ready') return take({ do: 'make disk', incarnation: spec.incarnation }, 'it has no disk')
+    return image === 'coming' ? wait('its image is being made') : wait('its image is missing', null, image)
+  }
+  if (spec.power === 'stopped') return wait('as wished')
+  if (memory.stopped === 'guest' && memory.restsGeneration === spec.generation)
+    return wait('the guest shut itself down: it rests until its wish changes')
+  if (spec.nic && !networkReady) return wait('the network is being made')
+  return take({ do: 'start' }, memory.stopped === 'crashed' ? 'it crashed' : 'it is wished running')
+}
+
+export const isReady = (spec: MachineSpec | null, found: FoundMachine | null, memory: MachineMemory): boolean =>
+  found !== null && (spec?.readyWhen === 'running' || memory.answered)
+
+/** The moment a boot counts as failed; null when it is over, one way or the other. */
+export function bootEndsAtMs(spec: MachineSpec, memory: MachineMemory, nowMs: number): number | null {
+  if (memory.bootedAtMs === null || memory.answered || spec.readyWhen === 'running') return null
+  const endsAtMs = memory.bootedAtMs + spec.bootTimeoutMs
+  return nowMs < endsAtMs ? endsAtMs : null
+}
+
+/** Runs, and neither answered nor ran out of time: it holds one of the slots of boot.ts. */
+export const isBooting = (spec: MachineSpec | null, found: FoundMachine | null, memory: MachineMemory, nowMs: number) =>
+  spec !== null && found?.power === 'running' && bootEndsAtMs(spec, memory, nowMs) !== null
+
+export interface ImageMemory {
+  state: 'waiting' | 'making' | 'failed'
+  /** The attempt that is or was made. */
+  attempt: number
+  progress: number
+  text: string
+  trouble: Trouble | null
+  failures: number
+  retryAtMs: number
+}
+
+export const freshImageMemory: ImageMemory = {
+  state: 'waiting',
+  attempt: -1,
+  progress: 0,
+  text: '',
+  trouble: null,
+  failures: 0,
+  retryAtMs: 0,
+}
+
+export interface ImageFacts {
+  spec: ImageSpec | null
+  found: boolean
+  /** A wished machine names it. */
+  used: boolean
+  memory: ImageMemory
+  wishHeard: boolean
+}
+
+export interface ImageDecision {
+  step: 'make' | 'abort' | 'remove' | null
+  because: string
+  wakeAtMs: number | null
+}
+
+/** Failures that pass by themselves; any other waits for a person's "try again" (`attempt`). */
+const passing: readonly string[] = ['unreachable', 'timeout', 'storage_full', 'conflict', 'cancelled']
+
+export function planImage({ spec, found, used, memory, wishHeard }: ImageFacts, nowMs: number): ImageDecision {
+  const rest = (because: string, wakeAtMs: number | null = null): ImageDecision => ({ step: null, because, wakeAtMs })
+  if (!wishHeard) return rest('no whole wish was heard yet')
+  if (!spec) {
+    if (memory.state === 'making') return { step: 'abort', because: 'it is not wished any more', wakeAtMs: null }
+    if (!found) return rest('nothing is left of it')
+    if (used) return rest('a wished machine stands on it')
+    if (nowMs < memory.retryAtMs) return rest('an overlay stands on it', memory.retryAtMs)
+    return { step: 'remove', because: 'it is not wished any more', wakeAtMs: null }
+  }
+  if (found) return rest('as wished')
+  if (memory.state === 'making') return rest('it is being made')
+  const failed = memory.state === 'failed' && memory.attempt >= spec.attempt
+  if (failed && !passing.includes(memory.trouble?.code ?? '')) return rest('it failed and waits for a person')
+  if (failed && nowMs < memory.retryAtMs) return rest('it is tried again later', memory.retryAtMs)
+  return { step: 'make', because: failed ? 'it is tried again' : 'it is wished', wakeAtMs: null }
+}

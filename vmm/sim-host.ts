@@ -1,0 +1,274 @@
+/**
+ * A host without machines: everything in memory, thousands of desktops, the same contract. It ships: for trying the
+ * product without libvirt, for tests and for load.
+ *
+ * It fails when the data asks for it:
+ *   machine named …fail-disk…   its overlay is never made (`storage_full`)
+ *   machine named …fail-start…  never starts (`start_failed`)
+ *   machine named …no-agent…    runs, its guest never answers
+ *   machine named …crash…       dies shortly after each start
+ *   image named …fail-image…    is never made (`template_unavailable`)
+ *
+ * Its state lives as long as the object: an agent that restarts finds its machines as on a real host.
+ */
+import { HdcsError } from '../lib/errors.ts'
+import { makeEventQueue } from './event-queue.ts'
+import type { FoundImage, FoundMachine, FoundOverlay, Host, HostEvent, HostOptions } from './host.ts'
+import type { HostFacts, HostUsage } from './report.ts'
+import { type SimScreen, startSimScreen } from './sim-screen.ts'
+import type { MachineSpec } from './spec.ts'
+
+export interface SimDelays {
+  imageMs: number
+  overlayMs: number
+  /** QEMU's start. */
+  startMs: number
+  /** From there to the guest's answer. */
+  bootMs: number
+  shutdownMs: number
+}
+
+const shortDelays: SimDelays = { imageMs: 20, overlayMs: 1, startMs: 2, bootMs: 15, shutdownMs: 5 }
+
+export interface SimHostOptions extends Pick<HostOptions, 'installationId'> {
+  hostName: string
+  cpus?: number
+  memoryBytes?: number
+  delays?: Partial<SimDelays>
+}
+
+interface SimMachine {
+  spec: MachineSpec
+  power: FoundMachine['power']
+  agentConnected: boolean
+  timers: Set<NodeJS.Timeout>
+  screen: Promise<SimScreen> | null
+  address: FoundMachine['graphics']
+}
+
+export interface SimHost extends Host {
+  /** What the person in front of the guest, or bad luck, does. */
+  guestShutdown(id: string): void
+  guestCrash(id: string): void
+}
+
+const key = (overlay: FoundOverlay) => `${overlay.machineId}.${overlay.incarnation}`
+const refuse = (code: HdcsError['code'], text: string) => new HdcsError(code, text)
+
+export function makeSimHost(options: SimHostOptions): SimHost {
+  const delays = { ...shortDelays, ...options.delays }
+  const cpus = options.cpus ?? 8
+  const memoryBytes = options.memoryBytes ?? cpus * 8 * 2 ** 30
+  const images = new Map<string, FoundImage>()
+  const overlays = new Map<string, FoundOverlay & { imageId: string }>()
+  const machines = new Map<string, SimMachine>()
+  const events = makeEventQueue<HostEvent>()
+  const disposed = new AbortController()
+
+  /** A delay that keeps the process alive only where somebody waits for it, and ends with the host. */
+  const delay = (ms: number, signal: AbortSignal = disposed.signal) =>
+    new Promise<void>((resolve, reject) => {
+      const cancel = () => {
+        clearTimeout(timer)
+        reject(refuse('cancelled', 'The work was cancelled.'))
+      }
+      const timer = setTimeout(() => {
+        signal.removeEventListener('abort', cancel)
+        resolve()
+      }, ms)
+      if (signal.aborted) return cancel()
+      signal.addEventListener('abort', cancel, { once: true })
+    })
+
+  const running = (id: string): SimMachine => {
+    const machine = machines.get(id)
+    if (!machine) throw refuse('not_found', 'The machine does not run.')
+    return machine
+  }
+  const later = (machine: SimMachine, ms: number, act: () => void) => {
+    const timer = setTimeout(() => {
+      machine.timers.delete(timer)
+      act()
+    }, ms)
+    machine.timers.add(timer)
+  }
+  const end = (id: string, because: 'wished' | 'guest' | 'crashed') => {
+    const machine = machines.get(id)
+    if (!machine) return
+    machines.delete(id)
+    for (const timer of machine.timers) clearTimeout(timer)
+    void machine.screen?.then(screen => screen.close())
+    events.push({ type: 'stopped', machineId: id, because })
+  }
+  const boot = (machine: SimMachine) => {
+    const { id, name } = machine.spec
+    machine.agentConnected = false
+    if (name.includes('crash')) return later(machine, delays.bootMs, () => end(id, 'crashed'))
+    if (name.includes('no-agent')) return
+    later(machine, delays.bootMs, () => {
+      machine.agentConnected = true
+      events.push({ type: 'agent', machineId: id, connected: true })
+    })
+  }
+  const screenOf = async ({ spec }: SimMachine) => {
+    const screen = await startSimScreen({ name: spec.name })
+    screen.onClients(clients => {
+      if (machines.has(spec.id)) events.push({ type: 'clients', machineId: spec.id, clients })
+    })
+    return screen
+  }
+  const found = (machine: SimMachine): FoundMachine => ({
+    id: machine.spec.id,
+    name: machine.spec.name,
+    incarnation: machine.spec.incarnation,
+    power: machine.power,
+    graphics: machine.address,
+    agentConnected: machine.agentConnected,
+  })
+
+  return {
+    async facts(): Promise<HostFacts> {
+      return {
+        hostName: options.hostName,
+        kernel: 'simulated',
+        libvirtVersion: 'simulated',
+        qemuVersion: 'simulated',
+        cpuModel: 'simulated',
+        cpus,
+        memoryBytes,
+        accelerator: 'kvm',
+        acceleratorReason: null,
+        simulated: true,
+      }
+    },
+    async usage(): Promise<HostUsage> {
+      const used = [...machines.values()].reduce((sum, { spec }) => sum + spec.hardware.memoryBytes, 0)
+      return {
+        cpu: Math.min(1, machines.size / (cpus * 8)),
+        memoryUsedBytes: used,
+        storageTotalBytes: 2 ** 40,
+        storageFreeBytes: 2 ** 40 - overlays.size * 200 * 1024,
+      }
+    },
+    machines: async () => [...machines.values()].map(found),
+    overlays: async () => [...overlays.values()].map(({ machineId, incarnation }) => ({ machineId, incarnation })),
+    images: async () => [...images.values()],
+
+    async imageMake(image, progress, signal) {
+      const existing = images.get(image.id)
+      if (existing) return existing
+      for (const percent of [0, 50]) {
+        progress(percent, percent === 0 ? 'fetching packages' : 'building the disk')
+        await delay(delays.imageMs / 2, signal)
+      }
+      if (image.name.includes('fail-image'))
+        throw refuse('template_unavailable', 'The image’s builder failed as its name asked. Rename it and try again.')
+      const made: FoundImage = {
+        id: image.id,
+        virtualBytes: Math.min(256 * 2 ** 20, image.maxVirtualBytes),
+        storedBytes: 56 * 2 ** 20,
+        sha256: image.source.kind === 'upload' ? image.source.sha256 : 'a'.repeat(64),
+      }
+      images.set(image.id, made)
+      return made
+    },
+    async imageRemove(id) {
+      if ([...overlays.values()].some(overlay => overlay.imageId === id))
+        throw refuse('conflict', 'Desktops stand on this image: remove them first.')
+      images.delete(id)
+    },
+    async networkEnsure() {},
+    async sweep() {},
+
+    async overlayMake({ id, name, incarnation, imageId }) {
+      if (!images.has(imageId)) throw refuse('not_found', 'The image is not on this host.')
+      await delay(delays.overlayMs)
+      if (name.includes('fail-disk')) throw refuse('storage_full', 'No space for the disk, as its name asked.')
+      overlays.set(key({ machineId: id, incarnation }), { machineId: id, incarnation, imageId })
+    },
+    async overlayRemove(overlay) {
+      if (machines.get(overlay.machineId)?.spec.incarnation === overlay.incarnation)
+        throw refuse('conflict', 'The machine runs on this disk: stop it first.')
+      await delay(delays.overlayMs)
+      overlays.delete(key(overlay))
+    },
+
+    async machineStart(spec) {
+      const already = machines.get(spec.id)
+      if (already) return found(already)
+      await delay(delays.startMs)
+      if (!overlays.has(key({ machineId: spec.id, incarnation: spec.incarnation })))
+        throw refuse('not_found', 'The machine’s disk is not there.')
+      if (spec.name.includes('fail-start')) throw refuse('start_failed', 'QEMU refused to start, as its name asked.')
+      const machine: SimMachine = {
+        spec,
+        power: 'running',
+        agentConnected: false,
+        timers: new Set(),
+        screen: null,
+        address: null,
+      }
+      machines.set(spec.id, machine)
+      events.push({ type: 'started', machineId: spec.id })
+      boot(machine)
+      return found(machine)
+    },
+    async machineDestroy(id) {
+      await delay(delays.startMs)
+      end(id, 'wished')
+    },
+    async machineShutdown(id) {
+      later(running(id), delays.shutdownMs, () => end(id, 'guest'))
+    },
+    async machinePause(id) {
+      const machine = running(id)
+      if (machine.power === 'paused') return
+      machine.power = 'paused'
+      events.push({ type: 'paused', machineId: id })
+    },
+    async machineResume(id) {
+      const machine = running(id)
+      if (machine.power === 'running') return
+      machine.power = 'running'
+      events.push({ type: 'resumed', machineId: id })
+    },
+    async machineReboot(id) {
+      const machine = running(id)
+      if (machine.agentConnected) events.push({ type: 'agent', machineId: id, connected: false })
+      boot(machine)
+    },
+    async machineReset(id) {
+      return this.machineReboot(id)
+    },
+    async machineScreenshot(id) {
+      running(id)
+      return Uint8Array.from(atob(onePixelPng), letter => letter.charCodeAt(0))
+    },
+    agentPing: async id => machines.get(id)?.agentConnected ?? false,
+    async graphicsAdmit(id, password, validUntil) {
+      const machine = running(id)
+      // Thousands of screens nobody looks at would be thousands of open ports.
+      if (!machine.screen && validUntil.getTime() <= Date.now()) return null
+      machine.screen ??= screenOf(machine)
+      const screen = await machine.screen
+      screen.setPassword(password, validUntil)
+      machine.address = { host: screen.host, port: screen.port }
+      return machine.address
+    },
+
+    guestShutdown: id => end(id, 'guest'),
+    guestCrash: id => end(id, 'crashed'),
+    events: () => events.consume(),
+    async [Symbol.asyncDispose]() {
+      disposed.abort()
+      for (const machine of machines.values()) for (const timer of machine.timers) clearTimeout(timer)
+      const screens = [...machines.values()].flatMap(machine => machine.screen ?? [])
+      machines.clear()
+      events.end()
+      for (const screen of await Promise.allSettled(screens))
+        if (screen.status === 'fulfilled') await screen.value.close()
+    },
+  }
+}
+
+const onePixelPng = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
