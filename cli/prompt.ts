@@ -1,0 +1,33 @@
+import { createInterface } from 'node:readline'
+import { Writable } from 'node:stream'
+import { HdcsError } from '../lib/errors.ts'
+
+/** One line from the person. @throws HdcsError `invalid` when nobody can be asked. */
+export function ask(question: string): Promise<string> {
+  return line(question, process.stderr)
+}
+
+/** Like `ask`, without showing what is typed; from a pipe: its first line. */
+export async function askPassword(question: string): Promise<string> {
+  process.stderr.write(question)
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
+  const typed = await line('', process.stdin.isTTY ? silent : process.stderr)
+  if (process.stdin.isTTY) process.stderr.write('\n')
+  return typed
+}
+
+function line(question: string, output: Writable): Promise<string> {
+  const reader = createInterface({ input: process.stdin, output, terminal: process.stdin.isTTY === true })
+  return new Promise((resolve, reject) => {
+    let answered = false
+    reader.question(question, answer => {
+      answered = true
+      reader.close()
+      resolve(answer)
+    })
+    reader.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
+    reader.once('close', () => {
+      if (!answered) reject(new HdcsError('invalid', 'There is nobody to ask: name and password are needed.'))
+    })
+  })
+}
