@@ -1,8 +1,12 @@
 /** Real libvirt for tests: the machine's own daemon, started when it does not run. */
-import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
@@ -72,5 +76,57 @@ export async function untilAnswers(socketPath: string, timeoutMs: number, failur
   while (!(await answers(socketPath))) {
     if (Date.now() > deadline) throw new Error(`Nobody listens at ${socketPath}. ${failures.join(' ')}`)
     await pause(20)
+  }
+}
+
+/** A libvirtd in namespaces of its own, to be killed and frozen at will; its guests and networks end with it. */
+export interface PrivateLibvirtd extends AsyncDisposable {
+  /** Folder of its sockets, as seen from here. */
+  folder: string
+  socket: string
+  /** An empty folder at the same path inside and outside. */
+  scratch: string
+  /** `kill`: without a goodbye, and it comes back by itself; `hold`: it stays away until `start`; `stop`, `continue`: freezes it. */
+  command(name: 'kill' | 'hold' | 'start' | 'stop' | 'continue'): void
+}
+
+const script = fileURLToPath(new URL('libvirtd-private.sh', import.meta.url))
+
+/** Needs root. It shares CPUs and memory with everything else: small guests, and few. */
+export async function privateLibvirtd(): Promise<PrivateLibvirtd> {
+  const home = await mkdtemp(join(tmpdir(), 'hdcs-libvirt-'))
+  for (const place of ['run', 'lib', 'cache', 'log', 'etc', 'dev', 'scratch']) await mkdir(join(home, place))
+  const namespaces = ['--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child=SIGKILL']
+  const init = spawn('unshare', [...namespaces, 'bash', script, home], { stdio: ['pipe', 'ignore', 'pipe'] })
+  const ended = once(init, 'close')
+  let words = ''
+  init.stderr.setEncoding('utf8').on('data', text => {
+    words += text
+  })
+  init.stdin.on('error', () => {
+    // It ended before it read our command: whoever waits for the command's effect says so.
+  })
+  const folder = join(home, 'run', 'libvirt')
+  const socket = join(folder, 'libvirt-sock')
+  const dispose = async () => {
+    init.kill('SIGKILL')
+    await ended
+    await rm(home, { recursive: true, force: true })
+  }
+  try {
+    await Promise.race([
+      untilAnswers(socket, startTimeoutMs),
+      ended.then(() => Promise.reject(new Error(`The private libvirtd did not start: ${words}`))),
+    ])
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+  return {
+    folder,
+    socket,
+    scratch: join(home, 'scratch'),
+    command: name => void init.stdin.write(`${name}\n`),
+    [Symbol.asyncDispose]: dispose,
   }
 }
