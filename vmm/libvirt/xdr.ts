@@ -13,28 +13,29 @@ export class XdrWriter {
   #size = 0
 
   int(value: number) {
-    this.#view.setInt32(this.#grow(4), value)
+    this.#grow(4).setInt32(this.#size - 4, value)
   }
 
   uint(value: number) {
-    this.#view.setUint32(this.#grow(4), value)
+    this.#grow(4).setUint32(this.#size - 4, value)
   }
 
   hyper(value: bigint) {
-    this.#view.setBigInt64(this.#grow(8), value)
+    this.#grow(8).setBigInt64(this.#size - 8, value)
   }
 
   uhyper(value: bigint) {
-    this.#view.setBigUint64(this.#grow(8), value)
+    this.#grow(8).setBigUint64(this.#size - 8, value)
   }
 
   double(value: number) {
-    this.#view.setFloat64(this.#grow(8), value)
+    this.#grow(8).setFloat64(this.#size - 8, value)
   }
 
   /** Bytes of a length both sides know. */
   fixed(value: Uint8Array) {
-    const at = this.#grow(value.length + padding(value.length))
+    const at = this.#size
+    this.#grow(value.length + padding(value.length))
     this.#bytes.set(value, at)
   }
 
@@ -59,16 +60,16 @@ export class XdrWriter {
     return this.#bytes.slice(0, this.#size)
   }
 
-  #grow(count: number): number {
-    const at = this.#size
+  /** Makes room, and gives the view that has it: one taken before may be of bytes that are no longer ours. */
+  #grow(count: number): DataView {
     this.#size += count
     if (this.#size > this.#bytes.length) {
       const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#size))
-      larger.set(this.#bytes.subarray(0, at))
+      larger.set(this.#bytes)
       this.#bytes = larger
       this.#view = new DataView(larger.buffer)
     }
-    return at
+    return this.#view
   }
 }
 
