@@ -39,11 +39,14 @@ export interface FakeOptions {
   trickle?: boolean
   /** Answers by procedure; others than these wait in `calls`. */
   answers?: Partial<Record<ProcedureName, unknown>>
+  /** Procedures that the test answers itself although a daemon would. */
+  held?: ProcedureName[]
 }
 
 /** One daemon; every dial is a connection to it, and `calls` are those of all. */
 export function fakeLibvirt(options: FakeOptions = {}) {
   const answers: Partial<Record<ProcedureName, unknown>> = { ...opening, ...options.answers }
+  for (const name of options.held ?? []) delete answers[name]
   const calls: FakeCall[] = []
   const made: ProcedureName[] = []
   const streamed: { serial: number; status: number; payload: Uint8Array }[] = []
