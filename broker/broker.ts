@@ -9,10 +9,20 @@ export interface Broker {
   log: Log
   /** Seals tickets; shared with the gateways. 32 bytes. */
   ticketKey: Uint8Array
-  /** Where gateways are reached, e.g. `ws://desk.example:8080`; null: where the API was asked. */
+  /** Where gateways are reached, e.g. `http://desk.example:8080`; null: where the API was asked. */
   gatewayUrl: string | null
+  /** Writes a `.vv` file; given from outside because the broker knows nothing of SPICE. */
+  viewerFile(desktop: {
+    name: string
+    gatewayUrl: string
+    sealedTicket: string
+    spice: { host: string; port: number; password: string }
+    usbFilter: string
+  }): string
   /** Uploaded images wait here until every host that needs them has fetched them. */
   uploadFolder: string
   /** An upload above this is refused. */
   maxUploadBytes: number
+  /** No image may claim a larger disk than this. */
+  maxVirtualBytes: number
 }

@@ -9,6 +9,12 @@ export interface Claimed {
 }
 
 /**
+ * Between the moment a desktop is given back and the reconciler's look at it, its phase still says "ready" while its
+ * disk is the last person's. The incarnations tell: nobody gets a disk other than the one that is wished.
+ */
+const freshDisk = sql<boolean>`(observed_incarnation = wished_incarnation or (observed_incarnation is null and wished_incarnation = 1))`
+
+/**
  * Gives the best unclaimed desktop of a pool to a person, in one statement, and notes it.
  * Order: running and ready, still starting, stopped, still being made. `skip locked` lets any number of control
  * processes claim at once without waiting for each other and without giving one desktop twice; without it a class of
@@ -29,6 +35,7 @@ export async function desktopClaim(
     .where('user_id', 'is', null)
     .where('wished_present', '=', true)
     .where('phase', 'in', ['ready', 'starting', 'stopped', 'making'])
+    .where(freshDisk)
     .orderBy(sql`array_position(array['ready', 'starting', 'stopped', 'making'], phase)`)
     .orderBy('made_at')
     .limit(1)
@@ -50,6 +57,7 @@ export async function desktopClaim(
         // Rechecked after waiting for the lock: whoever held the row may have given it away.
         .where('user_id', 'is', null)
         .where('wished_present', '=', true)
+        .where(freshDisk)
         .returning(['id', 'name', 'phase', 'host_id']),
     )
     .with('noted', q =>
@@ -114,7 +122,7 @@ export async function desktopInsert(db: Kysely<Database>, desktop: DesktopNew, n
 
 export async function transitionNote(
   db: Kysely<Database>,
-  rows: { id: string; pool_id: string; host_id: string; user_id: string | null; was: string | null; became: string; reason: string }[],
+  rows: { id: string; pool_id: string; host_id: string | null; user_id: string | null; was: string | null; became: string; reason: string }[],
   now: Date,
 ) {
   if (rows.length === 0) return
@@ -140,6 +148,33 @@ export async function desktopWish(
   },
 ) {
   await db.updateTable('desktop').set(wish).where('id', '=', id).execute()
+}
+
+/** Nobody's any more, and its next life begins with a new disk. */
+export async function desktopDetach(tx: Tx, id: string, incarnation: number) {
+  await tx
+    .updateTable('desktop')
+    .set({
+      user_id: null,
+      user_slot: null,
+      assigned_at: null,
+      claim_task_id: null,
+      wished_incarnation: incarnation,
+      wished_power: 'stopped',
+      wished_stop_grace_ms: 0,
+      wished_graphics: null,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Gives a desktop that was just made, in this transaction, to the person it was made for. */
+export async function desktopAssign(tx: Tx, id: string, to: { userId: string; slot: number; taskId: string; now: Date }) {
+  await tx
+    .updateTable('desktop')
+    .set({ user_id: to.userId, user_slot: to.slot, assigned_at: to.now, claim_task_id: to.taskId })
+    .where('id', '=', id)
+    .execute()
 }
 
 /** Locks the row for the rest of the transaction. */
@@ -374,3 +409,17 @@ export function transitionsOf(db: Db, desktopId: string, limit: number, before?:
   return query.orderBy('transition.id', 'desc').limit(limit).execute()
 }
 
+
+/** A desktop nobody has moves to another template version: a new disk, and the pool's hardware of today. */
+export async function desktopUpgrade(tx: Tx, id: string, to: { versionId: string; hardware: HardwareValue }) {
+  await tx
+    .updateTable('desktop')
+    .set(eb => ({
+      version_id: to.versionId,
+      hardware: JSON.stringify(to.hardware),
+      wished_incarnation: eb('wished_incarnation', '+', 1),
+    }))
+    .where('id', '=', id)
+    .where('user_id', 'is', null)
+    .execute()
+}

@@ -93,14 +93,27 @@ export async function poolSet(
   if (Object.keys(set).length > 0) await db.updateTable('pool').set(set).where('id', '=', id).execute()
 }
 
-/** The pool as it is claimed from: little, because it stands on the path of every claim. */
-export function poolForClaim(db: Kysely<Database>, id: string, subjects: string[]) {
+/**
+ * The pool as one person claims from it, undefined when that person may not use it. Little is read, because it stands
+ * on the path of every claim.
+ */
+export function poolForClaim(db: Kysely<Database>, id: string, userId: string) {
   return db
     .selectFrom('pool')
-    .select(['id', 'name', 'enabled', 'max_size', 'max_per_user', 'kind', 'wished_present', 'restrained_until'])
-    .where('id', '=', id)
+    .innerJoin('template', 'template.id', 'pool.template_id')
+    .selectAll('pool')
+    .select('template.hardware as template_hardware')
+    .where('pool.id', '=', id)
+    .where('pool.wished_present', '=', true)
     .where(eb =>
-      eb.exists(eb.selectFrom('entitlement').select('subject').whereRef('pool_id', '=', 'pool.id').where('subject', 'in', subjects)),
+      eb.exists(
+        eb
+          .selectFrom('entitlement')
+          .select('subject')
+          .whereRef('pool_id', '=', 'pool.id')
+          .where(sql<boolean>`subject = 'everyone' or subject = 'user:' || ${userId}
+            or subject in (select 'group:' || group_id from group_member where user_id = ${userId})`),
+      ),
     )
     .executeTakeFirst()
 }
@@ -184,4 +197,36 @@ export function poolsAll(db: Db) {
     .selectAll('pool')
     .select('template.hardware as template_hardware')
     .execute()
+}
+
+/** Desktops that are and shall stay. */
+export async function poolSize(db: Kysely<Database>, id: string): Promise<number> {
+  const row = await db
+    .selectFrom('desktop')
+    .select(eb => eb.fn.countAll<number>().as('count'))
+    .where('pool_id', '=', id)
+    .where('wished_present', '=', true)
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+export async function poolExists(db: Kysely<Database>, id: string): Promise<boolean> {
+  return (await db.selectFrom('pool').select('id').where('id', '=', id).executeTakeFirst()) !== undefined
+}
+
+/** Pools in which a person has a desktop. */
+export async function poolsOwnedBy(db: Kysely<Database>, userId: string): Promise<Set<string>> {
+  const rows = await db
+    .selectFrom('desktop')
+    .select('pool_id')
+    .distinct()
+    .where('user_id', '=', userId)
+    .where('wished_present', '=', true)
+    .execute()
+  return new Set(rows.map(row => row.pool_id))
+}
+
+export async function groupIdsOf(db: Kysely<Database>, userId: string): Promise<string[]> {
+  const rows = await db.selectFrom('group_member').select('group_id').where('user_id', '=', userId).execute()
+  return rows.map(row => row.group_id)
 }

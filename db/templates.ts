@@ -118,13 +118,14 @@ export async function versionSet(
   await db.updateTable('template_version').set(set).where('id', '=', id).execute()
 }
 
-/** What hosts are wished to hold: every version that is not waiting for its upload. */
+/** What hosts are wished to hold: every version that neither waits for its upload nor was cancelled. */
 export function versionsWished(db: Kysely<Database>) {
   return db
     .selectFrom('template_version')
     .innerJoin('template', 'template.id', 'template_version.template_id')
     .select(['template_version.id', 'template.name', 'number', 'source', 'wished_attempt'])
-    .where(eb => eb.or([eb('state', '<>', 'uploading'), eb('uploaded', '=', true)]))
+    .where('state', '<>', 'uploading')
+    .where(sql<boolean>`trouble ->> 'code' is distinct from 'cancelled'`)
     .execute()
 }
 

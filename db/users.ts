@@ -144,3 +144,8 @@ export async function groupsOfUsers(db: Db, userIds: string[]): Promise<Map<stri
   for (const row of rows) groups.get(row.user_id)?.push({ id: row.id, name: row.name })
   return groups
 }
+
+/** The desktops a person has now, by name. */
+export async function userDesktopNames(db: Db, userId: string): Promise<{ id: string; name: string }[]> {
+  return db.selectFrom('desktop').select(['id', 'name']).where('user_id', '=', userId).orderBy('name').execute()
+}

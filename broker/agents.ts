@@ -1,0 +1,240 @@
+/**
+ * The control plane's end of each agent's line: what the host shall hold goes out, what is there comes in. Which
+ * process an agent is connected to does not matter: wishes stand in the database, and PostgreSQL's notifications
+ * reach every process.
+ */
+import { desktopGenerations, desktopSpecs, desktopsObserve, desktopsObserveAbsent } from '../db/desktops.ts'
+import { nudge } from '../db/events.ts'
+import { hostObserve } from '../db/hosts.ts'
+import { imagesObserve, versionsWished } from '../db/templates.ts'
+import { operationDone, operationsOpen } from '../db/tasks.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { type FromAgent, protocolVersion, type ToAgent } from '../vmm/protocol.ts'
+import type { ImageReport, MachineReport } from '../vmm/report.ts'
+import type { ImageSpec, MachineSpec } from '../vmm/spec.ts'
+import type { Broker } from './broker.ts'
+
+/** A guest under emulation on a busy host takes a minute; longer, and a person waits for nothing. */
+const bootTimeoutMs = 180_000
+/** Changes of one moment go out together. Longer: starts are late; shorter: a pool of 100 is 100 messages. */
+const gatherMs = 10
+
+export interface AgentLine {
+  send(message: ToAgent): void
+  close(reason: string): void
+}
+
+interface Attached {
+  hostId: string
+  subnet: string
+  line: AgentLine
+  /** What the agent was last told: id → generation (machines), id → attempt (images). */
+  machines: Map<string, number>
+  images: Map<string, number>
+  operations: Set<string>
+  greeted: boolean
+  /** Messages of one agent are worked off one after another: an older report never overwrites a newer one. */
+  turn: Promise<void>
+  due: NodeJS.Timeout | undefined
+}
+
+export interface AgentHub {
+  /** An agent has connected and proven which host it is. Another connection of the same host is closed. */
+  attach(host: { id: string; subnet: string }, line: AgentLine): { received(message: FromAgent): Promise<void>; closed(): void }
+  /** Something a host shall hold has changed; no id means all hosts. */
+  wake(hostId?: string): void
+}
+
+export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
+  const attached = new Map<string, Attached>()
+
+  const inTurn = (agent: Attached, work: () => Promise<void>): Promise<void> => {
+    const next = agent.turn.then(work)
+    // A failed turn must not stop the line: the agent is made to start over, which rereads everything.
+    agent.turn = next.catch(error => {
+      broker.log.error({ error, hostId: agent.hostId }, 'an agent’s message could not be worked off; it shall reconnect')
+      agent.line.close('internal')
+    })
+    return agent.turn
+  }
+
+  const wakeOne = (agent: Attached) => {
+    agent.due ??= setTimeout(() => {
+      agent.due = undefined
+      if (agent.greeted) void inTurn(agent, () => tellChanges(broker, agent))
+    }, gatherMs)
+  }
+
+  return {
+    attach(host, line) {
+      attached.get(host.id)?.line.close('replaced')
+      const agent: Attached = {
+        hostId: host.id,
+        subnet: host.subnet,
+        line,
+        machines: new Map(),
+        images: new Map(),
+        operations: new Set(),
+        greeted: false,
+        turn: Promise.resolve(),
+        due: undefined,
+      }
+      attached.set(host.id, agent)
+      return {
+        received: message => inTurn(agent, () => receive(broker, installationId, agent, message)),
+        closed() {
+          clearTimeout(agent.due)
+          if (attached.get(host.id) === agent) attached.delete(host.id)
+        },
+      }
+    },
+    wake(hostId) {
+      for (const agent of attached.values()) if (hostId === undefined || agent.hostId === hostId) wakeOne(agent)
+    },
+  }
+}
+
+async function receive(broker: Broker, installationId: string, agent: Attached, message: FromAgent): Promise<void> {
+  const at = broker.clock.now()
+  const { db } = broker
+  switch (message.type) {
+    case 'hello': {
+      if (message.protocol !== protocolVersion)
+        throw new HdcsError('protocol', `The agent speaks protocol ${message.protocol}, this control plane ${protocolVersion}: update it.`)
+      const { facts, usage, capacity, troubles } = message.host
+      await hostObserve(db, agent.hostId, { at, facts, usage, capacity, troubles })
+      await tellEverything(broker, installationId, agent)
+      agent.greeted = true
+      // Placement counts on hosts that are online: the hosts reconciler need not wait for its timer.
+      return nudge(db, 'hosts')
+    }
+    case 'beat':
+      return hostObserve(db, agent.hostId, { at, ...message.host })
+    case 'report': {
+      const gone = message.gone.map(goneReport)
+      if (message.full) await desktopsObserveAbsent(db, agent.hostId, message.machines.map(machine => machine.id))
+      await desktopsObserve(db, agent.hostId, [...message.machines.map(observed), ...gone])
+      if (message.full || message.images.length > 0) await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
+      return
+    }
+    case 'operated':
+      return operationDone(db, message.operationId, message.trouble, at)
+  }
+}
+
+async function tellEverything(broker: Broker, installationId: string, agent: Attached) {
+  const machines = (await desktopSpecs(broker.db, agent.hostId)).map(machineSpec)
+  const images = await imageSpecs(broker)
+  agent.machines = new Map(machines.map(machine => [machine.id, machine.generation]))
+  agent.images = new Map(images.map(image => [image.id, image.attempt]))
+  agent.operations.clear()
+  const spec = { installationId, hostId: agent.hostId, network: { subnet: agent.subnet }, images, machines }
+  agent.line.send({ type: 'wish', spec })
+  await tellOperations(broker, agent)
+}
+
+async function tellChanges(broker: Broker, agent: Attached) {
+  const rows = await desktopGenerations(broker.db, agent.hostId)
+  const wished = new Map(rows.filter(row => row.wished_present).map(row => [row.id, row.generation]))
+  const changed = [...wished].filter(([id, generation]) => agent.machines.get(id) !== generation).map(([id]) => id)
+  const machines = changed.length > 0 ? (await desktopSpecs(broker.db, agent.hostId, changed)).map(machineSpec) : []
+  const images = await imageSpecs(broker)
+  const newImages = images.filter(image => agent.images.get(image.id) !== image.attempt)
+  const gone = [
+    ...[...agent.machines.keys()].filter(id => !wished.has(id)),
+    ...[...agent.images.keys()].filter(id => !images.some(image => image.id === id)),
+    // Wished away before this agent ever heard of it: its answer is what lets the row go.
+    ...rows.filter(row => !row.wished_present && !agent.machines.has(row.id)).map(row => row.id),
+  ]
+  for (const machine of machines) agent.machines.set(machine.id, machine.generation)
+  for (const image of newImages) agent.images.set(image.id, image.attempt)
+  for (const id of gone) {
+    agent.machines.delete(id)
+    agent.images.delete(id)
+  }
+  if (machines.length + newImages.length + gone.length > 0) agent.line.send({ type: 'change', machines, images: newImages, gone })
+  await tellOperations(broker, agent)
+}
+
+async function tellOperations(broker: Broker, agent: Attached) {
+  for (const { id, desktop_id, name } of await operationsOpen(broker.db, agent.hostId)) {
+    if (agent.operations.has(id)) continue
+    agent.operations.add(id)
+    agent.line.send({ type: 'operate', operation: { id, machineId: desktop_id, name } })
+  }
+}
+
+async function imageSpecs(broker: Broker): Promise<ImageSpec[]> {
+  const rows = await versionsWished(broker.db)
+  return rows.map(({ id, name, number, source, wished_attempt }) => ({
+    id,
+    name: `${name}-${number}`,
+    source,
+    maxVirtualBytes: broker.maxVirtualBytes,
+    attempt: wished_attempt,
+  }))
+}
+
+/** `52:54:` and the four bytes of the address: unique because addresses are. */
+export const macOf = (address: string) =>
+  ['52', '54', ...address.split('.').map(byte => Number(byte).toString(16).padStart(2, '0'))].join(':')
+
+function machineSpec(row: Awaited<ReturnType<typeof desktopSpecs>>[number]): MachineSpec {
+  return {
+    id: row.id,
+    name: row.name,
+    generation: row.generation,
+    power: row.wished_power,
+    stopGraceMs: row.wished_stop_grace_ms,
+    incarnation: row.wished_incarnation,
+    imageId: row.version_id,
+    hardware: row.hardware,
+    nic: { mac: macOf(row.address_text), address: row.address_text },
+    graphics: row.wished_graphics,
+    priority: row.user_id === null ? 'prewarm' : 'person',
+    readyWhen: row.ready_when,
+    bootTimeoutMs,
+  }
+}
+
+const observed = (machine: MachineReport) => ({
+  id: machine.id,
+  observed_generation: machine.generation,
+  observed_incarnation: machine.incarnation,
+  observed_power: machine.power,
+  observed_stopped: machine.stopped,
+  observed_ready: machine.ready,
+  observed_step: machine.step,
+  observed_queue_place: machine.queuePlace,
+  observed_clients: machine.clients,
+  observed_graphics: machine.graphics,
+  observed_trouble: machine.trouble,
+  observed_gone: false,
+})
+
+const goneReport = (id: string) => ({
+  id,
+  observed_generation: null,
+  observed_incarnation: null,
+  observed_power: null,
+  observed_stopped: null,
+  observed_ready: false,
+  observed_step: null,
+  observed_queue_place: null,
+  observed_clients: 0,
+  observed_graphics: null,
+  observed_trouble: null,
+  observed_gone: true,
+})
+
+const imageObserved = (image: ImageReport) => ({
+  version_id: image.id,
+  observed_attempt: image.attempt,
+  observed_state: image.state,
+  observed_progress: Math.round(image.progress),
+  observed_text: image.text,
+  observed_virtual_bytes: image.virtualBytes,
+  observed_stored_bytes: image.storedBytes,
+  observed_sha256: image.sha256,
+  observed_trouble: image.trouble,
+})

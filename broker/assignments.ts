@@ -1,0 +1,107 @@
+import type { Principal } from '../auth/principal.ts'
+import type { Tx } from '../db/connect.ts'
+import { desktopAssign, desktopClaim, desktopsOwned, desktopWish, transitionNote } from '../db/desktops.ts'
+import { poolForClaim } from '../db/pools.ts'
+import type { Phase } from '../db/schema.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { type DesktopView, desktopGet } from './desktops.ts'
+import { desktopsMake, poolFull } from './making.ts'
+import { type TaskView, taskOpen } from './tasks.ts'
+
+type Pool = NonNullable<Awaited<ReturnType<typeof poolForClaim>>>
+
+/** Two clicks at once meet at the unique slot: the second finds what the first got. */
+const slotTaken = '23505'
+const attempts = 3
+
+/**
+ * Gets a person a desktop of a pool. Order: the own one; ready; still starting; stopped; a new one while below the
+ * maximum; else a refusal that says why. No host is called: a warm desktop is the person's when this commits.
+ *
+ * @param another one more although there is an own one, up to the pool's limit per person.
+ * @throws HdcsError `not_found` (no such pool, or not for this person), `conflict` (switched off), `pool_exhausted`,
+ *   `user_limit`, `no_host`, `template_unavailable`.
+ */
+export async function desktopClaimFor(
+  broker: Broker,
+  principal: Principal,
+  poolId: string,
+  another = false,
+): Promise<{ task: TaskView; desktop: DesktopView }> {
+  const pool = await poolForClaim(broker.db, poolId, principal.userId)
+  if (!pool) throw new HdcsError('not_found', 'There is no such pool, or you may not use it.')
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const { task, desktopId } = await broker.db
+        .transaction()
+        .execute(tx => claimIn(tx, pool, principal, { another, now: broker.clock.now() }))
+      return { task, desktop: await desktopGet(broker, principal, desktopId) }
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== slotTaken || attempt === attempts) throw error
+    }
+  }
+}
+
+async function claimIn(tx: Tx, pool: Pool, principal: Principal, ask: { another: boolean; now: Date }) {
+  const { now } = ask
+  const taskId = newId(now.getTime())
+  const receipt = (desktop: { id: string; name: string }, done: boolean) =>
+    taskOpen(
+      tx,
+      {
+        id: taskId,
+        kind: 'desktop.claim',
+        subject: { type: 'desktop', id: desktop.id, name: desktop.name },
+        requestedBy: principal,
+        goal: { userId: principal.userId },
+        done,
+      },
+      now,
+    )
+
+  const owned = await desktopsOwned(tx, pool.id, principal.userId)
+  const [own] = owned
+  if (own && !ask.another) {
+    if (own.wished_power !== 'running') {
+      await desktopWish(tx, own.id, { wished_power: 'running' })
+      await transitionNote(tx, [{ ...own, ...owner(pool, principal), was: own.phase, became: 'start asked', reason: 'claimed again' }], now)
+    }
+    return { task: await receipt(own, isReady(own)), desktopId: own.id }
+  }
+  if (!pool.enabled) throw new HdcsError('conflict', `${pool.name} is switched off for now.`)
+  if (owned.length >= pool.max_per_user)
+    throw new HdcsError('user_limit', `You already have ${owned.length} of ${pool.max_per_user} desktops of ${pool.name}: give one back first.`)
+
+  const slot = 1 + Math.max(0, ...owned.map(desktop => desktop.user_slot ?? 0))
+  const claim = { poolId: pool.id, userId: principal.userId, slot, taskId, now }
+  const claimed = (await desktopClaim(tx, { ...claim, wait: false })) ?? (await desktopClaim(tx, { ...claim, wait: true }))
+  if (claimed) return { task: await receipt(claimed, claimed.phase === 'ready'), desktopId: claimed.id }
+
+  const made = await makeFor(tx, pool, claim)
+  return { task: await receipt(made, false), desktopId: made.id }
+}
+
+const isReady = (desktop: { phase: Phase; wished_power: string }) => desktop.phase === 'ready' && desktop.wished_power === 'running'
+const owner = (pool: Pool, principal: Principal) => ({ pool_id: pool.id, host_id: null, user_id: principal.userId })
+
+async function makeFor(tx: Tx, pool: Pool, claim: { userId: string; slot: number; taskId: string; now: Date }) {
+  if (pool.restrained_until && pool.restrained_until > claim.now)
+    throw new HdcsError(
+      'pool_exhausted',
+      `No desktop of ${pool.name} is ready, and making new ones pauses after failures until ${pool.restrained_until.toISOString().slice(11, 16)} UTC. Tell an administrator.`,
+    )
+  const { ids, short } = await desktopsMake(tx, pool, { count: 1, power: 'running', reason: 'claimed while none was free', now: claim.now })
+  const [id] = ids
+  if (id === undefined) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
+  await desktopAssign(tx, id, claim)
+  const [made] = await desktopsOwned(tx, pool.id, claim.userId).then(rows => rows.filter(row => row.id === id))
+  if (!made) throw new HdcsError('internal', 'The desktop that was just made is gone.')
+  await transitionNote(
+    tx,
+    [{ ...made, pool_id: pool.id, host_id: null, user_id: claim.userId, was: 'making', became: 'assigned', reason: 'made for its person' }],
+    claim.now,
+  )
+  return made
+}

@@ -1,0 +1,121 @@
+/**
+ * What a desktop is, worked out from what is wished and what its host reports. Pure.
+ *
+ *             make              start             guest answers
+ *   making ────────▶ stopped ─────────▶ starting ───────────────▶ ready ──claim──▶ (assigned: same phases, with a person)
+ *     │                 ▲                   │  ▲                    │
+ *     │                 └──── stopping ◀────┼──┴──── crash ─────────┤ pause ▶ paused
+ *     ▼                                     ▼                       │
+ *   failed ◀────────────────────────── start failed                 │ release (floating), or the guest shut itself down
+ *     │                                                             ▼
+ *     └──▶ removing ──▶ (row deleted)          recycling: overlay destroyed, a new one made ──▶ stopped
+ *
+ *   unknown: the host is lost; the desktop may or may not run there, so nobody gets it and nothing is started twice.
+ */
+import type { Phase, Power, TroubleValue } from '../db/schema.ts'
+
+export interface DesktopFacts {
+  kind: 'floating' | 'persistent'
+  hostState: 'joining' | 'online' | 'suspect' | 'lost' | 'maintenance'
+  assigned: boolean
+  /** The claim that gave it to its person is still waiting for it to become ready. */
+  claimOpen: boolean
+  wished: { present: boolean; power: Power; incarnation: number; generation: number }
+  observed: {
+    generation: number | null
+    incarnation: number | null
+    power: Power | null
+    stopped: 'wished' | 'guest' | 'crashed' | null
+    ready: boolean
+    step: string | null
+    trouble: TroubleValue | null
+    gone: boolean
+  }
+}
+
+export function desktopPhase({ hostState, wished, observed }: DesktopFacts): { phase: Phase; reason: string } {
+  if (!wished.present) return { phase: 'removing', reason: 'shall be removed' }
+  if (hostState === 'lost') return { phase: 'unknown', reason: 'the host is lost' }
+  if (observed.trouble) return { phase: 'failed', reason: observed.trouble.text }
+  if (observed.incarnation !== wished.incarnation)
+    return wished.incarnation === 1
+      ? { phase: 'making', reason: 'its disk is being made' }
+      : { phase: 'recycling', reason: 'its disk is destroyed and made anew' }
+  if (wished.power === 'stopped')
+    return observed.power === 'stopped' || observed.power === null
+      ? { phase: 'stopped', reason: observed.stopped === 'guest' ? 'the guest shut itself down' : 'is not running' }
+      : { phase: 'stopping', reason: 'is being stopped' }
+  if (observed.power === 'paused') return { phase: 'paused', reason: 'is suspended' }
+  if (wished.power === 'running' && observed.power === 'running' && observed.ready)
+    return { phase: 'ready', reason: 'the guest answers' }
+  if (observed.stopped === 'crashed') return { phase: 'starting', reason: 'starts again after a crash' }
+  return { phase: 'starting', reason: 'is being started' }
+}
+
+export type Consequence =
+  | { do: 'nothing' }
+  /** Given back: nobody's at once, and its disk is remade before anybody else may have it. */
+  | { do: 'recycle'; because: string }
+  /** Its own power is what the person wished by shutting down inside. */
+  | { do: 'rest'; because: string }
+  /** A claim whose start failed is undone: the person keeps nothing that does not work. */
+  | { do: 'undo claim'; because: string }
+  | { do: 'forget'; because: string }
+
+/** What a change of facts asks for beyond a new phase. */
+export function desktopConsequence(facts: DesktopFacts, phase: Phase): Consequence {
+  const { observed, wished } = facts
+  if (phase === 'removing' && observed.gone) return { do: 'forget', because: 'its host has nothing of it any more' }
+  if (facts.assigned && facts.claimOpen && phase === 'failed')
+    return { do: 'undo claim', because: observed.trouble?.text ?? 'the start failed' }
+  const shutItself =
+    wished.present &&
+    wished.power === 'running' &&
+    observed.power === 'stopped' &&
+    observed.stopped === 'guest' &&
+    observed.generation === wished.generation &&
+    observed.incarnation === wished.incarnation
+  if (!shutItself || phase === 'unknown') return { do: 'nothing' }
+  if (facts.kind === 'floating' && facts.assigned)
+    return { do: 'recycle', because: 'its person shut it down: given back' }
+  return { do: 'rest', because: 'the guest shut itself down' }
+}
+
+export type DesktopAction = 'start' | 'shutdown' | 'poweroff' | 'reboot' | 'reset' | 'suspend' | 'resume' | 'release' | 'delete'
+
+export interface Actor {
+  owner: boolean
+  administrator: boolean
+}
+
+/** Why an action is refused now; undefined when it is allowed. The sentence is what a person reads beside the button. */
+type Refusal = (facts: { phase: Phase; power: Power; assigned: boolean; kind: 'floating' | 'persistent' }, actor: Actor) => string | undefined
+
+const only = (phases: readonly Phase[], text: string): Refusal => facts => (phases.includes(facts.phase) ? undefined : text)
+const running = only(['ready', 'starting'], 'it does not run')
+const administrators: Refusal = (_facts, actor) => (actor.administrator ? undefined : 'only administrators may do this')
+
+const refusals = {
+  start: [only(['stopped', 'failed'], 'it already runs or is on its way')],
+  shutdown: [running],
+  poweroff: [only(['ready', 'starting', 'paused', 'stopping'], 'it does not run')],
+  reboot: [only(['ready'], 'it is not ready')],
+  reset: [running],
+  suspend: [only(['ready'], 'it is not ready')],
+  resume: [only(['paused'], 'it is not suspended')],
+  release: [facts => (facts.assigned ? undefined : 'it belongs to nobody')],
+  delete: [administrators, only(['making', 'stopped', 'starting', 'ready', 'paused', 'stopping', 'recycling', 'failed', 'unknown'], 'it is already being removed')],
+} satisfies Record<DesktopAction, Refusal[]>
+
+export function desktopActionsFor(
+  facts: { phase: Phase; power: Power; assigned: boolean; kind: 'floating' | 'persistent' },
+  actor: Actor,
+): { name: DesktopAction; allowed: boolean; reason?: string }[] {
+  return (Object.keys(refusals) as DesktopAction[]).map(name => {
+    const checks: Refusal[] =
+      facts.phase === 'unknown' && name !== 'delete' ? [() => 'its host is lost'] : refusals[name]
+    const foreign = actor.owner || actor.administrator ? undefined : 'it is not yours'
+    const reason = foreign ?? checks.map(check => check(facts, actor)).find(text => text !== undefined)
+    return reason === undefined ? { name, allowed: true } : { name, allowed: false, reason }
+  })
+}

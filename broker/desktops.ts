@@ -1,0 +1,161 @@
+import type { Principal } from '../auth/principal.ts'
+import type { Tx } from '../db/connect.ts'
+import { type DesktopRow, desktopLock, desktopRows, desktopWish, transitionNote, transitionsOf } from '../db/desktops.ts'
+import { operationInsert } from '../db/tasks.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { type DesktopAction, desktopActionsFor } from './desktop-state.ts'
+import { pageOf } from './pages.ts'
+import { type TaskView, taskEstimate, taskOpen } from './tasks.ts'
+import { releaseWish } from './releasing.ts'
+
+const iso = (date: Date | null) => date?.toISOString() ?? null
+const actorOf = (principal: Principal, userId: string | null) => ({
+  owner: userId === principal.userId,
+  administrator: principal.permissions.has('desktop.write'),
+})
+
+export type DesktopView = ReturnType<typeof desktopView>
+
+function desktopView(row: DesktopRow, principal: Principal, estimateMs: number | null) {
+  const moving = ['making', 'starting', 'stopping', 'recycling', 'removing'].includes(row.phase)
+  return {
+    id: row.id,
+    name: row.name,
+    poolId: row.pool_id,
+    poolName: row.pool_name,
+    kind: row.pool_kind,
+    hostId: row.host_id,
+    hostName: row.host_name,
+    userId: row.user_id,
+    userName: row.user_name,
+    address: row.address_text,
+    templateVersion: row.version_number,
+    phase: row.phase,
+    reason: row.phase_reason,
+    since: row.phase_since.toISOString(),
+    power: row.observed_power,
+    step: moving
+      ? { name: row.observed_step ?? row.phase, startedAt: row.step_since.toISOString(), estimateMs, queuePlace: row.observed_queue_place }
+      : null,
+    session:
+      row.session_state && row.session_since
+        ? { state: row.session_state, since: row.session_since.toISOString(), clients: row.observed_clients }
+        : null,
+    trouble: row.observed_trouble,
+    assignedAt: iso(row.assigned_at),
+    madeAt: row.made_at.toISOString(),
+    actions: desktopActionsFor(
+      { phase: row.phase, power: row.wished_power, assigned: row.user_id !== null, kind: row.pool_kind },
+      actorOf(principal, row.user_id),
+    ),
+  }
+}
+
+export async function desktopList(
+  broker: Broker,
+  principal: Principal,
+  query: {
+    limit: number
+    cursor?: string | undefined
+    mine?: boolean | undefined
+    poolId?: string | undefined
+    hostId?: string | undefined
+    userId?: string | undefined
+    phase?: string | undefined
+    name?: string | undefined
+    search?: string | undefined
+  },
+) {
+  const all = principal.permissions.has('desktop.read') && !query.mine
+  const { limit, cursor, mine: _mine, ...filter } = query
+  const rows = await desktopRows(broker.db, {
+    ...filter,
+    ...(!all && { userId: principal.userId }),
+    after: cursor,
+    limit: limit + 1,
+  })
+  const estimateMs = await taskEstimate(broker, 'desktop.start')
+  return pageOf(
+    rows,
+    limit,
+    row => row.name,
+    row => desktopView(row, principal, estimateMs),
+  )
+}
+
+/** @throws HdcsError `not_found` also for what one may not know of. */
+export async function desktopGet(broker: Broker, principal: Principal, id: string): Promise<DesktopView> {
+  const [row] = await desktopRows(broker.db, { ids: [id] })
+  if (!row || (row.user_id !== principal.userId && !principal.permissions.has('desktop.read')))
+    throw new HdcsError('not_found', 'There is no such desktop.')
+  return desktopView(row, principal, await taskEstimate(broker, 'desktop.start'))
+}
+
+export async function desktopHistory(broker: Broker, id: string, query: { limit: number; cursor?: string | undefined }) {
+  const rows = await transitionsOf(broker.db, id, query.limit + 1, query.cursor ? Number(query.cursor) : undefined)
+  return pageOf(
+    rows,
+    query.limit,
+    row => String(row.id),
+    row => ({ at: row.at.toISOString(), from: row.was, to: row.became, reason: row.reason, userName: row.user_name }),
+  )
+}
+
+/** Asked politely for so long, then the power is cut. Shorter: guests lose what they were writing. */
+const shutdownGraceMs = 60_000
+
+/** What each action writes as the new wish; the agent and the reconcilers do the rest. */
+const wishes = {
+  start: async (tx, id) => desktopWish(tx, id, { wished_power: 'running' }),
+  resume: async (tx, id) => desktopWish(tx, id, { wished_power: 'running' }),
+  suspend: async (tx, id) => desktopWish(tx, id, { wished_power: 'paused' }),
+  shutdown: async (tx, id) => desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: shutdownGraceMs }),
+  poweroff: async (tx, id) => desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: 0 }),
+  delete: async (tx, id) => desktopWish(tx, id, { wished_present: false }),
+} satisfies Partial<Record<DesktopAction, (tx: Tx, id: string) => Promise<void>>>
+
+/** @throws HdcsError `conflict` with the reason when the action is refused now, `not_found`, `forbidden`. */
+export async function desktopAct(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  name: DesktopAction,
+): Promise<{ task: TaskView; desktop: DesktopView }> {
+  const before = await desktopGet(broker, principal, id)
+  const now = broker.clock.now()
+  const task = await broker.db.transaction().execute(async tx => {
+    const row = await desktopLock(tx, id)
+    if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
+    const actor = actorOf(principal, row.user_id)
+    const facts = { phase: row.phase, power: row.wished_power, assigned: row.user_id !== null, kind: before.kind }
+    const action = desktopActionsFor(facts, actor).find(candidate => candidate.name === name)
+    if (!actor.owner && !actor.administrator) throw new HdcsError('forbidden', 'This desktop is not yours.')
+    if (!action?.allowed) throw new HdcsError('conflict', `${row.name}: ${action?.reason ?? 'not possible now'}.`)
+
+    const taskId = newId(now.getTime())
+    const subject = { type: 'desktop', id, name: row.name }
+    const ask = { id: taskId, kind: `desktop.${name}`, subject, requestedBy: principal }
+    const note = (became: string) =>
+      transitionNote(tx, [{ ...row, was: row.phase, became, reason: `${name} asked by ${principal.name}` }], now)
+    if (name === 'release') {
+      const goal = await releaseWish(tx, row, before.kind, { because: `given back by ${principal.name}`, now })
+      return taskOpen(tx, { ...ask, goal }, now)
+    }
+    await note(`${name} asked`)
+    const opened = await taskOpen(tx, ask, now)
+    if (name === 'reboot' || name === 'reset')
+      await operationInsert(tx, { id: newId(now.getTime()), host_id: row.host_id, desktop_id: id, task_id: taskId, name })
+    else await wishes[name](tx, id)
+    return opened
+  })
+  return { task, desktop: await desktopGet(broker, principal, id).catch(whenGone(before)) }
+}
+
+/** A released desktop is no longer its person's to see; the answer shows it as it was, now without a person. */
+const whenGone = (before: DesktopView) => (error: unknown) => {
+  if (error instanceof HdcsError && error.code === 'not_found')
+    return { ...before, userId: null, userName: null, phase: 'recycling' as const, session: null, actions: [] }
+  throw error
+}

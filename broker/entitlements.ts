@@ -1,0 +1,35 @@
+import type { Principal } from '../auth/principal.ts'
+import { entitlementsOf, entitlementsReplace, groupIdsOf, poolExists } from '../db/pools.ts'
+import { HdcsError } from '../lib/errors.ts'
+import type { Broker } from './broker.ts'
+
+/** Everything a person is as far as entitlements go. */
+export async function subjectsOf(broker: Broker, principal: Principal): Promise<string[]> {
+  const groups = await groupIdsOf(broker.db, principal.userId)
+  return ['everyone', `user:${principal.userId}`, ...groups.map(id => `group:${id}`)]
+}
+
+const idsOf = (subjects: string[], type: 'user' | 'group') =>
+  subjects.filter(subject => subject.startsWith(`${type}:`)).map(subject => subject.slice(type.length + 1))
+
+export async function entitlementGet(broker: Broker, poolId: string) {
+  if (!(await poolExists(broker.db, poolId))) throw new HdcsError('not_found', 'There is no such pool.')
+  const subjects = (await entitlementsOf(broker.db, poolId)).map(row => row.subject)
+  return { everyone: subjects.includes('everyone'), userIds: idsOf(subjects, 'user'), groupIds: idsOf(subjects, 'group') }
+}
+
+export async function entitlementSet(
+  broker: Broker,
+  _principal: Principal,
+  poolId: string,
+  wish: { everyone?: boolean | undefined; userIds?: string[] | undefined; groupIds?: string[] | undefined },
+) {
+  await entitlementGet(broker, poolId)
+  const subjects = [
+    ...(wish.everyone ? ['everyone'] : []),
+    ...(wish.userIds ?? []).map(id => `user:${id}`),
+    ...(wish.groupIds ?? []).map(id => `group:${id}`),
+  ]
+  await broker.db.transaction().execute(tx => entitlementsReplace(tx, poolId, subjects))
+  return entitlementGet(broker, poolId)
+}

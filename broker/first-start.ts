@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+import { hostKeyReplace, hostRows, treeEnsure } from '../db/hosts.ts'
+import { entitlementsReplace, poolInsert, poolRows } from '../db/pools.ts'
+import { templateInsert, templateRows, versionInsert } from '../db/templates.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { hostAdd, secretHash } from './hosts.ts'
+import { recipeHardware } from './templates.ts'
+
+/**
+ * The first start makes the site and cluster `main`, the template `tiny` and the floating pool `demo`, so that there
+ * is something to claim. At every later start it finds a template there and makes nothing: what an administrator
+ * removed stays removed.
+ */
+export async function firstStart(broker: Broker): Promise<{ clusterId: string }> {
+  return broker.db.transaction().execute(async tx => {
+    const { clusterId } = await treeEnsure(tx, { siteId: newId(), clusterId: newId() })
+    const nothingYet = (await templateRows(tx, { limit: 1 })).length === 0 && (await poolRows(tx, { limit: 1 })).length === 0
+    const hosts = await hostRows(tx, { limit: 1 })
+    if (!nothingYet || hosts.length > 0) return { clusterId }
+    const templateId = newId()
+    const poolId = newId()
+    await templateInsert(tx, {
+      id: templateId,
+      name: 'tiny',
+      description: 'A small Linux that starts in seconds: to try things out and for tests.',
+      hardware: recipeHardware.tiny,
+      ready_when: 'agent',
+    })
+    await versionInsert(tx, {
+      id: newId(),
+      template_id: templateId,
+      source: { kind: 'recipe', recipe: 'tiny' },
+      notes: 'Built at the first start.',
+      state: 'making',
+      text: 'waits for a host',
+    })
+    await poolInsert(tx, {
+      id: poolId,
+      name: 'demo',
+      description: 'Try a desktop: a fresh one each time.',
+      kind: 'floating',
+      template_id: templateId,
+      template_version: null,
+      min_size: 0,
+      max_size: 10,
+      warm: 2,
+      cold: 0,
+      max_per_user: 1,
+      hardware: '{}',
+      enabled: true,
+    })
+    await entitlementsReplace(tx, poolId, ['everyone'])
+    return { clusterId }
+  })
+}
+
+/**
+ * The host this control plane brings along (all in one, or simulated): found by its name, else added. It gets a new
+ * key at every start, so there is nothing to lose.
+ */
+export async function localHost(broker: Broker, clusterId: string, name: string): Promise<{ hostId: string; key: string }> {
+  return broker.db.transaction().execute(async tx => {
+    const [known] = await hostRows(tx, { name })
+    if (!known) return hostAdd(tx, { clusterId, name })
+    const key = randomBytes(32).toString('base64url')
+    await hostKeyReplace(tx, known.id, secretHash(key))
+    return { hostId: known.id, key }
+  })
+}

@@ -1,0 +1,98 @@
+/**
+ * What a pool lacks or has too much of, as the next steps. Pure. Two caches: warm (running, unclaimed) and cold
+ * (made, stopped).
+ *
+ *            make                start               claim
+ *   (nothing) ───▶ cold (stopped) ───▶ warm (running) ───▶ assigned
+ *                        ▲                 │
+ *                        └──── stop ───────┘   too many warm, too few cold
+ */
+import type { Phase, Power } from '../db/schema.ts'
+
+export interface PoolWish {
+  minSize: number
+  maxSize: number
+  warm: number
+  /** Stopped desktops kept beside the warm ones. */
+  cold: number
+  enabled: boolean
+  /** Desktops shall stand on this version; others that nobody has are made anew. Null: no version is sealed. */
+  versionId: string | null
+  /** Refilling pauses after too many failures. */
+  restrained: boolean
+}
+
+export interface PoolDesktop {
+  id: string
+  phase: Phase
+  assigned: boolean
+  wishedPower: Power
+  present: boolean
+  versionId: string
+  madeAt: Date
+}
+
+export type PoolStep =
+  | { do: 'make'; count: number; power: 'running' | 'stopped'; because: string }
+  | { do: 'start' | 'stop' | 'remove' | 'upgrade'; desktopId: string; because: string }
+
+export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): PoolStep[] {
+  const alive = desktops.filter(desktop => desktop.present).toSorted((a, b) => a.madeAt.getTime() - b.madeAt.getTime() || a.id.localeCompare(b.id))
+  const free = alive.filter(desktop => !desktop.assigned)
+  const steps: PoolStep[] = []
+
+  // A desktop that failed and that nobody has is thrown away: a new one costs less than finding out.
+  const failed = free.filter(desktop => desktop.phase === 'failed')
+  for (const { id } of failed) steps.push({ do: 'remove', desktopId: id, because: 'it failed and nobody has it' })
+
+  const usable = free.filter(desktop => desktop.phase !== 'failed' && desktop.phase !== 'unknown')
+  // Only resting ones: a person may claim a running one at this very moment, and it is remade when given back.
+  const outdated = usable.filter(
+    desktop => pool.versionId !== null && desktop.versionId !== pool.versionId && (desktop.phase === 'stopped' || desktop.phase === 'ready'),
+  )
+  for (const { id } of outdated) steps.push({ do: 'upgrade', desktopId: id, because: 'a newer template version is sealed' })
+  const left = usable.filter(desktop => !outdated.includes(desktop))
+
+  const warm = left.filter(desktop => desktop.wishedPower !== 'stopped')
+  const cold = left.filter(desktop => desktop.wishedPower === 'stopped')
+  const resting = cold.filter(desktop => desktop.phase === 'stopped')
+  const wantedWarm = pool.enabled ? pool.warm : 0
+  const growing = pool.enabled && !pool.restrained && pool.versionId !== null
+
+  const missingWarm = Math.max(0, wantedWarm - warm.length)
+  const promoted = pool.restrained ? [] : cold.slice(0, missingWarm)
+  for (const { id } of promoted) steps.push({ do: 'start', desktopId: id, because: `${missingWarm} warm ${missingWarm === 1 ? 'is' : 'are'} missing` })
+
+  const surplusWarm = warm.slice(wantedWarm)
+  const wantedCold = pool.enabled ? pool.cold : 0
+  const coldAfter = cold.length - promoted.length
+  const size = alive.length - failed.length
+  let spare = Math.max(0, size - pool.minSize)
+  surplusWarm.forEach(({ id }, index) => {
+    const keep = coldAfter + index < wantedCold || spare === 0
+    if (!keep) spare--
+    steps.push(
+      keep
+        ? { do: 'stop', desktopId: id, because: 'more are warm than wished' }
+        : { do: 'remove', desktopId: id, because: 'more are warm than wished and enough are cold' },
+    )
+  })
+  const surplusCold = Math.max(0, coldAfter - Math.max(wantedCold, 0))
+  // The newest rest the shortest: the oldest are promoted first, so these would wait longest.
+  for (const { id } of resting.filter(desktop => !promoted.includes(desktop)).toReversed().slice(0, Math.min(surplusCold, spare))) {
+    spare--
+    steps.push({ do: 'remove', desktopId: id, because: 'more exist than wished' })
+  }
+
+  if (growing) {
+    const assigned = alive.filter(desktop => desktop.assigned).length
+    const stuck = free.length - failed.length - usable.length
+    const wished = Math.min(pool.maxSize, Math.max(pool.minSize, assigned + stuck + wantedWarm + wantedCold))
+    const missing = Math.max(0, wished - size)
+    const makeWarm = Math.min(missing, Math.max(0, missingWarm - promoted.length))
+    const because = `${size} of ${wished} exist`
+    if (makeWarm > 0) steps.push({ do: 'make', count: makeWarm, power: 'running', because })
+    if (missing > makeWarm) steps.push({ do: 'make', count: missing - makeWarm, power: 'stopped', because })
+  }
+  return steps
+}

@@ -1,0 +1,214 @@
+import type { Principal } from '../auth/principal.ts'
+import type { Tx } from '../db/connect.ts'
+import { hardwareOf, type PoolRow, poolInsert, poolRows, poolSet, poolStartMs, poolsOwnedBy } from '../db/pools.ts'
+import type { HardwareValue } from '../db/schema.ts'
+import { templateRows } from '../db/templates.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { subjectsOf } from './entitlements.ts'
+import { pageOf } from './pages.ts'
+import { taskOpen } from './tasks.ts'
+
+const none = { usable: false, own: false }
+
+function poolView(row: PoolRow, principal: Principal, mine: { usable: boolean; own: boolean }, startMs: number | null) {
+  const free = row.ready > 0
+  const full = row.total - row.recycling >= row.max_size && row.ready + row.starting + row.stopped === 0
+  const administrator = principal.permissions.has('pool.write')
+  const claimRefused = !mine.usable
+    ? 'you are not entitled to it'
+    : mine.own
+      ? undefined
+      : !row.enabled
+        ? 'it is switched off'
+        : row.current_version === null
+          ? 'its template is not ready yet'
+          : full
+            ? 'all its desktops are in use'
+            : undefined
+  const refusals = {
+    claim: claimRefused,
+    update: administrator ? undefined : 'only administrators may do this',
+    delete: !administrator ? 'only administrators may do this' : row.wished_present ? undefined : 'it is being removed',
+  }
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    kind: row.kind,
+    templateId: row.template_id,
+    templateName: row.template_name,
+    templateVersion: row.template_version,
+    currentVersion: row.current_version,
+    minSize: row.min_size,
+    maxSize: row.max_size,
+    warm: row.warm,
+    cold: row.cold,
+    maxPerUser: row.max_per_user,
+    hardware: hardwareOf(row.template_hardware, row.hardware),
+    start: row.start,
+    enabled: row.enabled,
+    status: row.status,
+    statusText: row.status_text,
+    restrainedUntil: row.restrained_until?.toISOString() ?? null,
+    counts: {
+      total: row.total,
+      ready: row.ready,
+      starting: row.starting,
+      stopped: row.stopped,
+      assigned: row.assigned,
+      connected: row.connected,
+      failed: row.failed,
+      recycling: row.recycling,
+    },
+    estimateMs: free ? 0 : startMs,
+    actions: Object.entries(refusals).map(([name, reason]) =>
+      reason === undefined ? { name, allowed: true } : { name, allowed: false, reason },
+    ),
+    createdAt: row.created_at.toISOString(),
+  }
+}
+
+export async function poolList(
+  broker: Broker,
+  principal: Principal,
+  query: { limit: number; cursor?: string | undefined; name?: string | undefined; usable?: boolean | undefined },
+) {
+  const subjects = await subjectsOf(broker, principal)
+  const usable = await poolRows(broker.db, { subjects, name: query.name, after: query.cursor, limit: query.limit + 1 })
+  const all = principal.permissions.has('pool.read') && !query.usable
+  const rows = all ? await poolRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 }) : usable.filter(row => row.wished_present)
+  const own = await poolsOwnedBy(broker.db, principal.userId)
+  const startMs = new Map(await Promise.all(rows.map(async row => [row.id, await poolStartMs(broker.db, row.id)] as const)))
+  return pageOf(
+    rows,
+    query.limit,
+    row => row.name,
+    row =>
+      poolView(
+        row,
+        principal,
+        { usable: usable.some(candidate => candidate.id === row.id), own: own.has(row.id) },
+        startMs.get(row.id) ?? null,
+      ),
+  )
+}
+
+/** @throws HdcsError `not_found` also for a pool one may neither use nor read. */
+export async function poolGet(broker: Broker, principal: Principal, id: string) {
+  const subjects = await subjectsOf(broker, principal)
+  const [usable] = await poolRows(broker.db, { ids: [id], subjects })
+  const [row] = usable ? [usable] : principal.permissions.has('pool.read') ? await poolRows(broker.db, { ids: [id] }) : []
+  if (!row) throw new HdcsError('not_found', 'There is no such pool.')
+  const own = await poolsOwnedBy(broker.db, principal.userId)
+  const mine = usable ? { usable: true, own: own.has(id) } : none
+  return poolView(row, principal, mine, await poolStartMs(broker.db, id))
+}
+
+interface PoolWish {
+  name: string
+  description: string
+  templateVersion: number | null
+  minSize: number
+  maxSize: number
+  warm: number
+  cold: number
+  maxPerUser: number
+  hardware: { [K in keyof HardwareValue]?: HardwareValue[K] | undefined }
+  start: 'boot'
+  enabled: boolean
+}
+type Partly<T> = { [K in keyof T]?: T[K] | undefined }
+
+const defaults = { description: '', templateVersion: null, minSize: 0, maxSize: 10, warm: 1, cold: 0, maxPerUser: 1, enabled: true, hardware: {} }
+
+/** @throws HdcsError `invalid` with what does not fit together, `conflict` for a name that is taken. */
+export async function poolCreate(
+  broker: Broker,
+  principal: Principal,
+  body: Partly<PoolWish> & { name: string; kind: 'floating' | 'persistent'; templateId: string },
+) {
+  const maxSize = body.maxSize ?? Math.max(defaults.maxSize, body.minSize ?? 0, body.warm ?? 0)
+  const wish = { ...defaults, ...defined(body), maxSize, warm: body.warm ?? Math.min(defaults.warm, maxSize) }
+  const id = newId(broker.clock.now().getTime())
+  await broker.db.transaction().execute(async tx => {
+    await checkWish(tx, body.templateId, wish)
+    await poolInsert(tx, {
+      id,
+      name: wish.name,
+      description: wish.description,
+      kind: body.kind,
+      template_id: body.templateId,
+      template_version: wish.templateVersion,
+      min_size: wish.minSize,
+      max_size: wish.maxSize,
+      warm: wish.warm,
+      cold: wish.cold,
+      max_per_user: wish.maxPerUser,
+      hardware: JSON.stringify(wish.hardware),
+      enabled: wish.enabled,
+    }).catch(nameTaken(wish.name))
+  })
+  return poolGet(broker, principal, id)
+}
+
+/** @throws HdcsError `not_found`, `invalid`, `conflict`. */
+export async function poolUpdate(broker: Broker, principal: Principal, id: string, body: Partly<PoolWish>) {
+  const before = await poolGet(broker, principal, id)
+  const wish = { ...before, ...defined(body) }
+  await broker.db.transaction().execute(async tx => {
+    await checkWish(tx, before.templateId, wish)
+    await poolSet(tx, id, {
+      name: wish.name,
+      description: wish.description,
+      template_version: wish.templateVersion,
+      min_size: wish.minSize,
+      max_size: wish.maxSize,
+      warm: wish.warm,
+      cold: wish.cold,
+      max_per_user: wish.maxPerUser,
+      enabled: wish.enabled,
+      ...(body.hardware && { hardware: JSON.stringify(wish.hardware) }),
+      // An administrator who changes a pool has seen its failures: try again at once.
+      restrained_until: null,
+    }).catch(nameTaken(wish.name))
+  })
+  return poolGet(broker, principal, id)
+}
+
+/**
+ * Removes a pool with its desktops; the pools reconciler deletes the row when the last of them is gone.
+ * @throws HdcsError `conflict` while people have desktops in it and `force` is not given.
+ */
+export async function poolDelete(broker: Broker, principal: Principal, id: string, force: boolean) {
+  const pool = await poolGet(broker, principal, id)
+  if (pool.counts.assigned > 0 && !force)
+    throw new HdcsError(
+      'conflict',
+      `${pool.counts.assigned} people have desktops in ${pool.name}, which would be lost. Give them back first, or remove it with force.`,
+    )
+  const now = broker.clock.now()
+  return broker.db.transaction().execute(async tx => {
+    await poolSet(tx, id, { wished_present: false, enabled: false })
+    return taskOpen(tx, { kind: 'pool.delete', subject: { type: 'pool', id, name: pool.name }, requestedBy: principal }, now)
+  })
+}
+
+async function checkWish(tx: Tx, templateId: string, wish: Pick<PoolWish, 'minSize' | 'maxSize' | 'warm' | 'cold' | 'templateVersion'>) {
+  const [template] = await templateRows(tx, { ids: [templateId] })
+  if (!template) throw new HdcsError('invalid', 'There is no such template.')
+  if (wish.minSize > wish.maxSize) throw new HdcsError('invalid', `The smallest size (${wish.minSize}) is above the largest (${wish.maxSize}).`)
+  if (wish.warm + wish.cold > wish.maxSize)
+    throw new HdcsError('invalid', `Warm and cold desktops (${wish.warm} + ${wish.cold}) are more than the largest size (${wish.maxSize}).`)
+}
+
+const nameTaken = (name: string) => (error: unknown) => {
+  if ((error as { code?: unknown }).code === '23505')
+    throw new HdcsError('conflict', `A pool named ${name} already exists: choose another name.`, { cause: error })
+  throw error
+}
+
+/** What was given; fields that are absent or undefined keep what stands. */
+const defined = <T extends object>(body: T) =>
+  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }

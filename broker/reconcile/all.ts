@@ -1,0 +1,29 @@
+import type { Broker } from '../broker.ts'
+import { desktopsReconciler } from './desktops.ts'
+import { startReconciler } from './driver.ts'
+import { hostsReconciler } from './hosts.ts'
+import { poolsReconciler } from './pools.ts'
+import { tasksReconciler } from './tasks.ts'
+import { templatesReconciler } from './templates.ts'
+
+/** Every reconciler of the house, wired by hand. They run in the one process that leads. */
+export function startReconcilers(broker: Broker) {
+  const made = [desktopsReconciler, poolsReconciler, hostsReconciler, templatesReconciler, tasksReconciler]
+  const running = new Map(
+    made.map(make => {
+      const reconciler = make(broker)
+      const report = (error: unknown) => broker.log.error({ err: error, reconciler: reconciler.name }, 'a reconciler’s step failed; it is tried again')
+      return [reconciler.name, startReconciler(reconciler, report)]
+    }),
+  )
+  return {
+    /** Wakes one, or all after notifications may have been missed. */
+    nudge(name?: string) {
+      if (name === undefined) for (const reconciler of running.values()) reconciler.nudge()
+      else running.get(name)?.nudge()
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...running.values()].map(reconciler => reconciler[Symbol.asyncDispose]()))
+    },
+  }
+}

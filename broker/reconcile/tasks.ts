@@ -1,0 +1,87 @@
+import { desktopRows } from '../../db/desktops.ts'
+import { eventsPrune } from '../../db/events.ts'
+import { poolExists } from '../../db/pools.ts'
+import type { TaskStep } from '../../db/schema.ts'
+import { operationsOf, taskLogAdd, taskSet, tasksOpen } from '../../db/tasks.ts'
+import { versionsObserved } from '../../db/templates.ts'
+import type { Broker } from '../broker.ts'
+import { type DesktopForTask, desktopTaskRules, type TaskOutcome, versionTask } from '../task-progress.ts'
+import type { Reconciler } from './driver.ts'
+
+type Open = Awaited<ReturnType<typeof tasksOpen>>[number]
+
+/** Brings every open receipt to what its subject has become. */
+export function tasksReconciler(broker: Broker): Reconciler {
+  return {
+    name: 'tasks',
+    everyMs: 5_000,
+    async step() {
+      const open = await tasksOpen(broker.db)
+      const look = await subjects(broker, open)
+      for (const task of open) {
+        const outcome = await look(task)
+        if (outcome) await settle(broker, task, outcome)
+      }
+      await eventsPrune(broker.db)
+    },
+  }
+}
+
+async function subjects(broker: Broker, open: Open[]): Promise<(task: Open) => Promise<TaskOutcome | undefined> | TaskOutcome | undefined> {
+  const idsOf = (type: string) => [...new Set(open.filter(task => task.subject_type === type).map(task => task.subject_id))]
+  const desktopIds = idsOf('desktop')
+  const desktops = new Map(desktopIds.length > 0 ? (await desktopRows(broker.db, { ids: desktopIds, limit: desktopIds.length })).map(row => [row.id, forTask(row)]) : [])
+  const versions = idsOf('version').length > 0 ? await versionsObserved(broker.db) : []
+  const operations = await operationsOf(broker.db, open.map(task => task.id))
+
+  return task => {
+    const operation = operations.find(candidate => candidate.task_id === task.id)
+    if (operation) return operationOutcome(operation)
+    if (task.subject_type === 'version') {
+      const version = versions.find(row => row.id === task.subject_id)
+      return versionTask(version && { ...version, attempt: version.wished_attempt }, task.goal)
+    }
+    if (task.kind === 'pool.delete') return poolGone(broker, task)
+    const rule = desktopTaskRules[task.kind as keyof typeof desktopTaskRules]
+    return rule?.(desktops.get(task.subject_id), task.goal)
+  }
+}
+
+const operationOutcome = ({ done_at, trouble }: Awaited<ReturnType<typeof operationsOf>>[number]): TaskOutcome =>
+  done_at === null
+    ? { state: 'running', progress: 50, steps: [], error: null }
+    : { state: trouble ? 'failed' : 'succeeded', progress: 100, steps: [], error: trouble }
+
+async function poolGone(broker: Broker, task: Open): Promise<TaskOutcome> {
+  const there = await poolExists(broker.db, task.subject_id)
+  return { state: there ? 'running' : 'succeeded', progress: there ? 50 : 100, steps: [], error: null }
+}
+
+async function settle(broker: Broker, task: Open, outcome: TaskOutcome) {
+  const same = outcome.state === task.state && outcome.progress === task.progress && JSON.stringify(outcome.steps) === JSON.stringify(task.steps)
+  if (same) return
+  const now = broker.clock.now()
+  const ended = outcome.state !== 'running'
+  const written = await taskSet(broker.db, task.id, { ...outcome, finished_at: ended ? now : null })
+  const line = logLine(task, outcome)
+  if (written && line !== undefined) await taskLogAdd(broker.db, task.id, line, now)
+}
+
+/** What changed since the last look, as a line of the task's log; undefined when only the percent did. */
+function logLine(task: Open, outcome: TaskOutcome): string | undefined {
+  if (outcome.state === 'succeeded') return 'done'
+  if (outcome.error) return `${outcome.state}: ${outcome.error.text}`
+  const current = (steps: readonly TaskStep[]) => steps.find(step => step.state === 'current')
+  const [was, is] = [current(task.steps), current(outcome.steps)]
+  if (!is || (was?.name === is.name && was.text === is.text)) return
+  return is.text === undefined ? is.name : `${is.name}: ${is.text}`
+}
+
+const forTask = (row: Awaited<ReturnType<typeof desktopRows>>[number]): DesktopForTask => ({
+  phase: row.phase,
+  userId: row.user_id,
+  observedStep: row.observed_step,
+  queuePlace: row.observed_queue_place,
+  incarnation: { wished: row.wished_incarnation, observed: row.observed_incarnation },
+  trouble: row.observed_trouble,
+})

@@ -1,0 +1,54 @@
+import { rm } from 'node:fs/promises'
+import { versionSet, versionsObserved } from '../../db/templates.ts'
+import type { Broker } from '../broker.ts'
+import { uploadPath } from '../templates.ts'
+import type { Reconciler } from './driver.ts'
+
+type Row = Awaited<ReturnType<typeof versionsObserved>>[number]
+
+const rank = { ready: 3, making: 2, waiting: 1, failed: 0 }
+
+/** Seals a version when a host holds it, and shows how far the furthest host is. */
+export function templatesReconciler(broker: Broker): Reconciler {
+  return {
+    name: 'templates',
+    everyMs: 30_000,
+    async step() {
+      const byVersion = Map.groupBy(await versionsObserved(broker.db), row => row.id)
+      for (const rows of byVersion.values()) await settle(broker, rows)
+    },
+  }
+}
+
+async function settle(broker: Broker, rows: Row[]) {
+  const [version] = rows
+  if (!version || version.state === 'uploading') return
+  const current = rows.filter(row => row.observed_state !== null && row.observed_attempt === version.wished_attempt)
+  const [best] = current.toSorted((a, b) => rank[b.observed_state ?? 'failed'] - rank[a.observed_state ?? 'failed'] || (b.observed_progress ?? 0) - (a.observed_progress ?? 0))
+  const next = outcome(version, best)
+  if (next && differs(version, next))
+    await versionSet(broker.db, version.id, { ...next, trouble: next.trouble && JSON.stringify(next.trouble) })
+  // Every host that is there has it: the uploaded file has served. A host that joins later copies from the cluster's storage.
+  if (version.uploaded && rows.every(row => row.observed_state === 'ready')) await rm(uploadPath(broker, version.id), { force: true })
+}
+
+function outcome(version: Row, best: Row | undefined) {
+  if (best?.observed_state === 'ready')
+    return {
+      state: 'sealed' as const,
+      progress: 100,
+      text: '',
+      trouble: null,
+      virtual_bytes: best.observed_virtual_bytes,
+      stored_bytes: best.observed_stored_bytes,
+      sha256: best.observed_sha256,
+    }
+  // Once sealed it stays so: a host that lost its copy makes it again, and placement knows where it is.
+  if (version.state === 'sealed' || !best) return
+  if (best.observed_state === 'failed')
+    return { state: 'failed' as const, progress: 0, text: '', trouble: best.observed_trouble ?? { code: 'internal' as const, text: 'The image could not be made.' } }
+  return { state: 'making' as const, progress: best.observed_progress ?? 0, text: best.observed_text ?? '', trouble: null }
+}
+
+const differs = (version: Row, next: NonNullable<ReturnType<typeof outcome>>) =>
+  Object.entries(next).some(([key, value]) => JSON.stringify(version[key as keyof Row]) !== JSON.stringify(value))

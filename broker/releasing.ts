@@ -1,0 +1,28 @@
+import type { Tx } from '../db/connect.ts'
+import { desktopDetach, desktopWish, sessionsEnd, transitionNote } from '../db/desktops.ts'
+
+/** A persistent desktop is asked politely before its power is cut; a floating one has nothing to save. */
+const persistentGraceMs = 60_000
+
+/**
+ * A desktop is given back. Floating: it is nobody's at once, and its next life (incarnation) begins with a new
+ * overlay; until its host reports that life, no claim finds it. Persistent: it stays its person's, and shuts down.
+ *
+ * @returns the goal of the task that waits for it.
+ */
+export async function releaseWish(
+  tx: Tx,
+  desktop: { id: string; pool_id: string; host_id: string; user_id: string | null; phase: string; wished_incarnation: number },
+  kind: 'floating' | 'persistent',
+  why: { because: string; now: Date },
+): Promise<Record<string, unknown>> {
+  await transitionNote(tx, [{ ...desktop, was: desktop.phase, became: 'released', reason: why.because }], why.now)
+  await sessionsEnd(tx, desktop.id, why.now)
+  if (kind === 'persistent') {
+    await desktopWish(tx, desktop.id, { wished_power: 'stopped', wished_stop_grace_ms: persistentGraceMs, wished_graphics: null })
+    return {}
+  }
+  const incarnation = desktop.wished_incarnation + 1
+  await desktopDetach(tx, desktop.id, incarnation)
+  return { incarnation }
+}

@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto'
+import type { Principal } from '../auth/principal.ts'
+import { sealTicket, type Ticket, ticketSeconds } from '../auth/tickets.ts'
+import { desktopAdmit, desktopLock, sessionInsert } from '../db/desktops.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+
+/**
+ * The SPICE password dies this long after it was made. All channels of a session link within a second of the first;
+ * shorter than a ticket's life, and a ticket used in its last second opens nothing.
+ */
+const passwordSeconds = ticketSeconds + 60
+
+/** SPICE channel types a person's screen needs: main, display, inputs, cursor, playback, record. USB comes with its rules. */
+const screenChannels = [1, 2, 3, 4, 5, 6]
+/** Nothing is redirected until somebody allows it. */
+const usbDenied = '-1,-1,-1,-1,0'
+
+interface Admission {
+  ticket: Ticket
+  sealed: string
+  expiresAt: Date
+  name: string
+}
+
+/**
+ * Admits a person to the own desktop: a fresh SPICE password is wished (the agent sets it within milliseconds, the
+ * gateway tries again until then) and the route is sealed into a ticket. An older password is void from then on.
+ */
+async function admit(broker: Broker, principal: Principal, desktopId: string): Promise<Admission> {
+  const now = broker.clock.now()
+  // 32 base64url characters: SPICE takes 59 at most.
+  const password = randomBytes(24).toString('base64url')
+  const validUntil = new Date(now.getTime() + passwordSeconds * 1000)
+  const sessionId = newId(now.getTime())
+  const { name, graphics } = await broker.db.transaction().execute(async tx => {
+    const row = await desktopLock(tx, desktopId)
+    if (!row || row.user_id !== principal.userId) throw new HdcsError('not_found', 'There is no such desktop among yours.')
+    if (row.phase === 'paused') throw new HdcsError('conflict', `${row.name} is suspended: resume it first.`)
+    if (!row.observed_graphics || row.observed_power !== 'running')
+      throw new HdcsError('conflict', `${row.name} has no screen yet (${row.phase_reason}): wait until it is ready.`)
+    await desktopAdmit(tx, desktopId, { password, validUntil: validUntil.toISOString() })
+    await sessionInsert(tx, { id: sessionId, desktop_id: desktopId, user_id: principal.userId, created_at: now })
+    return { name: row.name, graphics: row.observed_graphics }
+  })
+  const ticket: Ticket = {
+    id: newId(now.getTime()),
+    sessionId,
+    userId: principal.userId,
+    desktopId,
+    desktopName: name,
+    spice: { host: graphics.host, port: graphics.port, password },
+    channels: screenChannels,
+    usbFilter: usbDenied,
+  }
+  const sealed = await sealTicket(ticket, broker.ticketKey, now)
+  return { ticket, sealed, name, expiresAt: new Date(now.getTime() + ticketSeconds * 1000) }
+}
+
+/** @throws HdcsError `not_found` (not yours), `conflict` (not ready; the text says what it waits for). */
+export async function sessionConnect(broker: Broker, principal: Principal, desktopId: string, origin: string) {
+  const { sealed, expiresAt } = await admit(broker, principal, desktopId)
+  const gateway = (broker.gatewayUrl ?? origin).replace(/^http/, 'ws')
+  return {
+    ticket: sealed,
+    expiresAt: expiresAt.toISOString(),
+    webSocketUrl: `${gateway}/spice?ticket=${sealed}`,
+    viewerFileUrl: `${origin}/api/v1/desktops/${desktopId}/viewer-file`,
+    usb: { filter: usbDenied },
+  }
+}
+
+/** The same admission as a `.vv` file for remote-viewer. */
+export async function sessionViewerFile(broker: Broker, principal: Principal, desktopId: string, origin: string) {
+  const { ticket, sealed, name } = await admit(broker, principal, desktopId)
+  const text = broker.viewerFile({
+    name,
+    gatewayUrl: broker.gatewayUrl ?? origin,
+    sealedTicket: sealed,
+    spice: ticket.spice,
+    usbFilter: ticket.usbFilter,
+  })
+  return { fileName: `${name}.vv`, text }
+}

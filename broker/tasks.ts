@@ -1,0 +1,168 @@
+import type { Principal } from '../auth/principal.ts'
+import type { Db, Tx } from '../db/connect.ts'
+import { desktopLock } from '../db/desktops.ts'
+import { nudge } from '../db/events.ts'
+import type { TaskState } from '../db/schema.ts'
+import { type TaskRow, taskInsert, taskLogRows, taskMedians, taskRows, taskSet } from '../db/tasks.ts'
+import { versionSet } from '../db/templates.ts'
+import { pause } from '../lib/clock.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { pageOf } from './pages.ts'
+import { releaseWish } from './releasing.ts'
+
+export interface TaskView {
+  id: string
+  kind: string
+  state: TaskState
+  progress: number
+  steps: TaskRow['steps']
+  error: TaskRow['error']
+  subject: { type: string; id: string; name: string }
+  startAt: string | null
+  createdAt: string
+  finishedAt: string | null
+  estimateMs: number | null
+  requestedBy: string | null
+  cancellable: boolean
+}
+
+const iso = (date: Date | null) => date?.toISOString() ?? null
+const open = (state: TaskState) => state === 'queued' || state === 'running'
+
+function taskView(row: TaskRow, estimateMs: number | null): TaskView {
+  return {
+    id: row.id,
+    kind: row.kind,
+    state: row.state,
+    progress: row.progress,
+    steps: row.steps,
+    error: row.error,
+    subject: { type: row.subject_type, id: row.subject_id, name: row.subject_name },
+    startAt: iso(row.start_at),
+    createdAt: row.created_at.toISOString(),
+    finishedAt: iso(row.finished_at),
+    estimateMs,
+    requestedBy: row.requested_by_name,
+    cancellable: open(row.state) && cancellable.has(row.kind),
+  }
+}
+
+/** Kinds that can still be taken back: the rest is over before anybody could. */
+const cancellable = new Set(['desktop.claim', 'template.make'])
+
+/** Medians change slowly; asking the history at every look would cost more than the look. */
+const medianAgeMs = 30_000
+const medians = new WeakMap<Db, { at: number; byKind: Promise<Map<string, number>> }>()
+
+export async function taskEstimate(broker: Broker, kind: string): Promise<number | null> {
+  const now = broker.clock.now().getTime()
+  let known = medians.get(broker.db)
+  if (!known || now - known.at > medianAgeMs) {
+    known = { at: now, byKind: taskMedians(broker.db) }
+    medians.set(broker.db, known)
+  }
+  return (await known.byKind).get(kind) ?? null
+}
+
+export interface TaskAsk {
+  kind: string
+  subject: { type: string; id: string; name: string }
+  requestedBy: Principal | null
+  goal?: Record<string, unknown>
+  /** Already done: the receipt is written as such. */
+  done?: boolean
+  id?: string
+}
+
+/** Opens a receipt in the caller's transaction. */
+export async function taskOpen(tx: Tx, ask: TaskAsk, now: Date): Promise<TaskView> {
+  const row = {
+    id: ask.id ?? newId(now.getTime()),
+    kind: ask.kind,
+    state: ask.done ? ('succeeded' as const) : ('running' as const),
+    subject_type: ask.subject.type,
+    subject_id: ask.subject.id,
+    subject_name: ask.subject.name,
+    goal: ask.goal ?? {},
+    requested_by: ask.requestedBy?.userId ?? null,
+    created_at: now,
+    finished_at: ask.done ? now : null,
+    progress: ask.done ? 100 : 0,
+  }
+  await taskInsert(tx, row)
+  if (!ask.done) await nudge(tx, 'tasks')
+  return taskView({ ...row, steps: [], error: null, start_at: null, requested_by_name: ask.requestedBy?.name ?? null }, null)
+}
+
+export async function taskList(
+  broker: Broker,
+  principal: Principal,
+  query: { limit: number; cursor?: string | undefined; state?: TaskState | undefined; subjectId?: string | undefined; mine?: boolean | undefined },
+) {
+  const all = principal.permissions.has('task.read') && !query.mine
+  const rows = await taskRows(broker.db, {
+    requestedBy: all ? undefined : principal.userId,
+    state: query.state,
+    subjectId: query.subjectId,
+    before: query.cursor,
+    limit: query.limit + 1,
+  })
+  return pageOf(
+    rows,
+    query.limit,
+    row => row.id,
+    row => taskView(row, null),
+  )
+}
+
+async function taskRead(broker: Broker, principal: Principal, id: string): Promise<TaskView> {
+  const [row] = await taskRows(broker.db, { ids: [id] })
+  if (!row || (row.requested_by !== principal.userId && !principal.permissions.has('task.read')))
+    throw new HdcsError('not_found', 'There is no such task.')
+  return taskView(row, await taskEstimate(broker, row.kind))
+}
+
+/** Between two looks at a task somebody waits for. Shorter: more queries; longer: the answer comes later. */
+const lookMs = 100
+
+/** One task; with `waitMs` the answer comes when it ended, or when the time is over. */
+export async function taskGet(broker: Broker, principal: Principal, id: string, waitMs: number, signal: AbortSignal): Promise<TaskView> {
+  const deadline = Date.now() + waitMs
+  for (;;) {
+    const task = await taskRead(broker, principal, id)
+    if (!open(task.state) || Date.now() >= deadline || signal.aborted) return task
+    await pause(Math.min(lookMs, deadline - Date.now()), signal)
+  }
+}
+
+export async function taskLog(broker: Broker, principal: Principal, id: string) {
+  await taskRead(broker, principal, id)
+  const rows = await taskLogRows(broker.db, id)
+  return rows.map(({ at, text }) => ({ at: at.toISOString(), text }))
+}
+
+/** Ends the receipt and undoes what was begun: a claim is taken back, an image is no longer made. */
+export async function taskCancel(broker: Broker, principal: Principal, id: string): Promise<TaskView> {
+  const task = await taskRead(broker, principal, id)
+  if (!open(task.state)) throw new HdcsError('conflict', 'The task has already ended.')
+  if (!task.cancellable) throw new HdcsError('conflict', 'This kind of task cannot be cancelled.')
+  const now = broker.clock.now()
+  await broker.db.transaction().execute(tx => takeBack(tx, task, principal, now))
+  await taskSet(broker.db, id, { state: 'cancelled', progress: task.progress, steps: task.steps, error: { code: 'cancelled', text: `Cancelled by ${principal.name}.` }, finished_at: now })
+  await nudge(broker.db, 'tasks')
+  return taskRead(broker, principal, id)
+}
+
+/** Undoes what the task began, in its subject. */
+async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date): Promise<void> {
+  if (task.kind === 'desktop.claim') {
+    const desktop = await desktopLock(tx, task.subject.id)
+    if (desktop?.claim_task_id === task.id)
+      await releaseWish(tx, desktop, 'floating', { because: `claim cancelled by ${principal.name}`, now })
+    return
+  }
+  const trouble = { code: 'cancelled' as const, text: `Cancelled by ${principal.name}; it can be tried again.` }
+  await versionSet(tx, task.subject.id, { state: 'failed', progress: 0, text: '', trouble: JSON.stringify(trouble) })
+}

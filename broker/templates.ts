@@ -1,0 +1,213 @@
+import { join } from 'node:path'
+import type { Principal } from '../auth/principal.ts'
+import type { Tx } from '../db/connect.ts'
+import type { HardwareValue, VersionSource } from '../db/schema.ts'
+import {
+  templateDeleteRow,
+  templateInsert,
+  templateRows,
+  templateSet,
+  type VersionRow,
+  versionDeleteRow,
+  versionFind,
+  versionInsert,
+  versionRows,
+  versionSet,
+} from '../db/templates.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { pageOf } from './pages.ts'
+import { taskOpen } from './tasks.ts'
+
+const MiB = 2 ** 20
+const GiB = 2 ** 30
+
+/** What each recipe's guest needs; also the defaults of an uploaded image. */
+export const recipeHardware: Record<'tiny' | 'desktop' | 'upload', HardwareValue> = {
+  tiny: { vcpus: 1, memoryBytes: 96 * MiB, video: 'vga', diskBytes: null, sound: false },
+  desktop: { vcpus: 2, memoryBytes: GiB, video: 'virtio', diskBytes: null, sound: true },
+  upload: { vcpus: 2, memoryBytes: 2 * GiB, video: 'virtio', diskBytes: null, sound: true },
+}
+type PartialHardware = { [K in keyof HardwareValue]?: HardwareValue[K] | undefined }
+
+function versionView(row: VersionRow, administrator: boolean) {
+  const forbidden = administrator ? undefined : 'only administrators may do this'
+  const uses = row.desktops > 0 ? `${row.desktops} desktops stand on it` : row.pinned > 0 ? `${row.pinned} pools name it` : undefined
+  const refusals = {
+    upload: forbidden ?? (row.state === 'uploading' ? undefined : 'its file has arrived'),
+    retry: forbidden ?? (row.state === 'failed' ? undefined : 'it has not failed'),
+    delete: forbidden ?? uses,
+  }
+  return {
+    id: row.id,
+    number: row.number,
+    state: row.state,
+    progress: row.progress,
+    text: row.text,
+    source: row.source,
+    notes: row.notes,
+    virtualBytes: row.virtual_bytes,
+    storedBytes: row.stored_bytes,
+    sha256: row.sha256,
+    desktops: row.desktops,
+    trouble: row.trouble,
+    createdAt: row.created_at.toISOString(),
+    actions: actionsFrom(refusals),
+  }
+}
+
+const actionsFrom = (refusals: Record<string, string | undefined>) =>
+  Object.entries(refusals).map(([name, reason]) => (reason === undefined ? { name, allowed: true } : { name, allowed: false, reason }))
+
+function templateView(row: Awaited<ReturnType<typeof templateRows>>[number], versions: VersionRow[], principal: Principal) {
+  const administrator = principal.permissions.has('template.write')
+  const forbidden = administrator ? undefined : 'only administrators may do this'
+  const uses = row.pools > 0 ? `${row.pools} pools use it` : row.desktops > 0 ? `${row.desktops} desktops stand on it` : undefined
+  return {
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    hardware: row.hardware,
+    readyWhen: row.ready_when,
+    versions: versions.map(version => versionView(version, administrator)),
+    pools: row.pools,
+    desktops: row.desktops,
+    createdAt: row.created_at.toISOString(),
+    actions: actionsFrom({ update: forbidden, addVersion: forbidden, delete: forbidden ?? uses }),
+  }
+}
+
+export async function templateList(broker: Broker, principal: Principal, query: { limit: number; cursor?: string | undefined; name?: string | undefined }) {
+  const rows = await templateRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
+  const versions = await versionRows(
+    broker.db,
+    rows.map(row => row.id),
+  )
+  return pageOf(
+    rows,
+    query.limit,
+    row => row.name,
+    row =>
+      templateView(
+        row,
+        versions.filter(version => version.template_id === row.id),
+        principal,
+      ),
+  )
+}
+
+export async function templateGet(broker: Broker, principal: Principal, id: string) {
+  const [row] = await templateRows(broker.db, { ids: [id] })
+  if (!row) throw new HdcsError('not_found', 'There is no such template.')
+  return templateView(row, await versionRows(broker.db, [id]), principal)
+}
+
+/** @throws HdcsError `conflict` for a name that is taken, `too_large` for a declared size above the limit. */
+export async function templateCreate(
+  broker: Broker,
+  principal: Principal,
+  body: { name: string; description: string; hardware: PartialHardware; readyWhen: 'agent' | 'running'; source: VersionSource; notes: string },
+) {
+  const id = newId(broker.clock.now().getTime())
+  const base = recipeHardware[body.source.kind === 'recipe' ? body.source.recipe : 'upload']
+  const hardware = { ...base, ...Object.fromEntries(Object.entries(body.hardware).filter(([, value]) => value !== undefined)) }
+  const { name, description } = body
+  const task = await broker.db.transaction().execute(async tx => {
+    await templateInsert(tx, { id, name, description, hardware, ready_when: body.readyWhen }).catch(nameTaken(name))
+    return addIn(tx, broker, principal, { id, name }, body)
+  })
+  return { template: await templateGet(broker, principal, id), task }
+}
+
+export async function versionAdd(broker: Broker, principal: Principal, templateId: string, body: { source: VersionSource; notes: string }) {
+  const template = await templateGet(broker, principal, templateId)
+  const task = await broker.db.transaction().execute(tx => addIn(tx, broker, principal, template, body))
+  return { template: await templateGet(broker, principal, templateId), task }
+}
+
+async function addIn(tx: Tx, broker: Broker, principal: Principal | null, template: { id: string; name: string }, body: { source: VersionSource; notes: string }) {
+  const { source, notes } = body
+  if (source.kind === 'upload' && source.sizeBytes > broker.maxUploadBytes)
+    throw new HdcsError('too_large', `Images above ${Math.floor(broker.maxUploadBytes / GiB)} GiB are refused here.`)
+  const id = newId(broker.clock.now().getTime())
+  const state = source.kind === 'upload' ? 'uploading' : 'making'
+  const text = source.kind === 'upload' ? 'waits for its file' : 'waits for a host'
+  const number = await versionInsert(tx, { id, template_id: template.id, source, notes, state, text })
+  const subject = { type: 'version', id, name: `${template.name} version ${number}` }
+  return taskOpen(tx, { kind: 'template.make', subject, requestedBy: principal, goal: { attempt: 1 } }, broker.clock.now())
+}
+
+export async function templateUpdate(broker: Broker, principal: Principal, id: string, body: { description?: string | undefined; hardware?: PartialHardware | undefined }) {
+  const template = await templateGet(broker, principal, id)
+  await templateSet(broker.db, id, {
+    ...(body.description !== undefined && { description: body.description }),
+    ...(body.hardware && { hardware: JSON.stringify({ ...template.hardware, ...body.hardware }) }),
+  })
+  return templateGet(broker, principal, id)
+}
+
+/** @throws HdcsError `conflict` while a pool or a desktop uses it. */
+export async function templateDelete(broker: Broker, principal: Principal, id: string): Promise<void> {
+  const template = await templateGet(broker, principal, id)
+  await templateDeleteRow(broker.db, id).catch(inUse(`${template.name} is used by pools or desktops: remove those first.`))
+}
+
+/** A failed version is made anew. @throws HdcsError `conflict` when it has not failed. */
+export async function versionRetry(broker: Broker, principal: Principal, templateId: string, number: number) {
+  const task = await broker.db.transaction().execute(async tx => {
+    const version = await versionFound(tx, templateId, number)
+    if (version.state !== 'failed') throw new HdcsError('conflict', 'Only a version that failed is made anew.')
+    const attempt = version.wished_attempt + 1
+    await versionSet(tx, version.id, { wished_attempt: attempt, state: 'making', progress: 0, text: 'tried again', trouble: null })
+    const subject = { type: 'version', id: version.id, name: `${version.template_name} version ${number}` }
+    return taskOpen(tx, { kind: 'template.make', subject, requestedBy: principal, goal: { attempt } }, broker.clock.now())
+  })
+  return { template: await templateGet(broker, principal, templateId), task }
+}
+
+/** @throws HdcsError `conflict` while a desktop stands on it or a pool names it. */
+export async function versionDelete(broker: Broker, principal: Principal, templateId: string, number: number) {
+  const template = await templateGet(broker, principal, templateId)
+  const version = template.versions.find(candidate => candidate.number === number)
+  const refused = version?.actions.find(action => action.name === 'delete')?.reason
+  if (refused !== undefined) throw new HdcsError('conflict', `Version ${number} stays: ${refused}.`)
+  await broker.db
+    .transaction()
+    .execute(async tx => versionDeleteRow(tx, (await versionFound(tx, templateId, number)).id))
+    .catch(inUse(`A desktop stands on version ${number}: it stays.`))
+  return templateGet(broker, principal, templateId)
+}
+
+/** The uploaded file is complete and its checksum right: hosts may fetch it. */
+export async function versionUploaded(broker: Broker, _principal: Principal, templateId: string, number: number): Promise<void> {
+  const version = await versionFound(broker.db, templateId, number)
+  await versionSet(broker.db, version.id, { uploaded: true, state: 'making', progress: 0, text: 'uploaded, waits for a host' })
+}
+
+/** What an upload must be before its first byte is taken. @throws HdcsError `not_found`, `conflict`. */
+export async function versionToUpload(broker: Broker, templateId: string, number: number) {
+  const version = await versionFound(broker.db, templateId, number)
+  if (version.source.kind !== 'upload') throw new HdcsError('conflict', 'This version is built by recipe: nothing is uploaded.')
+  if (version.uploaded) throw new HdcsError('conflict', 'The file of this version has already arrived.')
+  return { id: version.id, sizeBytes: version.source.sizeBytes, sha256: version.source.sha256 }
+}
+
+export const uploadPath = (broker: Broker, versionId: string) => join(broker.uploadFolder, versionId)
+
+async function versionFound(db: Parameters<typeof versionFind>[0], templateId: string, number: number) {
+  const version = await versionFind(db, templateId, number)
+  if (!version) throw new HdcsError('not_found', 'There is no such template version.')
+  return version
+}
+
+const nameTaken = (name: string) => (error: unknown) => {
+  if ((error as { code?: unknown }).code === '23505')
+    throw new HdcsError('conflict', `A template named ${name} already exists: add a version to it, or choose another name.`, { cause: error })
+  throw error
+}
+
+const inUse = (text: string) => (error: unknown) => {
+  if ((error as { code?: unknown }).code === '23503') throw new HdcsError('conflict', text, { cause: error })
+  throw error
+}
