@@ -4,7 +4,17 @@ import { sessionConnect, sessionViewerFile } from '../broker/sessions.ts'
 import { actionSchema, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 import { taskSchema } from './tasks.ts'
 
-export const desktopActions = ['start', 'shutdown', 'poweroff', 'reboot', 'reset', 'suspend', 'resume', 'release', 'delete'] as const
+export const desktopActions = [
+  'start',
+  'shutdown',
+  'poweroff',
+  'reboot',
+  'reset',
+  'suspend',
+  'resume',
+  'release',
+  'delete',
+] as const
 
 export const desktopSchema = z
   .object({
@@ -19,16 +29,34 @@ export const desktopSchema = z
     userName: z.string().nullable(),
     address: z.string().nullable(),
     templateVersion: z.number().int(),
-    phase: z.enum(['making', 'stopped', 'starting', 'ready', 'paused', 'stopping', 'recycling', 'removing', 'failed', 'unknown']),
+    phase: z.enum([
+      'making',
+      'stopped',
+      'starting',
+      'ready',
+      'paused',
+      'stopping',
+      'recycling',
+      'removing',
+      'failed',
+      'unknown',
+    ]),
     /** Why it is in this phase, as noted when it came to it. */
     reason: z.string(),
     since: timestamp,
     power: z.enum(['running', 'paused', 'stopped']).nullable(),
     /** While something is under way: what, how long such things take, and the place in the host's queue. */
     step: z
-      .object({ name: z.string(), startedAt: timestamp, estimateMs: z.number().int().nullable(), queuePlace: z.number().int().nullable() })
+      .object({
+        name: z.string(),
+        startedAt: timestamp,
+        estimateMs: z.number().int().nullable(),
+        queuePlace: z.number().int().nullable(),
+      })
       .nullable(),
-    session: z.object({ state: z.enum(['connected', 'disconnected']), since: timestamp, clients: z.number().int() }).nullable(),
+    session: z
+      .object({ state: z.enum(['connected', 'disconnected']), since: timestamp, clients: z.number().int() })
+      .nullable(),
     trouble: troubleSchema.nullable(),
     assignedAt: timestamp.nullable(),
     madeAt: timestamp,
@@ -65,7 +93,10 @@ export const desktopRoutes = [
       search: z.string().max(100).optional(),
     }),
     answers: { 200: listOf(desktopSchema) },
-    handle: async ({ broker, principal, query }) => ({ status: 200, body: await desktopList(broker, principal, query) }),
+    handle: async ({ broker, principal, query }) => ({
+      status: 200,
+      body: await desktopList(broker, principal, query),
+    }),
   }),
   route({
     method: 'get',
@@ -75,7 +106,10 @@ export const desktopRoutes = [
     permission: 'self',
     params: idParams,
     answers: { 200: desktopSchema },
-    handle: async ({ broker, principal, params }) => ({ status: 200, body: await desktopGet(broker, principal, params.id) }),
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await desktopGet(broker, principal, params.id),
+    }),
   }),
   route({
     method: 'get',
@@ -87,10 +121,19 @@ export const desktopRoutes = [
     query: pageQuery,
     answers: {
       200: listOf(
-        z.object({ at: timestamp, from: z.string().nullable(), to: z.string(), reason: z.string(), userName: z.string().nullable() }),
+        z.object({
+          at: timestamp,
+          from: z.string().nullable(),
+          to: z.string(),
+          reason: z.string(),
+          userName: z.string().nullable(),
+        }),
       ),
     },
-    handle: async ({ broker, params, query }) => ({ status: 200, body: await desktopHistory(broker, params.id, query) }),
+    handle: async ({ broker, params, query }) => ({
+      status: 200,
+      body: await desktopHistory(broker, params.id, query),
+    }),
   }),
   route({
     method: 'post',

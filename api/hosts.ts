@@ -48,7 +48,9 @@ export const hostSchema = z
   })
   .openapi('Host')
 
-const siteSchema = z.object({ id: z.uuid(), name: z.string(), clusters: z.number().int(), hosts: z.number().int() }).openapi('Site')
+const siteSchema = z
+  .object({ id: z.uuid(), name: z.string(), clusters: z.number().int(), hosts: z.number().int() })
+  .openapi('Site')
 const clusterSchema = z
   .object({
     id: z.uuid(),
@@ -100,7 +102,10 @@ export const hostRoutes = [
     permission: 'host.read',
     params: idParams,
     answers: { 200: hostSchema },
-    handle: async ({ broker, principal, params }) => ({ status: 200, body: await hostGet(broker, principal, params.id) }),
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await hostGet(broker, principal, params.id),
+    }),
   }),
   route({
     method: 'delete',

@@ -10,7 +10,11 @@ const MiB = 2 ** 20
 export const hardwareSchema = z
   .object({
     vcpus: z.number().int().min(1).max(64),
-    memoryBytes: z.number().int().min(64 * MiB).max(1024 * 1024 * MiB),
+    memoryBytes: z
+      .number()
+      .int()
+      .min(64 * MiB)
+      .max(1024 * 1024 * MiB),
     video: z.enum(['vga', 'virtio', 'qxl']),
     diskBytes: z.number().int().positive().nullable(),
     sound: z.boolean(),
@@ -95,7 +99,10 @@ export const poolRoutes = [
     permission: 'self',
     params: idParams,
     answers: { 200: poolSchema },
-    handle: async ({ broker, principal, params }) => ({ status: 200, body: await poolGet(broker, principal, params.id) }),
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await poolGet(broker, principal, params.id),
+    }),
   }),
   route({
     method: 'post',

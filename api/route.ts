@@ -3,6 +3,7 @@
  * handler calls one room. `app.ts` mounts routes, `openapi.ts` prints them, `client.ts` calls them.
  */
 import { z } from '@hono/zod-openapi'
+import type { Auth } from '../auth/auth.ts'
 import type { Permission } from '../auth/policy.ts'
 import type { Principal } from '../auth/principal.ts'
 import type { Broker } from '../broker/broker.ts'
@@ -21,9 +22,12 @@ export interface Call<P, Q, B> {
   params: InputOf<P>
   query: InputOf<Q>
   body: Output<B>
+  /** The body as it comes, of a route that `streams`; empty otherwise. */
+  stream: ReadableStream<Uint8Array>
   /** Who asks. Public routes get a principal of nobody: `permissions` is empty. */
   principal: Principal
   broker: Broker
+  auth: Auth
   /** Ends when the client goes away. */
   signal: AbortSignal
   requestId: string
@@ -31,31 +35,60 @@ export interface Call<P, Q, B> {
   clientAddress: string
   /** `http://host:port` as the client sees us. */
   origin: string
+  /** One header of the request, by its lower-case name. */
+  header(name: string): string | undefined
 }
 
-export interface Route<P = unknown, Q = unknown, B = unknown, A extends Answers = Answers> {
+export interface Route<Id extends string = string, P = unknown, Q = unknown, B = unknown, A extends Answers = Answers> {
   method: 'get' | 'post' | 'put' | 'patch' | 'delete'
   path: `/api/v1/${string}`
   /** Noun first; also the name of the client's function and, with a dash, of the CLI's command. */
-  operationId: string
+  operationId: Id
   summary: string
   permission: Permission | 'public'
   params?: P
   query?: Q
   body?: B
   answers: A
+  /** The media type of an answer that is not JSON: its body is a text or a stream. */
+  produces?: string
+  /** The request's body may be of any size and type and is handed on as `call.stream`. */
+  streams?: true
+  /** The answer holds a secret that is shown once: it is never kept for a repeated request. */
+  secret?: true
   handle(call: Call<P, Q, B>): Promise<Answer<A>>
 }
 
-/** Infers the types of a route from its schemas. */
+/** Any route, for those who walk over all of them: what it takes has been read by its own schemas. */
+export interface AnyRoute
+  extends Omit<
+    Route<string, Schema | undefined, Schema | undefined, Schema | undefined, Partial<Record<number, Schema | null>>>,
+    'handle'
+  > {
+  handle(call: Call<never, never, never>): Promise<{ status: number; body: unknown; headers?: Record<string, string> }>
+}
+
+/** Infers the types of a route from its schemas; its operationId stays a literal, by which the client finds it. */
 export function route<
+  const Id extends string,
   P extends Schema | undefined = undefined,
   Q extends Schema | undefined = undefined,
   B extends Schema | undefined = undefined,
   const A extends Answers = Answers,
->(value: Route<P, Q, B, A>): Route<P, Q, B, A> {
+>(value: Route<Id, P, Q, B, A>): Route<Id, P, Q, B, A> {
   return value
 }
+
+/** A yes or no in a query: `?mine=true`. */
+export const flag = () => z.stringbool().openapi({ type: 'boolean' })
+
+/** A body that is a stream of bytes (`produces` says of what). */
+export const byteStream = z
+  .custom<ReadableStream<Uint8Array>>(value => value instanceof ReadableStream)
+  .openapi({
+    type: 'string',
+    format: 'binary',
+  })
 
 export const idParams = z.object({ id: z.uuid() })
 export const timestamp = z.iso.datetime().openapi({ description: 'RFC 3339, UTC' })
@@ -69,7 +102,8 @@ export const pageQuery = z.object({
   cursor: z.string().max(200).optional(),
 })
 
-export const listOf = <S extends Schema>(item: S) => z.object({ items: z.array(item), nextCursor: z.string().nullable() })
+export const listOf = <S extends Schema>(item: S) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() })
 
 /** What may be done with a thing, each refused action with its reason: pages show it and decide nothing. */
 export const actionSchema = z.object({ name: z.string(), allowed: z.boolean(), reason: z.string().optional() })

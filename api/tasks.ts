@@ -8,7 +8,9 @@ export const taskSchema = z
     kind: z.string(),
     state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
     progress: z.number().int().min(0).max(100),
-    steps: z.array(z.object({ name: z.string(), state: z.enum(['done', 'current', 'waiting']), text: z.string().optional() })),
+    steps: z.array(
+      z.object({ name: z.string(), state: z.enum(['done', 'current', 'waiting']), text: z.string().optional() }),
+    ),
     error: troubleSchema.nullable(),
     subject: z.object({ type: z.string(), id: z.string(), name: z.string() }),
     startAt: timestamp.nullable(),

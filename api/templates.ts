@@ -75,7 +75,10 @@ export const templateRoutes = [
     permission: 'template.read',
     query: pageQuery.extend({ name: z.string().optional() }),
     answers: { 200: listOf(templateSchema) },
-    handle: async ({ broker, principal, query }) => ({ status: 200, body: await templateList(broker, principal, query) }),
+    handle: async ({ broker, principal, query }) => ({
+      status: 200,
+      body: await templateList(broker, principal, query),
+    }),
   }),
   route({
     method: 'get',
@@ -85,7 +88,10 @@ export const templateRoutes = [
     permission: 'template.read',
     params: idParams,
     answers: { 200: templateSchema },
-    handle: async ({ broker, principal, params }) => ({ status: 200, body: await templateGet(broker, principal, params.id) }),
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await templateGet(broker, principal, params.id),
+    }),
   }),
   route({
     method: 'post',

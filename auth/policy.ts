@@ -25,7 +25,13 @@ export const permissions = [
 export type Permission = (typeof permissions)[number]
 
 const everybody = ['self', 'desktop.use'] as const satisfies Permission[]
-const machinesRead = ['desktop.read', 'pool.read', 'template.read', 'host.read', 'task.read'] as const satisfies Permission[]
+const machinesRead = [
+  'desktop.read',
+  'pool.read',
+  'template.read',
+  'host.read',
+  'task.read',
+] as const satisfies Permission[]
 
 export const policy = {
   userAdministrator: [...everybody, 'user.read', 'user.write', 'entitlement.write', 'pool.read', 'audit.read'],

@@ -1,0 +1,105 @@
+/** The doors of machines: a host joins, fetches uploaded images, and holds its one line to the control plane. */
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
+import type { Duplex } from 'node:stream'
+import { z } from '@hono/zod-openapi'
+import type { Hono } from 'hono'
+import { WebSocketServer } from 'ws'
+import { type AgentHub, hostOfKey } from '../broker/agents.ts'
+import type { Broker } from '../broker/broker.ts'
+import { hostJoin } from '../broker/hosts.ts'
+import { uploadPath } from '../broker/templates.ts'
+import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { problemResponse } from './errors.ts'
+
+export const agentPath = '/api/v1/agent'
+
+/** A full report of thousands of desktops is a few MiB; more is no report. */
+const maxMessageBytes = 64 * 2 ** 20
+/** An agent that does not answer pings is gone, whatever TCP says. Shorter: a stalled host reconnects in a loop. */
+const pingMs = 5_000
+
+const joinSchema = z.object({ token: z.string().min(1).max(200), hostName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/) })
+
+const keyOf = (authorization: string | undefined) => /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
+
+/** Adds the machines' requests to the app; they are not for people and stand in no document. */
+export function mountAgents(app: Hono, broker: Broker, installationId: string): void {
+  app.post('/api/v1/agents/join', async context => {
+    const body = joinSchema.safeParse(await context.req.json().catch(() => undefined)) // no JSON is no token
+    const requestId = context.get('requestId')
+    if (!body.success) return problemResponse(new HdcsError('invalid', 'A join needs { token, hostName }.'), requestId)
+    try {
+      return context.json({ ...(await hostJoin(broker, body.data)), installationId }, 201)
+    } catch (error) {
+      return problemResponse(asHdcsError(error), requestId)
+    }
+  })
+  app.get('/api/v1/agents/images/:id', async context => {
+    const requestId = context.get('requestId')
+    const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))
+    if (!host) return problemResponse(new HdcsError('unauthenticated', 'Only hosts may fetch images.'), requestId)
+    const id = z.uuid().safeParse(context.req.param('id'))
+    const path = id.success ? uploadPath(broker, id.data) : undefined
+    const size = path && (await stat(path).then(found => found.size, () => undefined)) // not there: told below
+    if (!path || size === undefined)
+      return problemResponse(new HdcsError('not_found', 'The uploaded file is not here any more: upload it again.'), requestId)
+    const bytes = Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>
+    return context.body(bytes, 200, { 'content-type': 'application/octet-stream', 'content-length': String(size) })
+  })
+}
+
+/** The line of each agent, as an HTTP server's `upgrade` handler for `agentPath`. */
+export function makeAgentDoor(broker: Broker, hub: AgentHub) {
+  const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: maxMessageBytes })
+  const refuse = (socket: Duplex, status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on('error', () => socket.destroy())
+    try {
+      const host = await hostOfKey(broker, keyOf(request.headers.authorization))
+      if (!host) return void refuse(socket, '401 Unauthorized')
+      sockets.handleUpgrade(request, socket, head, line => {
+        const agent = hub.attach(host, {
+          send: message => line.send(JSON.stringify(message)),
+          // Of two connections of one host the older ends; it dials again and again only if two agents really run.
+          close: reason => line.close(1012, reason),
+        })
+        let answered = true
+        const pinging = setInterval(() => {
+          if (!answered) return line.terminate()
+          answered = false
+          line.ping()
+        }, pingMs)
+        line.on('pong', () => {
+          answered = true
+        })
+        line.on('message', data => {
+          answered = true
+          try {
+            void agent.received(JSON.parse(String(data)))
+          } catch {
+            line.close(1007, 'not JSON')
+          }
+        })
+        line.on('error', error => broker.log.warn({ err: error, host: host.id }, 'an agent’s line broke'))
+        line.on('close', () => {
+          clearInterval(pinging)
+          agent.closed()
+        })
+      })
+    } catch (error) {
+      broker.log.error({ err: error }, 'an agent could not be let in')
+      refuse(socket, '503 Service Unavailable')
+    }
+  }
+
+  return {
+    upgrade,
+    close() {
+      for (const line of sockets.clients) line.close(1001, 'the control plane ends')
+    },
+  }
+}

@@ -1,0 +1,132 @@
+/** Server-sent events: pages hear of what changed and ask again for what they show. */
+import { z } from '@hono/zod-openapi'
+import type { Auth } from '../auth/auth.ts'
+import type { Principal } from '../auth/principal.ts'
+import type { Broker } from '../broker/broker.ts'
+import { eventListen, eventsAfter, eventsNewest } from '../broker/events.ts'
+import { pause } from '../lib/clock.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { credentialOf } from './guard.ts'
+import { byteStream, route } from './route.ts'
+
+/** Longer: proxies and browsers take a silent stream for a dead one; shorter: every open page costs more. */
+const heartbeatMs = 15_000
+const batch = 200
+/** A thousand desktops that start at once would be a thousand wake-ups: those that come together go together. */
+const gatherMs = 50
+
+type EventRow = Awaited<ReturnType<typeof eventsAfter>>[number]
+
+export const eventRoutes = [
+  route({
+    method: 'get',
+    path: '/api/v1/events',
+    operationId: 'eventStream',
+    summary:
+      'What changed, as it happens (server-sent events); resumes by Last-Event-ID, narrowed by `?noun=desktop,task`',
+    permission: 'self',
+    query: z.object({
+      /** Nouns joined by commas. */
+      noun: z
+        .string()
+        .regex(/^[a-z]+(,[a-z]+)*$/i, 'nouns joined by commas')
+        .optional(),
+    }),
+    answers: { 200: byteStream },
+    produces: 'text/event-stream',
+    handle: async ({ broker, auth, principal, query, signal, header }) => {
+      const resumed = header('last-event-id')
+      if (resumed !== undefined && !/^\d{1,15}$/.test(resumed))
+        throw new HdcsError('invalid', 'Last-Event-ID is not one of ours.')
+      const lastId = resumed === undefined ? await eventsNewest(broker) : Number(resumed)
+      const token = credentialOf(header)?.token ?? ''
+      const nouns = query.noun ? new Set(query.noun.split(',')) : undefined
+      const stream = eventStream({ broker, auth, principal, token, nouns, lastId, signal })
+      // `x-accel-buffering`: nginx would hold events back until its buffer is full.
+      return { status: 200, body: stream, headers: { 'x-accel-buffering': 'no' } }
+    },
+  }),
+]
+
+interface Subscription {
+  broker: Broker
+  auth: Auth
+  principal: Principal
+  token: string
+  nouns: Set<string> | undefined
+  lastId: number
+  signal: AbortSignal
+}
+
+/**
+ * The token is looked up again before anything is sent and at each heartbeat: a revoked one hears nothing more than
+ * two seconds later and its stream is closed fifteen seconds later at most.
+ */
+function eventStream(subscription: Subscription): ReadableStream<Uint8Array> {
+  const { broker, auth, token, nouns } = subscription
+  const ended = new AbortController()
+  const signal = AbortSignal.any([subscription.signal, ended.signal])
+  const encoder = new TextEncoder()
+  let lastId = subscription.lastId
+  let something = true
+  let wake = () => {}
+  const listening = eventListen(broker, () => {
+    something = true
+    wake()
+  })
+
+  async function* lines(): AsyncGenerator<string> {
+    yield 'retry: 1000\n\n'
+    // Told at once where it stands: who is cut off before the first event resumes without a gap.
+    yield `id: ${lastId}\nevent: hello\ndata: {}\n\n`
+    while (!signal.aborted) {
+      const principal = await auth.principals.find(token)
+      if (!principal) return
+      if (something) {
+        something = false
+        const rows = await eventsAfter(broker, principal, lastId, batch)
+        const text = rows
+          .filter(row => !nouns || nouns.has(row.noun))
+          .map(eventText)
+          .join('')
+        lastId = rows.at(-1)?.id ?? lastId
+        if (rows.length === batch) something = true
+        if (text) yield text
+        if (rows.length > 0) await pause(gatherMs, signal)
+        continue
+      }
+      const woken = new AbortController()
+      wake = () => woken.abort()
+      await pause(heartbeatMs, AbortSignal.any([signal, woken.signal]))
+      if (!something && !signal.aborted) yield ': still here\n\n'
+    }
+  }
+
+  const source = lines()
+  const end = () => {
+    ended.abort()
+    listening[Symbol.dispose]()
+  }
+  return new ReadableStream({
+    async pull(controller) {
+      try {
+        const { value, done } = await source.next()
+        if (!done) return controller.enqueue(encoder.encode(value))
+        end()
+        controller.close()
+      } catch (error) {
+        // The client comes back by itself and resumes; why it had to is for the log.
+        broker.log.error({ err: error }, 'an event stream broke')
+        end()
+        controller.close()
+      }
+    },
+    cancel: end,
+  })
+}
+
+export function eventText(row: EventRow): string {
+  const type = `${row.noun}.${row.what}`
+  const data = { type, id: row.subject_id, at: row.at, userId: row.user_id, poolId: row.pool_id }
+  return `id: ${row.id}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`
+}

@@ -1,0 +1,28 @@
+/** Every route of the API, wired by hand: whoever adds a noun adds its line here. */
+import { auditRoutes } from './audit.ts'
+import { desktopRoutes } from './desktops.ts'
+import { eventRoutes } from './events.ts'
+import { groupRoutes } from './groups.ts'
+import { hostRoutes } from './hosts.ts'
+import { loginRoutes } from './login.ts'
+import { poolRoutes } from './pools.ts'
+import { taskRoutes } from './tasks.ts'
+import { templateRoutes } from './templates.ts'
+import { tokenRoutes } from './tokens.ts'
+import { uploadRoutes } from './uploads.ts'
+import { userRoutes } from './users.ts'
+
+export const routes = [
+  ...loginRoutes,
+  ...poolRoutes,
+  ...desktopRoutes,
+  ...taskRoutes,
+  ...eventRoutes,
+  ...templateRoutes,
+  ...uploadRoutes,
+  ...hostRoutes,
+  ...userRoutes,
+  ...groupRoutes,
+  ...tokenRoutes,
+  ...auditRoutes,
+]

@@ -1,0 +1,88 @@
+/** What of a request goes into the audit trail. Pure. */
+import type { AuditEntry } from '../auth/audit.ts'
+import type { Principal } from '../auth/principal.ts'
+import type { ErrorCode } from '../lib/errors.ts'
+import type { AnyRoute } from './route.ts'
+
+export interface Done {
+  route: AnyRoute
+  principal: Principal | undefined
+  params: Record<string, string>
+  query: Record<string, string>
+  /** As sent, checked or not; undefined when it was not read. */
+  body: unknown
+  /** Of the answer, when there is one. */
+  answer: unknown
+  outcome: 'ok' | ErrorCode
+  status: number
+  clientAddress: string
+  requestId: string
+}
+
+/** Every write, and whoever was turned away. Reads are for the access log. */
+export function isForTrail(done: Done): boolean {
+  return done.route.method !== 'get' || done.outcome === 'unauthenticated' || done.outcome === 'forbidden'
+}
+
+export function auditEntryOf(done: Done): AuditEntry {
+  const { route, principal } = done
+  const [noun = '', idPart] = route.path.split('/').slice(3)
+  const own = noun === 'me' || noun === 'login' || noun === 'logout'
+  const subjectId = own
+    ? (principal?.userId ?? idIn(done.answer))
+    : (done.params.id ?? done.params.tokenId ?? idIn(done.answer))
+  const detail: Record<string, unknown> = { status: done.status }
+  if (idPart && Object.keys(done.params).length > 1) detail.params = done.params
+  if (Object.keys(done.query).length > 0) detail.query = done.query
+  if (isRecord(done.body) && Object.keys(done.body).length > 0) detail.body = withoutSecrets(done.body)
+  const signedIn = principal && principal.userId !== ''
+  return {
+    user_id: signedIn ? principal.userId : null,
+    user_name: signedIn ? principal.name : claimedName(done.body),
+    address: done.clientAddress,
+    action: route.operationId,
+    subject_type: own ? 'user' : singular(noun),
+    subject_id: subjectId ?? null,
+    outcome: done.outcome,
+    detail,
+    request_id: done.requestId,
+  }
+}
+
+const singular = (noun: string) => noun.replace(/s$/, '')
+
+/** A failed sign-in is noted under the name that was tried. */
+function claimedName(body: unknown): string | null {
+  return isRecord(body) && typeof body.name === 'string' ? body.name.slice(0, 64) : null
+}
+
+function idIn(answer: unknown): string | undefined {
+  if (!isRecord(answer)) return undefined
+  if (typeof answer.id === 'string') return answer.id
+  for (const value of Object.values(answer)) if (isRecord(value) && typeof value.id === 'string') return value.id
+  return undefined
+}
+
+const secretNames = /password|token|otp|secret|key/i
+/** Enough to see what was asked for; a body may be a megabyte. */
+const maxText = 200
+const maxItems = 20
+
+function withoutSecrets(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string')
+    return value.length > maxText ? `${value.slice(0, maxText)}…` : value.replaceAll('\0', '')
+  if (value === null || typeof value !== 'object') return value
+  if (depth > 4) return '…'
+  if (Array.isArray(value)) {
+    const shown = value.slice(0, maxItems).map(item => withoutSecrets(item, depth + 1))
+    return value.length > maxItems ? [...shown, `… ${value.length} in all`] : shown
+  }
+  const entries = Object.entries(value)
+    .slice(0, maxItems)
+    .map(([name, field]) => [name, secretNames.test(name) ? '[cut]' : withoutSecrets(field, depth + 1)])
+  return Object.fromEntries(entries)
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable, Transform, type TransformCallback } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { z } from '@hono/zod-openapi'
+import { templateGet, versionUploaded } from '../broker/templates.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import { idParams, route } from './route.ts'
+import { templateSchema } from './templates.ts'
+
+export const uploadRoutes = [
+  route({
+    method: 'post',
+    path: '/api/v1/templates/{id}/versions/{number}/upload',
+    operationId: 'versionUpload',
+    summary: 'The file of a version that waits for it; checked against its declared size and SHA-256 while it comes',
+    permission: 'template.write',
+    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    streams: true,
+    answers: { 200: templateSchema },
+    handle: async ({ broker, principal, params, stream, signal }) => {
+      const template = await templateGet(broker, principal, params.id)
+      const version = template.versions.find(candidate => candidate.number === params.number)
+      if (!version) throw new HdcsError('not_found', 'There is no such version.')
+      if (version.source.kind !== 'upload' || version.state !== 'uploading')
+        throw new HdcsError('conflict', 'This version does not wait for a file.')
+      await receive(stream, version.source, {
+        folder: broker.uploadFolder,
+        name: version.id,
+        maxBytes: broker.maxUploadBytes,
+        signal,
+      })
+      await versionUploaded(broker, principal, params.id, params.number)
+      return { status: 200, body: await templateGet(broker, principal, params.id) }
+    },
+  }),
+]
+
+interface Declared {
+  sizeBytes: number
+  /** Lower-case hex. */
+  sha256: string
+}
+
+/**
+ * Writes a stream to `folder/name`, all of it or nothing: under another name first, so that neither a broken upload
+ * nor two at once ever leave half a file under the right one.
+ * @throws HdcsError `too_large`; `invalid` when it is not the file that was declared; `storage_full`.
+ */
+export async function receive(
+  stream: ReadableStream<Uint8Array>,
+  declared: Declared,
+  to: { folder: string; name: string; maxBytes: number; signal: AbortSignal },
+): Promise<void> {
+  if (declared.sizeBytes > to.maxBytes)
+    throw new HdcsError('too_large', `An upload may have ${to.maxBytes} bytes at most.`)
+  await mkdir(to.folder, { recursive: true, mode: 0o700 })
+  const partial = join(to.folder, `${to.name}.${newId()}.part`)
+  const hash = createHash('sha256')
+  let received = 0
+  const measure = new Transform({
+    transform(chunk: Buffer, _encoding, done: TransformCallback) {
+      received += chunk.length
+      if (received > declared.sizeBytes)
+        return done(notAsDeclared(`more than the declared ${declared.sizeBytes} bytes came`))
+      hash.update(chunk)
+      done(null, chunk)
+    },
+  })
+  try {
+    const file = createWriteStream(partial, { mode: 0o600, flush: true })
+    await pipeline(Readable.fromWeb(stream as Parameters<typeof Readable.fromWeb>[0]), measure, file, {
+      signal: to.signal,
+    })
+    if (received !== declared.sizeBytes) throw notAsDeclared(`${received} of ${declared.sizeBytes} bytes came`)
+    if (hash.digest('hex') !== declared.sha256) throw notAsDeclared('its SHA-256 is another one')
+    await rename(partial, join(to.folder, to.name))
+  } catch (error) {
+    await rm(partial, { force: true })
+    throw uploadError(error)
+  }
+}
+
+const notAsDeclared = (what: string) => new HdcsError('invalid', `This is not the declared file: ${what}.`)
+
+function uploadError(error: unknown): unknown {
+  const code = (error as NodeJS.ErrnoException).code
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new HdcsError('storage_full', 'The disk for uploads is full.', { cause: error })
+  if (error instanceof Error && error.name === 'AbortError')
+    return new HdcsError('cancelled', 'The upload was broken off: nothing of it was kept.', { cause: error })
+  return error
+}
