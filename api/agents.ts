@@ -2,8 +2,8 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { Readable } from 'node:stream'
 import type { Duplex } from 'node:stream'
+import { Readable } from 'node:stream'
 import { z } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
 import { WebSocketServer } from 'ws'
@@ -21,7 +21,10 @@ const maxMessageBytes = 64 * 2 ** 20
 /** An agent that does not answer pings is gone, whatever TCP says. Shorter: a stalled host reconnects in a loop. */
 const pingMs = 5_000
 
-const joinSchema = z.object({ token: z.string().min(1).max(200), hostName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/) })
+const joinSchema = z.object({
+  token: z.string().min(1).max(200),
+  hostName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/),
+})
 
 const keyOf = (authorization: string | undefined) => /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
 
@@ -43,9 +46,17 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string): 
     if (!host) return problemResponse(new HdcsError('unauthenticated', 'Only hosts may fetch images.'), requestId)
     const id = z.uuid().safeParse(context.req.param('id'))
     const path = id.success ? uploadPath(broker, id.data) : undefined
-    const size = path && (await stat(path).then(found => found.size, () => undefined)) // not there: told below
+    const size =
+      path &&
+      (await stat(path).then(
+        found => found.size,
+        () => undefined,
+      )) // not there: told below
     if (!path || size === undefined)
-      return problemResponse(new HdcsError('not_found', 'The uploaded file is not here any more: upload it again.'), requestId)
+      return problemResponse(
+        new HdcsError('not_found', 'The uploaded file is not here any more: upload it again.'),
+        requestId,
+      )
     const bytes = Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>
     return context.body(bytes, 200, { 'content-type': 'application/octet-stream', 'content-length': String(size) })
   })
@@ -54,7 +65,8 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string): 
 /** The line of each agent, as an HTTP server's `upgrade` handler for `agentPath`. */
 export function makeAgentDoor(broker: Broker, hub: AgentHub) {
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: maxMessageBytes })
-  const refuse = (socket: Duplex, status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const refuse = (socket: Duplex, status: string) =>
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())

@@ -5,19 +5,23 @@
  */
 import { desktopGenerations, desktopSpecs, desktopsObserve, desktopsObserveAbsent } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
-import { hostObserve } from '../db/hosts.ts'
+import { hostByKey, hostObserve } from '../db/hosts.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { HdcsError } from '../lib/errors.ts'
-import { type FromAgent, protocolVersion, type ToAgent } from '../vmm/protocol.ts'
+import type { FromAgent, protocolVersion, ToAgent } from '../vmm/protocol.ts'
 import type { ImageReport, MachineReport } from '../vmm/report.ts'
 import type { ImageSpec, MachineSpec } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
+import { secretHash } from './hosts.ts'
 
 /** A guest under emulation on a busy host takes a minute; longer, and a person waits for nothing. */
 const bootTimeoutMs = 180_000
 /** Changes of one moment go out together. Longer: starts are late; shorter: a pool of 100 is 100 messages. */
 const gatherMs = 10
+
+/** Checked against the agent's own constant by the compiler. */
+const spokenProtocol: typeof protocolVersion = 1
 
 export interface AgentLine {
   send(message: ToAgent): void
@@ -99,8 +103,8 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
   const { db } = broker
   switch (message.type) {
     case 'hello': {
-      if (message.protocol !== protocolVersion)
-        throw new HdcsError('protocol', `The agent speaks protocol ${message.protocol}, this control plane ${protocolVersion}: update it.`)
+      if (message.protocol !== spokenProtocol)
+        throw new HdcsError('protocol', `The agent speaks protocol ${message.protocol}, this control plane ${spokenProtocol}: update it.`)
       const { facts, usage, capacity, troubles } = message.host
       await hostObserve(db, agent.hostId, { at, facts, usage, capacity, troubles })
       await tellEverything(broker, installationId, agent)
@@ -238,3 +242,8 @@ const imageObserved = (image: ImageReport) => ({
   observed_sha256: image.sha256,
   observed_trouble: image.trouble,
 })
+
+/** The host whose key this is; undefined for a key that is none. */
+export async function hostOfKey(broker: Broker, key: string | undefined): Promise<{ id: string; subnet: string } | undefined> {
+  return key === undefined ? undefined : hostByKey(broker.db, secretHash(key))
+}

@@ -5,3 +5,12 @@ import type { Db } from './connect.ts'
 export async function databaseAnswers(db: Db): Promise<void> {
   await sql`select 1`.execute(db)
 }
+
+export async function desktopsByPhase(db: Db): Promise<Record<string, number>> {
+  const rows = await db
+    .selectFrom('desktop')
+    .select(['phase', eb => eb.fn.countAll<number>().as('count')])
+    .groupBy('phase')
+    .execute()
+  return Object.fromEntries(rows.map(row => [row.phase, row.count]))
+}

@@ -1,0 +1,65 @@
+/** `npm start`: control plane, gateway and this host's agent in one process, from the same parts as the separate ones. */
+import { mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { localHost } from '../broker/first-start.ts'
+import { systemClock } from '../lib/clock.ts'
+import type { Config } from '../lib/config.ts'
+import type { Log } from '../lib/log.ts'
+import { gatewayPath, makeGateway } from '../spice/gateway.ts'
+import { type Control, startControl } from './control.ts'
+import { runAgent } from './agent.ts'
+import { runProcess } from './process.ts'
+
+/** Resolves when everything serves; a second start finds what the first left, desktops included. */
+export async function startAllInOne(config: Config, log: Log, tell: (text: string) => void): Promise<Control> {
+  await using undo = new AsyncDisposableStack()
+  let closeGateway = () => {}
+  const control = undo.use(
+    await startControl(config, log, {
+      tell,
+      doors: ticketKey => {
+        const gateway = makeGateway({ ticketKey, clock: systemClock, log: log.child({ room: 'gateway' }) })
+        closeGateway = () => gateway.close()
+        return { path: gatewayPath, upgrade: gateway.upgrade, connect: gateway.connect }
+      },
+    }),
+  )
+  undo.defer(() => closeGateway())
+  const names =
+    config.simHosts > 0 ? Array.from({ length: config.simHosts }, (_, index) => `sim-${index + 1}`) : [hostname().split('.')[0] ?? 'host']
+  tell(config.simHosts > 0 ? `starting ${config.simHosts} simulated hosts` : 'starting this host’s agent: checking libvirt, QEMU and KVM')
+  const folder = join(config.dataFolder, 'host')
+  mkdirSync(folder, { recursive: true, mode: 0o711 })
+  for (const name of names) {
+    const { key } = await localHost(control.broker, control.clusterId, name)
+    undo.use(
+      await runAgent({
+        controlUrl: localUrl(control.url),
+        key,
+        installationId: control.installationId,
+        hostName: name,
+        folder,
+        simulated: config.simHosts > 0,
+        log: log.child({ room: 'agent', host: name }),
+      }),
+    )
+  }
+  const kept = undo.move()
+  return { ...control, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** An agent beside the control plane dials the loopback, whatever address it listens on. */
+const localUrl = (url: string) => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
+
+if (import.meta.main)
+  await runProcess('hdcs', async ({ config, log, tell }) => {
+    const control = await startAllInOne(config, log, tell)
+    console.log(`\nHDCS is ready:  ${control.url}`)
+    if (control.admin.password !== null) {
+      console.log(`  sign in as     ${control.admin.name}`)
+      console.log(`  password       ${control.admin.password}   (once; also in ${control.admin.file})`)
+    } else console.log(`  sign in as     ${control.admin.name}`)
+    console.log('  Ctrl-C ends HDCS; desktops stay as they are.\n')
+    return control
+  })

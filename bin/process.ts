@@ -1,0 +1,48 @@
+/** What every process of ours does the same way: settings, a clean end, errors in words. */
+import { type Config, readConfig } from '../lib/config.ts'
+import { asHdcsError } from '../lib/errors.ts'
+import { type Log, makeLog } from '../lib/log.ts'
+
+/** A clean end takes well under a second; longer than this, something hangs and the next start has to recover anyway. */
+const endTimeoutMs = 15_000
+
+/**
+ * Runs until Ctrl-C or SIGTERM, then ends what `start` returned. Desktops are never ended with us.
+ * Exit codes: 0 clean, 1 could not start or end, 130 asked twice to end.
+ */
+export async function runProcess(
+  name: string,
+  start: (given: { config: Config; log: Log; tell: (text: string) => void }) => Promise<AsyncDisposable>,
+): Promise<void> {
+  if (Number.parseInt(process.versions.node, 10) < 24) fail(`Node 24 is needed, this is ${process.versions.node}: start with npm start.`)
+  const began = performance.now()
+  const tell = (text: string) => console.log(`  ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${text}`)
+  // Asked to end while starting: the start is let through, then everything is ended in order.
+  const asked = Promise.withResolvers<void>()
+  let times = 0
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      if (++times > 1) process.exit(130)
+      asked.resolve()
+    })
+  try {
+    const config = readConfig(process.env, process.getuid?.() === 0)
+    const log = makeLog(name, config.logLevel)
+    process.on('unhandledRejection', error => log.error({ err: error }, 'a promise nobody waited for was broken'))
+    const running = await start({ config, log, tell })
+    await asked.promise
+    console.log('\nEnding; desktops stay as they are.')
+    setTimeout(() => fail('It did not end in time; the next start recovers.'), endTimeoutMs).unref()
+    await running[Symbol.asyncDispose]()
+    process.exit(0)
+  } catch (thrown) {
+    const error = asHdcsError(thrown, 'Could not start.')
+    if (error.cause) console.error(error.cause)
+    fail(error.message)
+  }
+}
+
+function fail(text: string): never {
+  console.error(`hdcs: ${text}`)
+  process.exit(1)
+}

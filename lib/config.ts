@@ -1,0 +1,76 @@
+import { isAbsolute } from 'node:path'
+import { HdcsError } from './errors.ts'
+
+/** Settings of every process, from the environment. README holds the same table for people. */
+export interface Config {
+  dataFolder: string
+  listen: { host: string; port: number }
+  /** The first administrator's password; null: generated and shown once. */
+  adminPassword: string | null
+  /** An outside PostgreSQL (18 or newer); null: the bundled one in the data folder. */
+  databaseUrl: string | null
+  /** So many simulated hosts instead of libvirt; 0: this machine's libvirt. */
+  simHosts: number
+  logLevel: string
+  /** Seals tickets: 32 bytes as 64 hex digits, the same on every control plane and gateway; null: made and kept in the data folder. */
+  ticketKey: Uint8Array | null
+  /** Where gateways are reached when they run elsewhere; null: here. */
+  gatewayUrl: string | null
+  /** How browsers reach us when a proxy stands before us; null: as each request says. */
+  publicUrl: string | null
+  tls: { certFile: string; keyFile: string } | null
+}
+
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+/** @throws HdcsError `invalid`: names the variable, what it holds and what it should hold. */
+export function readConfig(env: Record<string, string | undefined>, root: boolean): Config {
+  const dataFolder = env.HDCS_DATA_DIR || (root ? '/var/lib/hdcs' : `${env.HOME ?? ''}/.local/share/hdcs`)
+  if (!isAbsolute(dataFolder)) throw wrong('HDCS_DATA_DIR', dataFolder, 'an absolute path')
+  const logLevel = env.HDCS_LOG_LEVEL || 'warn'
+  if (!levels.includes(logLevel)) throw wrong('HDCS_LOG_LEVEL', logLevel, `one of ${levels.join(', ')}`)
+  return {
+    dataFolder,
+    listen: readListen(env.HDCS_LISTEN || '127.0.0.1:8080'),
+    adminPassword: env.HDCS_ADMIN_PASSWORD || null,
+    databaseUrl: readUrl('HDCS_DATABASE_URL', env.HDCS_DATABASE_URL, ['postgres:', 'postgresql:']),
+    simHosts: readCount('HDCS_SIM_HOSTS', env.HDCS_SIM_HOSTS || '0'),
+    logLevel,
+    ticketKey: env.HDCS_TICKET_KEY ? readKey(env.HDCS_TICKET_KEY) : null,
+    gatewayUrl: readUrl('HDCS_GATEWAY_URL', env.HDCS_GATEWAY_URL, ['http:', 'https:']),
+    publicUrl: readUrl('HDCS_PUBLIC_URL', env.HDCS_PUBLIC_URL, ['http:', 'https:']),
+    tls: readTls(env.HDCS_TLS_CERT, env.HDCS_TLS_KEY),
+  }
+}
+
+const wrong = (name: string, value: string, wanted: string) =>
+  new HdcsError('invalid', `${name} is “${value}”; it should be ${wanted}.`)
+
+function readListen(text: string) {
+  const { host, port } = /^(?<host>\[[0-9a-f:]+\]|[^:\s]+):(?<port>\d{1,5})$/i.exec(text)?.groups ?? {}
+  if (!host || Number(port) > 65535) throw wrong('HDCS_LISTEN', text, 'host:port, for example 0.0.0.0:8080')
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
+function readUrl(name: string, text: string | undefined, protocols: string[]): string | null {
+  if (!text) return null
+  if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol))
+    throw wrong(name, text.replace(/\/\/.*@/, '//…@'), `an address beginning with ${protocols[0]}//`)
+  return text.replace(/\/$/, '')
+}
+
+function readCount(name: string, text: string): number {
+  if (!/^\d{1,4}$/.test(text)) throw wrong(name, text, 'a number from 0 to 9999')
+  return Number(text)
+}
+
+function readKey(text: string): Uint8Array {
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new HdcsError('invalid', 'HDCS_TICKET_KEY should be 64 hex digits: openssl rand -hex 32')
+  return Buffer.from(text, 'hex')
+}
+
+function readTls(certFile: string | undefined, keyFile: string | undefined) {
+  if (!certFile && !keyFile) return null
+  if (!certFile || !keyFile) throw new HdcsError('invalid', 'HDCS_TLS_CERT and HDCS_TLS_KEY belong together: set both or none.')
+  return { certFile, keyFile }
+}
