@@ -9,10 +9,11 @@ export function ask(question: string): Promise<string> {
 
 /** Like `ask`, without showing what is typed; from a pipe: its first line. */
 export async function askPassword(question: string): Promise<string> {
+  if (!process.stdin.isTTY) return line('', process.stderr)
   process.stderr.write(question)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const typed = await line('', process.stdin.isTTY ? silent : process.stderr)
-  if (process.stdin.isTTY) process.stderr.write('\n')
+  const typed = await line('', silent)
+  process.stderr.write('\n')
   return typed
 }
 

@@ -1,0 +1,234 @@
+/** The commands of `hdcs`, as one list: what each is called, what it takes, which function answers. */
+import { Command, CommanderError } from 'commander'
+import { ApiError, type Client, makeClient } from '../api/client.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { accountForget, accountRead, accountSave, serverUrl } from './account.ts'
+import { type CallInput, documentRead, inputOf, operationsOf, operationTable, usage } from './call.ts'
+import { answer, type Context, type Terminal } from './context.ts'
+import { act, claim, connect, desktopList, poolList } from './desktops.ts'
+import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
+import { follow, TaskEnded } from './follow.ts'
+import type { Task } from './nouns.ts'
+import { ask, askPassword } from './prompt.ts'
+import { templateBuild, templateImport, templateList } from './templates.ts'
+import { userAdd, userList, userNewPassword, userRemove, userSetDisabled } from './users.ts'
+
+/** What `bin/hdcs.ts` brings from the machine; tests bring their own. */
+export interface Surroundings {
+  env: Record<string, string | undefined>
+  terminal: Terminal
+  print(text: string): void
+  now(): Date
+  signal: AbortSignal
+}
+
+const notes = `
+Names may stand instead of ids. Exit codes: 0 done, 1 failed, 2 wrong use, 3 not signed in, 4 not allowed, 5 not found,
+6 refused now (full, in use, limit), 7 server not reachable, 8 the task failed, 130 interrupted.
+Instead of hdcs login, programs set HDCS_URL and HDCS_TOKEN (a token: hdcs call tokenCreate name=…).`
+
+/** Runs one command line (without the program's name). Returns the exit code; says errors itself. */
+export async function hdcs(words: readonly string[], around: Surroundings): Promise<number> {
+  try {
+    await program(around).parseAsync([...words], { from: 'user' })
+    return exitCodes.done
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage
+    const { code, message } = problemOf(thrown)
+    if (around.signal.aborted) return exitCodes.interrupted
+    const next = nextSteps[code]
+    around.terminal.note(`hdcs: ${message}\n${next ? `      ${next}\n` : ''}`)
+    return thrown instanceof TaskEnded ? exitCodes.taskFailed : exitCodeOf(code)
+  }
+}
+
+function problemOf(thrown: unknown): { code: string; message: string } {
+  if (thrown instanceof ApiError) {
+    const fields = thrown.errors.slice(1).map(({ field, message }) => `\n      ${field}: ${message}`)
+    return { code: thrown.code, message: `${thrown.detail}${fields.join('')}` }
+  }
+  if (thrown instanceof HdcsError) return { code: thrown.code, message: thrown.message }
+  return { code: 'internal', message: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }
+}
+
+function program(around: Surroundings): Command {
+  const top = new Command('hdcs')
+    .description('Desktops from the command line: what the pages do, and every operation of the API.')
+    .option('--json', 'print answers as the API gave them')
+    .option('--no-wait', 'do not wait for tasks to end')
+    .addHelpText('after', notes)
+    .showHelpAfterError('(hdcs --help shows what there is)')
+    .exitOverride()
+    .configureOutput({ writeOut: text => around.print(text.trimEnd()), writeErr: around.terminal.note })
+
+  /** Gives a command the context it answers with. */
+  const with_ =
+    <A extends unknown[]>(run: (context: Context, ...args: A) => Promise<void>) =>
+    (...args: unknown[]) =>
+      run(contextOf(around, top.opts()), ...(args as A))
+
+  top
+    .command('login [url]')
+    .description('sign in; the server is remembered')
+    .option('--name <name>', 'instead of being asked')
+    .action((url?: string, options?: { name?: string }) => login(around, url, options?.name))
+  top
+    .command('logout')
+    .description('sign out and forget the token')
+    .action(
+      with_(async context => {
+        await context.client.logout()
+        accountForget(around.env)
+      }),
+    )
+  top
+    .command('whoami')
+    .description('who you are here')
+    .action(
+      with_(async context => {
+        const me = await context.client.meGet()
+        answer(context, me, () => `${me.name} (${me.roles.join(', ')}) at ${context.url}`)
+      }),
+    )
+
+  top.command('pools').description('pools you may use').action(with_(poolList))
+  top.command('claim <pool>').description('get a desktop of a pool').action(with_(claim))
+  top
+    .command('desktops')
+    .description('your desktops')
+    .option('--all', 'everybody’s')
+    .action(with_((context, options: { all?: boolean }) => desktopList(context, options.all === true)))
+  top
+    .command('connect [desktop]')
+    .description('open a desktop in remote-viewer, or save its .vv file')
+    .option('--save <file>', 'save the viewer file instead (- prints it)')
+    .action(with_(connect))
+  top
+    .command('release [desktop]')
+    .description('give a desktop back')
+    .action(with_((context, name?: string) => act(context, 'release', name)))
+  top
+    .command('act <action> [desktop]')
+    .description('start, shutdown, poweroff, reboot, reset, suspend, resume, delete')
+    .action(with_(act))
+
+  const templates = top.command('templates').description('templates and their versions').action(with_(templateList))
+  templates
+    .command('build <name>')
+    .description('build one on the server: tiny, desktop')
+    .option('--recipe <recipe>', 'tiny or desktop; default: the name')
+    .option('--description <text>')
+    .action(with_(templateBuild))
+  templates
+    .command('import <name> <file>')
+    .description('upload a disk or installation image')
+    .option('--format <format>', 'qcow2, raw, vmdk, vdi, vpc, vhdx, iso; default: what the file says')
+    .option('--description <text>')
+    .action(with_(templateImport))
+
+  const users = top.command('users').description('people').action(with_(userList))
+  users
+    .command('add <name>')
+    .description('add a person')
+    .option('--display-name <text>')
+    .option('--email <address>')
+    .option('--role <role...>', 'person, instructor, auditor, userAdministrator, infrastructureAdministrator')
+    .option('--password <password>', 'default: one is made up and shown')
+    .action(with_(userAdd))
+  users
+    .command('password <name> [password]')
+    .description('set or make up a new password')
+    .action(with_(userNewPassword))
+  users
+    .command('disable <name>')
+    .description('no more sign-in; open sessions end')
+    .action(with_((context, name: string) => userSetDisabled(context, name, true)))
+  users
+    .command('enable <name>')
+    .description('sign-in again')
+    .action(with_((context, name: string) => userSetDisabled(context, name, false)))
+  users
+    .command('remove <name>')
+    .description('remove a person')
+    .option('--force', 'also when they have desktops, which are given back')
+    .action(
+      with_((context, name: string, options: { force?: boolean }) => userRemove(context, name, options.force === true)),
+    )
+
+  top
+    .command('task <id>')
+    .description('follow a task to its end')
+    .action(
+      with_(async (context, id: string) => {
+        const task = await follow(context, await context.client.taskGet({ params: { id } }))
+        answer(context, task, () => `${task.kind} ${task.subject.name}: ${task.state}`)
+      }),
+    )
+  top
+    .command('call [operation] [words...]')
+    .description('any operation of the API: key=value, key:=JSON; without a name: all there are')
+    .action((name?: string, words?: string[]) => call(around, top.opts(), name, words ?? []))
+  return top
+}
+
+interface TopOptions {
+  json?: boolean
+  wait?: boolean
+}
+
+function contextOf(around: Surroundings, { json = false, wait = true }: TopOptions): Context {
+  const { url, token } = accountRead(around.env)
+  return { ...around, client: clientOf(around, url, token), url, token, json, wait }
+}
+
+async function login(around: Surroundings, to: string | undefined, givenName: string | undefined): Promise<void> {
+  const url = serverUrl(to ?? around.env.HDCS_URL ?? '127.0.0.1:8080')
+  const name = givenName ?? (await ask('Name: '))
+  const password = await askPassword('Password: ')
+  const { token, user } = await clientOf(around, url, undefined).login({ body: { name, password } })
+  accountSave(around.env, { url, token, userName: user.name })
+  around.print(`signed in at ${url} as ${user.name}`)
+}
+
+async function call(
+  around: Surroundings,
+  options: TopOptions,
+  name: string | undefined,
+  words: string[],
+): Promise<void> {
+  const operations = operationsOf(documentRead())
+  if (name === undefined) return around.print(operationTable(operations, around.terminal.width))
+  const operation = operations.find(({ id }) => id === name)
+  if (!operation) {
+    const near = operations.filter(({ id }) => id.toLowerCase().includes(name.toLowerCase())).map(usage)
+    throw new HdcsError(
+      'invalid',
+      [`There is no operation ${name}.`, ...near, 'All of them: hdcs call'].join('\n      '),
+    )
+  }
+  const context = contextOf(around, options)
+  const input = inputOf(operation, words)
+  if (operation.id === 'eventStream') return events(context, input.query)
+  if (operation.streams) throw new HdcsError('invalid', 'This one takes a file: hdcs templates import NAME FILE')
+  // The document and the client come from the same routes: every operation of the one is a function of the other.
+  const run = context.client[operation.id as keyof Client] as unknown as (ask: CallInput) => Promise<unknown>
+  const body = await run(input)
+  const task = (body as { task?: Task } | undefined)?.task
+  if (task) await follow(context, task)
+  if (body !== undefined) around.print(typeof body === 'string' ? body : JSON.stringify(body, null, 2))
+}
+
+/** One line of JSON for each event, until Ctrl-C. */
+async function events(context: Context, query: Record<string, string>): Promise<void> {
+  const filter = { ...(query.noun !== undefined && { nouns: query.noun.split(',') }), signal: context.signal }
+  for await (const event of context.client.events(filter)) context.print(JSON.stringify(event))
+}
+
+/** Every request ends with the program's first Ctrl-C. */
+function clientOf({ signal }: Surroundings, baseUrl: string, token: string | undefined): Client {
+  return makeClient({
+    baseUrl,
+    ...(token !== undefined && { token }),
+    fetch: (input, init) => fetch(input, { ...init, signal: init?.signal ?? signal }),
+  })
+}

@@ -1,0 +1,164 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { HdcsError } from '../lib/errors.ts'
+import { answer, type Context } from './context.ts'
+import { find } from './find.ts'
+import { follow } from './follow.ts'
+import type { Desktop, Pool } from './nouns.ts'
+import { ago, type Column, duration, fields, table } from './print.ts'
+
+export async function poolList(context: Context): Promise<void> {
+  const page = await context.client.poolList({ query: { limit: 500 } })
+  const columns: Column<Pool>[] = [
+    { title: 'POOL', value: pool => pool.name },
+    { title: 'KIND', value: pool => pool.kind },
+    { title: 'READY', value: pool => String(pool.counts.ready), right: true },
+    { title: 'IN USE', value: pool => String(pool.counts.assigned), right: true },
+    { title: 'ALL/MAX', value: pool => `${pool.counts.total}/${pool.maxSize}`, right: true },
+    {
+      title: 'WAIT',
+      value: pool => (pool.estimateMs === null ? '?' : pool.estimateMs === 0 ? 'none' : duration(pool.estimateMs)),
+      right: true,
+    },
+    { title: 'STATE', value: pool => pool.status },
+    { title: 'DESCRIPTION', value: pool => pool.statusText || pool.description },
+  ]
+  answer(context, page, () =>
+    page.items.length === 0
+      ? 'No pool is open to you yet. An administrator makes one, and says who may use it.'
+      : table(page.items, columns, context.terminal.width),
+  )
+}
+
+export async function desktopList(context: Context, everybody: boolean): Promise<void> {
+  const page = await context.client.desktopList({ query: { limit: 500, ...(everybody ? {} : { mine: true }) } })
+  const columns: Column<Desktop>[] = [
+    { title: 'DESKTOP', value: desktop => desktop.name },
+    { title: 'POOL', value: desktop => desktop.poolName },
+    ...(everybody ? [{ title: 'USER', value: (desktop: Desktop) => desktop.userName ?? '—' }] : []),
+    { title: 'STATE', value: desktop => desktop.step?.name ?? desktop.phase },
+    { title: 'SINCE', value: desktop => ago(desktop.since, context.now()) },
+    { title: 'ADDRESS', value: desktop => desktop.address ?? '—' },
+    ...(everybody ? [{ title: 'HOST', value: (desktop: Desktop) => desktop.hostName ?? '—' }] : []),
+    {
+      title: 'NOTE',
+      value: desktop => desktop.trouble?.text ?? (desktop.session?.state === 'connected' ? 'connected' : ''),
+    },
+  ]
+  answer(context, page, () =>
+    page.items.length === 0
+      ? 'You have no desktop. Get one: hdcs pools; hdcs claim POOL'
+      : table(page.items, columns, context.terminal.width),
+  )
+}
+
+export async function claim(context: Context, poolName: string): Promise<void> {
+  const { client } = context
+  const pool = await find(
+    'pool',
+    poolName,
+    id => client.poolGet({ params: { id } }),
+    query => client.poolList({ query }),
+  )
+  const made = await client.poolClaim({ params: { id: pool.id } })
+  const task = await follow(context, made.task)
+  const desktop = await client.desktopGet({ params: { id: made.desktop.id } })
+  answer(context, { task, desktop }, () => described(desktop))
+}
+
+function described(desktop: Desktop): string {
+  return fields([
+    ['desktop', desktop.name],
+    ['pool', desktop.poolName],
+    ['state', desktop.phase],
+    ['address', desktop.address],
+    ['open it', `hdcs connect ${desktop.name}`],
+    ['give it back', `hdcs release ${desktop.name}`],
+  ])
+}
+
+/** By name or id; without one: your only desktop. */
+async function desktopFind(context: Context, text: string | undefined): Promise<Desktop> {
+  const { client } = context
+  if (text !== undefined) {
+    return find(
+      'desktop',
+      text,
+      id => client.desktopGet({ params: { id } }),
+      query => client.desktopList({ query: { ...query, limit: 500 } }),
+    )
+  }
+  const { items } = await client.desktopList({ query: { mine: true } })
+  const [only, ...others] = items
+  if (!only) throw new HdcsError('not_found', 'You have no desktop. Get one: hdcs pools; hdcs claim POOL')
+  if (others.length > 0) throw new HdcsError('invalid', `Which one? ${items.map(({ name }) => name).join(', ')}`)
+  return only
+}
+
+export type DesktopAction = Desktop['actions'][number]['name']
+
+/** Start, reboot, release …: what the desktop's `actions` allows now. */
+export async function act(context: Context, name: string, text: string | undefined): Promise<void> {
+  const desktop = await desktopFind(context, text)
+  const action = desktop.actions.find(one => one.name === name)
+  if (!action)
+    throw new HdcsError(
+      'invalid',
+      `There is no ${name}; a desktop knows: ${desktop.actions.map(one => one.name).join(', ')}`,
+    )
+  const params = { id: desktop.id, name: name as 'start' }
+  const made = await context.client.desktopAct({ params })
+  const task = await follow(context, made.task)
+  answer(context, { task }, () => `${desktop.name}: ${name} ${task.state === 'succeeded' ? 'done' : task.state}`)
+}
+
+export interface ConnectOptions {
+  /** Where the viewer file goes instead of opening it; `-` for standard output. */
+  save?: string
+}
+
+/** Opens the desktop in remote-viewer where there is one and a screen, else saves the `.vv` file. */
+export async function connect(context: Context, text: string | undefined, { save }: ConnectOptions): Promise<void> {
+  const desktop = await desktopFind(context, text)
+  const viewerFile = await context.client.desktopViewerFile({ params: { id: desktop.id } })
+  const viewer = save === undefined && hasScreen(context.env) ? programFind(context.env, 'remote-viewer') : undefined
+  if (save === '-') return context.print(viewerFile.trimEnd())
+  if (!viewer) {
+    const file = save ?? `${desktop.name}.vv`
+    // It opens the desktop for whoever reads it within the next minute.
+    writeFileSync(file, viewerFile, { mode: 0o600 })
+    return answer(context, { file }, () => `saved ${file}; open it within a minute: remote-viewer ${file}`)
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'hdcs-'))
+  try {
+    const file = join(folder, `${desktop.name}.vv`)
+    writeFileSync(file, viewerFile, { mode: 0o600 })
+    context.terminal.note(`opening ${desktop.name} in remote-viewer …\n`)
+    await run(viewer, [file], context.signal)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const hasScreen = (env: Context['env']) => Boolean(env.DISPLAY || env.WAYLAND_DISPLAY)
+
+function programFind(env: Context['env'], program: string): string | undefined {
+  return (env.PATH ?? '')
+    .split(delimiter)
+    .map(folder => join(folder, program))
+    .find(path => existsSync(path))
+}
+
+function run(program: string, args: string[], signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], signal })
+    child.once('error', cause => reject(new HdcsError('start_failed', `${program} did not start.`, { cause })))
+    child.once('exit', code =>
+      code === 0
+        ? resolve()
+        : reject(new HdcsError('start_failed', `remote-viewer ended with ${code}; try: hdcs connect --save FILE`)),
+    )
+  })
+}

@@ -1,0 +1,87 @@
+import { HdcsError } from '../lib/errors.ts'
+import { answer, type Context } from './context.ts'
+import { follow } from './follow.ts'
+import type { Task, Template } from './nouns.ts'
+import { bytes, type Column, table } from './print.ts'
+import { type ImageFormat, imageRead, imageSend } from './upload.ts'
+
+export async function templateList(context: Context): Promise<void> {
+  const page = await context.client.templateList({ query: { limit: 500 } })
+  const columns: Column<Template>[] = [
+    { title: 'TEMPLATE', value: template => template.name },
+    {
+      title: 'VERSIONS',
+      value: template => template.versions.map(({ number, state }) => `${number} ${state}`).join(', '),
+    },
+    { title: 'SIZE', value: template => bytes(newest(template)?.storedBytes), right: true },
+    { title: 'POOLS', value: template => String(template.pools), right: true },
+    { title: 'DESKTOPS', value: template => String(template.desktops), right: true },
+    { title: 'NOTE', value: template => newest(template)?.trouble?.text ?? template.description },
+  ]
+  answer(context, page, () =>
+    page.items.length === 0
+      ? 'There is no template yet. Build one: hdcs templates build tiny'
+      : table(page.items, columns, context.terminal.width),
+  )
+}
+
+const newest = (template: Template) => [...template.versions].sort((a, b) => b.number - a.number)[0]
+
+const recipes = ['tiny', 'desktop'] as const
+export interface BuildOptions {
+  recipe?: string
+  description?: string
+}
+
+/** A first version of a new template, or the next one of a template that is there. */
+export async function templateBuild(context: Context, name: string, options: BuildOptions): Promise<void> {
+  const recipe = recipes.find(one => one === (options.recipe ?? name))
+  if (!recipe) throw new HdcsError('invalid', `Which recipe? --recipe ${recipes.join(' or --recipe ')}`)
+  const made = await versionMake(context, name, options.description, { kind: 'recipe', recipe })
+  await finish(context, name, made.task)
+}
+
+export interface ImportOptions {
+  format?: string
+  description?: string
+}
+
+/** Checksum, upload, check and conversion on the server: a new template, or a new version of one that is there. */
+export async function templateImport(
+  context: Context,
+  name: string,
+  file: string,
+  options: ImportOptions,
+): Promise<void> {
+  const { format, sizeBytes, sha256, path } = await imageRead(
+    file,
+    options.format as ImageFormat | undefined,
+    context.terminal,
+  )
+  const source = { kind: 'upload', format, sizeBytes, sha256 } as const
+  const made = await versionMake(context, name, options.description, source)
+  const version = newest(made.template)
+  if (!version) throw new HdcsError('internal', 'The server made no version to upload into.')
+  await imageSend(context, made.template.id, version.number, { path, format, sizeBytes, sha256 })
+  await finish(context, name, made.task)
+}
+
+type Source = Template['versions'][number]['source']
+
+async function versionMake(context: Context, name: string, description: string | undefined, source: Source) {
+  const { client } = context
+  const { items } = await client.templateList({ query: { name } })
+  const known = items.find(template => template.name === name)
+  return known
+    ? client.versionAdd({ params: { id: known.id }, body: { source } })
+    : client.templateCreate({ body: { name, source, ...(description !== undefined && { description }) } })
+}
+
+async function finish(context: Context, name: string, started: Task): Promise<void> {
+  const task = await follow(context, started)
+  answer(context, { task }, () =>
+    task.state === 'succeeded'
+      ? `template ${name} is ready; make a pool from it, or look: hdcs templates`
+      : `template ${name}: ${task.state}`,
+  )
+}
