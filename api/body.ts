@@ -3,6 +3,8 @@ import { HdcsError } from '../lib/errors.ts'
 
 /** The largest answer of our own pages (10,000 entitlements) has 400 kB. */
 export const maxJsonBytes = 1_000_000
+/** A megabyte over a bad line takes that long; who sends a byte a minute holds a place that others need. */
+const patienceMs = 30_000
 
 /** @throws HdcsError `too_large`, `unsupported` (not JSON by its type), `invalid` (not JSON by its content). */
 export async function readJson(request: Request): Promise<{ text: string; value: unknown }> {
@@ -23,14 +25,24 @@ export async function readJson(request: Request): Promise<{ text: string; value:
 async function readText(request: Request, maxBytes: number): Promise<string> {
   if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
   if (!request.body) return ''
+  const reader = request.body.getReader()
+  const late = setTimeout(() => reader.cancel(new Error('late')), patienceMs)
+  const started = performance.now()
   const decoder = new TextDecoder()
   let text = ''
   let bytes = 0
-  for await (const chunk of request.body) {
-    bytes += chunk.byteLength
-    if (bytes > maxBytes) throw tooLarge(maxBytes)
-    text += decoder.decode(chunk, { stream: true })
+  try {
+    for (;;) {
+      const { value, done } = await reader.read()
+      if (done) break
+      bytes += value.byteLength
+      if (bytes > maxBytes) throw tooLarge(maxBytes)
+      text += decoder.decode(value, { stream: true })
+    }
+  } finally {
+    clearTimeout(late)
   }
+  if (performance.now() - started >= patienceMs) throw new HdcsError('timeout', 'The body did not come in time.')
   return text + decoder.decode()
 }
 

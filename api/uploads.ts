@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname } from 'node:path'
 import { Readable, Transform, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { z } from '@hono/zod-openapi'
-import { templateGet, versionUploaded } from '../broker/templates.ts'
+import { templateGet, uploadPath, versionToUpload, versionUploaded } from '../broker/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { idParams, route } from './route.ts'
@@ -22,17 +22,8 @@ export const uploadRoutes = [
     streams: true,
     answers: { 200: templateSchema },
     handle: async ({ broker, principal, params, stream, signal }) => {
-      const template = await templateGet(broker, principal, params.id)
-      const version = template.versions.find(candidate => candidate.number === params.number)
-      if (!version) throw new HdcsError('not_found', 'There is no such version.')
-      if (version.source.kind !== 'upload' || version.state !== 'uploading')
-        throw new HdcsError('conflict', 'This version does not wait for a file.')
-      await receive(stream, version.source, {
-        folder: broker.uploadFolder,
-        name: version.id,
-        maxBytes: broker.maxUploadBytes,
-        signal,
-      })
+      const version = await versionToUpload(broker, params.id, params.number)
+      await receive(stream, version, { path: uploadPath(broker, version.id), maxBytes: broker.maxUploadBytes, signal })
       await versionUploaded(broker, principal, params.id, params.number)
       return { status: 200, body: await templateGet(broker, principal, params.id) }
     },
@@ -46,19 +37,19 @@ interface Declared {
 }
 
 /**
- * Writes a stream to `folder/name`, all of it or nothing: under another name first, so that neither a broken upload
+ * Writes a stream to a file, all of it or nothing: under another name first, so that neither a broken upload
  * nor two at once ever leave half a file under the right one.
  * @throws HdcsError `too_large`; `invalid` when it is not the file that was declared; `storage_full`.
  */
 export async function receive(
   stream: ReadableStream<Uint8Array>,
   declared: Declared,
-  to: { folder: string; name: string; maxBytes: number; signal: AbortSignal },
+  to: { path: string; maxBytes: number; signal: AbortSignal },
 ): Promise<void> {
   if (declared.sizeBytes > to.maxBytes)
     throw new HdcsError('too_large', `An upload may have ${to.maxBytes} bytes at most.`)
-  await mkdir(to.folder, { recursive: true, mode: 0o700 })
-  const partial = join(to.folder, `${to.name}.${newId()}.part`)
+  await mkdir(dirname(to.path), { recursive: true, mode: 0o700 })
+  const partial = `${to.path}.${newId()}.part`
   const hash = createHash('sha256')
   let received = 0
   const measure = new Transform({
@@ -77,7 +68,7 @@ export async function receive(
     })
     if (received !== declared.sizeBytes) throw notAsDeclared(`${received} of ${declared.sizeBytes} bytes came`)
     if (hash.digest('hex') !== declared.sha256) throw notAsDeclared('its SHA-256 is another one')
-    await rename(partial, join(to.folder, to.name))
+    await rename(partial, to.path)
   } catch (error) {
     await rm(partial, { force: true })
     throw uploadError(error)

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { permissions, policy, roles } from '../auth/policy.ts'
 import { userCreate, userDelete, userGet, userList, userPasswordReset, userUpdate } from '../auth/users.ts'
+import { desktopsGiveBack } from '../broker/giving-back.ts'
 import { actionSchema, flag, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
 
 /** What people sign in with; capitals are the same person. */
@@ -127,8 +128,11 @@ export const userRoutes = [
     params: idParams,
     query: z.object({ force: flag().default(false) }),
     answers: { 204: null },
-    handle: async ({ auth, principal, params, query }) => {
-      await userDelete(auth, principal, params.id, { force: query.force, release: async () => {} })
+    handle: async ({ auth, broker, principal, params, query }) => {
+      await userDelete(auth, principal, params.id, {
+        force: query.force,
+        release: () => desktopsGiveBack(broker, principal, params.id),
+      })
       return { status: 204, body: undefined }
     },
   }),

@@ -147,7 +147,7 @@ export async function userDelete(
   auth: Auth,
   principal: Principal,
   id: string,
-  options: { force: boolean; release: (desktopIds: string[]) => Promise<void> },
+  options: { force: boolean; release: () => Promise<void> },
 ): Promise<void> {
   if (id === principal.userId) throw new HdcsError('conflict', 'Nobody removes themselves: ask another administrator.')
   const desktops = await userDesktopNames(auth.db, id)
@@ -156,7 +156,7 @@ export async function userDelete(
       'conflict',
       `This person has ${desktops.length === 1 ? 'the desktop' : 'desktops'} ${desktops.map(desktop => desktop.name).join(', ')}: give ${desktops.length === 1 ? 'it' : 'them'} back first, or use force.`,
     )
-  if (desktops.length > 0) await options.release(desktops.map(desktop => desktop.id))
+  if (desktops.length > 0) await options.release()
   await auth.db.transaction().execute(async tx => {
     const row = await userFind(tx, id)
     if (!row) throw notFound()
