@@ -26,6 +26,7 @@ export type FromAgent =
   | {
       type: 'operated'
       operationId: string
-      trouble: Trouble | null /** Base64 of a PNG for `screenshot`. */
+      trouble: Trouble | null
+      /** Base64 of a PNG for `screenshot`. */
       data: string | null
     }

@@ -22,8 +22,8 @@ export interface MachineReport {
   step: 'queued' | 'making disk' | 'starting' | 'booting' | 'stopping' | 'removing' | null
   /** 1 is next; null when not queued. */
   queuePlace: number | null
-  /** Where SPICE listens, as the gateway reaches it. */
-  graphics: { host: string; port: number /** The password in force. */; serial: number } | null
+  /** Where SPICE listens, as the gateway reaches it, and the serial of the password in force (0: nobody gets in). */
+  graphics: { host: string; port: number; serial: number } | null
   /** SPICE main channels connected right now. */
   clients: number
   trouble: Trouble | null

@@ -1,0 +1,173 @@
+/** The libvirt domain of a machine: written from its spec, read back when machines are listed. */
+import { DOMParser, type Element } from '@xmldom/xmldom'
+import { HdcsError } from '../lib/errors.ts'
+import type { FoundMachine } from './host.ts'
+import type { Hardware, MachineSpec } from './spec.ts'
+import { type Xml, xml } from './xml.ts'
+
+/** Our mark in each domain: whose it is and which life of its disk it runs on. */
+export const machineNamespace = 'urn:hdcs:machine:1'
+export const agentChannel = 'org.qemu.guest_agent.0'
+
+export interface DomainParts {
+  spec: MachineSpec
+  installationId: string
+  accelerator: 'kvm' | 'tcg'
+  /** Absolute paths: the overlay, and the image under it. */
+  disk: string
+  image: string
+  /** The libvirt network; used when the spec has a NIC. */
+  network: string
+  spiceListen: string
+  /** The disk belongs to QEMU's user already, so libvirt need not (and shall not) change owners at every start. */
+  ownersReady: boolean
+}
+
+export interface GraphicsParts {
+  listen: string
+  /** Null before the start: libvirt chooses. */
+  port: number | null
+  password: string
+  validUntil: Date
+}
+
+const nameForm = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/
+const idForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const macForm = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/
+
+/** Names go into XML, file names and the guest: only these. @throws HdcsError `invalid`. */
+export function checkMachine({ id, name, nic, hardware }: MachineSpec): void {
+  const wrong = (what: string) => new HdcsError('invalid', `The machine ${name} cannot be made: ${what}.`)
+  if (!idForm.test(id)) throw wrong('its id is no UUID')
+  if (!nameForm.test(name)) throw wrong('its name is no host name of a-z, 0-9 and -')
+  if (nic && !macForm.test(nic.mac)) throw wrong('its MAC address is malformed')
+  if (!Number.isInteger(hardware.vcpus) || hardware.vcpus < 1) throw wrong('it has no vCPU')
+  if (hardware.memoryBytes < 32 * 2 ** 20) throw wrong('it has less than 32 MiB of memory')
+}
+
+/**
+ * A tiny guest never fills more; QEMU's default (up to 1 GiB) only grows. Smaller: translating again costs CPU, 16 MiB
+ * already 0.5 s per boot. Larger: each of many small desktops takes that much more memory.
+ */
+const tinyCacheMiB = 32
+const tinyMemoryBytes = 256 * 2 ** 20
+
+/** Free slots for what is plugged in later (a NIC, a disk). Each costs firmware and guest some milliseconds of boot. */
+const freePorts = 3
+const usedPorts = 7
+
+const videos = {
+  vga: xml`<model type='vga' vram='16384'/>`,
+  virtio: xml`<model type='virtio' heads='1'/>`,
+  qxl: xml`<model type='qxl' ram='65536' vram='65536' vgamem='32768' heads='1'/>`,
+} satisfies Record<Hardware['video'], Xml>
+
+export function domainXml(parts: DomainParts): string {
+  const { spec, accelerator } = parts
+  checkMachine(spec)
+  const { hardware } = spec
+  const tinyCache = accelerator === 'tcg' && hardware.memoryBytes <= tinyMemoryBytes
+  return xml`<domain type='${accelerator === 'kvm' ? 'kvm' : 'qemu'}'>
+  <name>${spec.name}</name>
+  <uuid>${spec.id}</uuid>
+  <metadata>
+    <hdcs:machine xmlns:hdcs='${machineNamespace}' installation='${parts.installationId}' incarnation='${spec.incarnation}' generation='${spec.generation}'/>
+  </metadata>
+  <memory unit='KiB'>${Math.ceil(hardware.memoryBytes / 1024)}</memory>
+  <vcpu>${hardware.vcpus}</vcpu>
+  <sysinfo type='smbios'>
+    <oemStrings><entry>hdcs.hostname=${spec.name}</entry></oemStrings>
+  </sysinfo>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    <boot dev='hd'/>
+    <smbios mode='sysinfo'/>
+  </os>
+  <features>
+    <acpi/><apic/>
+    ${tinyCache && xml`<tcg><tb-cache unit='MiB'>${tinyCacheMiB}</tb-cache></tcg>`}
+  </features>
+  ${accelerator === 'kvm' && xml`<cpu mode='host-model'/>`}
+  <clock offset='utc'/>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>destroy</on_crash>
+  <devices>
+    <controller type='pci' index='0' model='pcie-root'/>
+    ${Array.from({ length: usedPorts + freePorts }, () => xml`<controller type='pci' model='pcie-root-port'/>`)}
+    <controller type='usb' model='qemu-xhci' ports='8'/>
+    <controller type='virtio-serial'/>
+    ${diskXml(parts)}
+    ${spec.nic && xml`<interface type='network'><source network='${parts.network}'/><mac address='${spec.nic.mac}'/><model type='virtio'/></interface>`}
+    <serial type='pty'/>
+    <channel type='unix'><target type='virtio' name='${agentChannel}'/></channel>
+    <channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>
+    <input type='tablet' bus='usb'/>
+    ${graphicsXml({ listen: parts.spiceListen, port: null, password: randomPassword(), validUntil: new Date(0) })}
+    <audio id='1' type='spice'/>
+    ${hardware.sound && xml`<sound model='ich9'><audio id='1'/></sound>`}
+    <video>${videos[hardware.video]}</video>
+    <redirdev bus='usb' type='spicevmc'/>
+    <redirdev bus='usb' type='spicevmc'/>
+    <memballoon model='virtio' freePageReporting='on'/>
+    <rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
+  </devices>
+</domain>`.xml
+}
+
+/** Until a person is admitted nobody gets in: what nobody knows, and over already. */
+const randomPassword = () => crypto.randomUUID().replaceAll('-', '')
+
+function diskXml({ disk, image, ownersReady }: DomainParts): Xml {
+  const owners = ownersReady && xml`<seclabel model='dac' relabel='no'/>`
+  return xml`<disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='none' discard='unmap' error_policy='enospace' rerror_policy='report'/>
+      <source file='${disk}'>${owners}</source>
+      <backingStore type='file'><format type='qcow2'/><source file='${image}'>${owners}</source><backingStore/></backingStore>
+      <target dev='vda' bus='virtio'/>
+    </disk>`
+}
+
+/** SPICE's own limit is 59; libvirt cuts nothing, QEMU refuses the rest. */
+const passwordBytes = 59
+
+/** Also what an update of a running domain repeats, word for word, with a new password. */
+export function graphicsXml({ listen, port, password, validUntil }: GraphicsParts): Xml {
+  if (Buffer.byteLength(password) > passwordBytes)
+    throw new HdcsError('invalid', `A screen password has ${passwordBytes} bytes at most.`)
+  // libvirt reads seconds in UTC, without a zone.
+  const until = new Date(Math.max(0, validUntil.getTime())).toISOString().slice(0, 19)
+  const place = port === null ? xml`port='-1'` : xml`port='${port}'`
+  return xml`<graphics type='spice' ${place} autoport='yes' listen='${listen}' passwd='${password}' passwdValidTo='${until}' connected='keep'>
+      <listen type='address' address='${listen}'/>
+      <image compression='lz'/>
+      <streaming mode='off'/>
+    </graphics>`
+}
+
+export interface ReadDomain extends Omit<FoundMachine, 'power'> {
+  installationId: string
+}
+
+const elements = (parent: Element, name: string) => [...parent.getElementsByTagName(name)]
+
+/** @returns null for a domain that bears no mark of ours. */
+export function readDomain(text: string): ReadDomain | null {
+  const domain = new DOMParser().parseFromString(text, 'text/xml').documentElement
+  if (!domain) return null
+  const [mark] = [...domain.getElementsByTagNameNS(machineNamespace, 'machine')]
+  if (!mark) return null
+  const content = (name: string) => elements(domain, name)[0]?.textContent ?? ''
+  const graphics = elements(domain, 'graphics').find(found => found.getAttribute('type') === 'spice')
+  const port = Number(graphics?.getAttribute('port') ?? 0)
+  const host = graphics?.getAttribute('listen')
+  const channel = elements(domain, 'target').find(target => target.getAttribute('name') === agentChannel)
+  return {
+    id: content('uuid'),
+    name: content('name'),
+    installationId: mark.getAttribute('installation') ?? '',
+    incarnation: Number(mark.getAttribute('incarnation')),
+    graphics: port > 0 && host ? { host, port } : null,
+    agentConnected: channel?.getAttribute('state') === 'connected',
+  }
+}

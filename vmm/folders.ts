@@ -1,0 +1,103 @@
+/**
+ * A host's files: `images/<image>.qcow2` (sealed) with `<image>.json` beside it, `overlays/<machine>.<incarnation>.qcow2`,
+ * `cache/`. A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
+ */
+import { randomBytes } from 'node:crypto'
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { HdcsError } from '../lib/errors.ts'
+
+export interface Folders {
+  root: string
+  images: string
+  overlays: string
+  cache: string
+}
+
+/**
+ * Space that is never given to new disks: the larger of 1 GiB and a fiftieth. Lower: running desktops hit the wall
+ * (they are paused) before anybody is refused; higher: space lies idle.
+ */
+const reserveBytes = (totalBytes: number) => Math.max(2 ** 30, totalBytes / 50)
+
+/** This process's own parts: a sweep leaves them. */
+const ourTag = randomBytes(4).toString('hex')
+const partName = /\.part$/
+
+/**
+ * Makes the folders, enterable but not readable for QEMU's user, and marks them as this installation's.
+ * @throws HdcsError `conflict` when they are another's.
+ */
+export async function foldersMake(root: string, installationId: string): Promise<Folders> {
+  const folders = { root, images: join(root, 'images'), overlays: join(root, 'overlays'), cache: join(root, 'cache') }
+  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true })
+  for (const folder of [root, folders.images, folders.overlays]) await chmod(folder, 0o711)
+  const mark = join(root, 'installation')
+  const owner = await readFile(mark, 'utf8').catch(() => null) // not marked yet
+  if (owner === null) await fileWrite(mark, new TextEncoder().encode(installationId))
+  else if (owner !== installationId)
+    throw new HdcsError('conflict', `${root} holds the desktops of another HDCS installation: choose another folder.`)
+  return folders
+}
+
+/** @throws HdcsError `invalid` naming the folder on the way that QEMU's user cannot enter. */
+export async function foldersReachable(root: string): Promise<void> {
+  for (let folder = root; ; folder = dirname(folder)) {
+    const { mode } = await stat(folder)
+    if ((mode & 0o001) === 0) {
+      const text = `QEMU's user cannot enter ${folder}. Put the data folder elsewhere, or allow it: chmod o+x ${folder}`
+      throw new HdcsError('invalid', text)
+    }
+    if (folder === dirname(folder)) return
+  }
+}
+
+/** Removes what work of an earlier process left half made. */
+export async function foldersSweep(folders: Folders): Promise<void> {
+  for (const folder of [folders.images, folders.overlays])
+    for (const name of await readdir(folder))
+      if (partName.test(name) && !name.includes(`.${ourTag}-`))
+        await rm(join(folder, name), { recursive: true, force: true })
+}
+
+/** @throws HdcsError `storage_full` when so many more bytes would go into the reserve. */
+export async function foldersRoom(folders: Folders, neededBytes: number): Promise<void> {
+  const { totalBytes, freeBytes } = await foldersSpace(folders.root)
+  const kept = reserveBytes(totalBytes)
+  if (freeBytes - neededBytes >= kept) return
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
+  const text = `The storage is full: ${gib(freeBytes)} of ${gib(totalBytes)} are free and ${gib(kept)} are kept for running desktops. Remove desktops or templates, or enlarge ${folders.root}.`
+  throw new HdcsError('storage_full', text)
+}
+
+export async function foldersSpace(root: string): Promise<{ totalBytes: number; freeBytes: number }> {
+  const { bsize, blocks, bavail } = await statfs(root)
+  return { totalBytes: bsize * blocks, freeBytes: bsize * bavail }
+}
+
+/** A name beside `path` that no other work uses. */
+export const partOf = (path: string) => `${path}.${ourTag}-${randomBytes(4).toString('hex')}.part`
+
+/** Gives a finished part its name: synced before, so that a power cut leaves either nothing or the whole file. */
+export async function fileCommit(part: string, path: string): Promise<void> {
+  await sync(part)
+  await rename(part, path)
+  await sync(dirname(path))
+}
+
+export async function fileWrite(path: string, bytes: Uint8Array, mode = 0o644): Promise<void> {
+  const part = partOf(path)
+  try {
+    await using file = await open(part, 'w', mode)
+    await file.writeFile(bytes)
+    await fileCommit(part, path)
+  } catch (error) {
+    await rm(part, { force: true })
+    throw error
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  await using file = await open(path, 'r')
+  await file.sync()
+}

@@ -1,0 +1,127 @@
+/** The sealed images of a host: built or fetched, checked, read-only, each with a note of what it is beside it. */
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { HdcsError } from '../lib/errors.ts'
+import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
+import { type Folders, fileCommit, fileWrite, foldersRoom, partOf } from './folders.ts'
+import type { FoundImage, Progress } from './host.ts'
+import { runProgram } from './programs.ts'
+import type { ImageSource, ImageSpec } from './spec.ts'
+
+/** A graphical desktop is built in two minutes, on a slow line in some more. Shorter: slow hosts never get one. */
+const buildMs = 60 * 60_000
+/** What a build needs beside its result, until the source says better. */
+const buildBytes = { tiny: 512 * 2 ** 20, desktop: 6 * 2 ** 30 } satisfies Record<'tiny' | 'desktop', number>
+const imageName = /^([0-9a-f-]{36})\.qcow2$/
+const progressLine = /^PROGRESS (\d{1,3}) (.*)$/
+
+export interface ImageStore {
+  images(): Promise<FoundImage[]>
+  imageMake(image: ImageSpec, progress: Progress, signal: AbortSignal): Promise<FoundImage>
+  imageRemove(id: string): Promise<void>
+}
+
+/** Puts a finished qcow2 file at `out`. */
+type Make<S extends ImageSource> = (
+  source: S,
+  work: { image: ImageSpec; folder: string; out: string; progress: Progress; signal: AbortSignal },
+) => Promise<void>
+
+export function makeImageStore(
+  folders: Folders,
+  disks: Disks,
+  importUpload: Make<Extract<ImageSource, { kind: 'upload' }>>,
+): ImageStore {
+  const notePath = (id: string) => imagePath(folders, id).replace(/\.qcow2$/, '.json')
+
+  async function read(id: string): Promise<FoundImage | null> {
+    try {
+      return JSON.parse(await readFile(notePath(id), 'utf8')) as FoundImage
+    } catch {
+      return null // written before the image gets its name: an image without a note is none of ours
+    }
+  }
+
+  const makers: { [K in ImageSource['kind']]: Make<Extract<ImageSource, { kind: K }>> } = {
+    recipe: (source, { out, progress, signal }) => build(folders, source.recipe, out, progress, signal),
+    upload: importUpload,
+  }
+
+  return {
+    async images() {
+      const ids = (await readdir(folders.images)).flatMap(name => imageName.exec(name)?.[1] ?? [])
+      return (await Promise.all(ids.map(read))).filter(image => image !== null)
+    },
+
+    async imageMake(image, progress, signal) {
+      const path = imagePath(folders, image.id)
+      const existing = (await exists(path)) ? await read(image.id) : null
+      if (existing) return existing
+      const folder = partOf(path)
+      await mkdir(folder)
+      try {
+        const out = join(folder, 'image.qcow2')
+        const make = makers[image.source.kind] as Make<ImageSource>
+        await make(image.source, { image, folder, out, progress, signal })
+        const { virtualBytes, backing } = await qcow2Header(out)
+        if (backing !== null) throw new HdcsError('invalid', 'The image stands on another file, which no template may.')
+        if (virtualBytes > image.maxVirtualBytes)
+          throw new HdcsError(
+            'too_large',
+            `The image's disk has ${virtualBytes} bytes, ${image.maxVirtualBytes} are allowed.`,
+          )
+        progress(99, 'sealing')
+        await chmod(out, 0o444)
+        const { blocks } = await stat(out)
+        const made = { id: image.id, virtualBytes, storedBytes: blocks * 512, sha256: await sha256Of(out, signal) }
+        await fileWrite(notePath(image.id), new TextEncoder().encode(JSON.stringify(made)))
+        await fileCommit(out, path)
+        return made
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+    },
+
+    async imageRemove(id) {
+      if (await disks.imageUsed(id)) throw new HdcsError('conflict', 'Desktops stand on this image: remove them first.')
+      disks.blankForget(id)
+      await rm(imagePath(folders, id), { force: true })
+      await rm(notePath(id), { force: true })
+    },
+  }
+}
+
+async function build(
+  folders: Folders,
+  recipe: 'tiny' | 'desktop',
+  out: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  await foldersRoom(folders, buildBytes[recipe])
+  const script = fileURLToPath(new URL(`../images/build-${recipe}.sh`, import.meta.url))
+  if (!(await exists(script)))
+    throw new HdcsError('template_unavailable', `This version of HDCS cannot build the template “${recipe}”.`)
+  const result = await runProgram('bash', [script, out], {
+    timeoutMs: buildMs,
+    signal,
+    env: { HDCS_CACHE: folders.cache, HDCS_NODE: process.execPath },
+    onLine: line => {
+      const [, percent, text] = progressLine.exec(line) ?? []
+      if (percent && text) progress(Math.min(98, Number(percent)), text)
+    },
+  })
+  if (result.code === 0 && (await exists(out))) return
+  const last = result.errors.split('\n').at(-1) || `exit code ${result.code}`
+  const text = `The template “${recipe}” could not be built: ${last} The host needs its package mirrors. Try again in the console.`
+  throw new HdcsError('template_unavailable', text, { cause: result.errors })
+}
+
+async function sha256Of(path: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { signal, highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}

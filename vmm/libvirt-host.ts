@@ -1,0 +1,272 @@
+/** A real host: machines are transient domains of libvirt, disks and images files in a folder. */
+import { cpus, hostname, release, totalmem } from 'node:os'
+import { DOMParser } from '@xmldom/xmldom'
+import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
+import { domainXml, graphicsXml, type ReadDomain, readDomain } from './domain-xml.ts'
+import { foldersMake, foldersReachable, foldersSweep } from './folders.ts'
+import type { FoundMachine, Host, HostOptions } from './host.ts'
+import { makeImageStore } from './image-store.ts'
+import { probeAcceleration } from './kvm-probe.ts'
+import { connectDaemon, type DaemonOptions, type LibvirtDaemon } from './libvirt/daemon.ts'
+import { isLibvirt } from './libvirt/errors.ts'
+import { affectFlags, statsFlags, statsGroups } from './libvirt/flags.ts'
+import { refOf, startMachineEvents } from './libvirt-events.ts'
+import { networkEnsure } from './networks.ts'
+import type { HostFacts } from './report.ts'
+import type { MachineSpec } from './spec.ts'
+import { makeUsage } from './storage.ts'
+import { importUpload } from './upload.ts'
+
+export interface LibvirtHostOptions extends HostOptions {
+  daemon?: DaemonOptions
+  /** Where SPICE listens: only the gateway may reach it. */
+  spiceListen?: string
+  /** `tcg` skips the probe of KVM. */
+  accelerator?: 'tcg'
+}
+
+/** libvirt answers such questions in milliseconds; a QEMU that hangs must not hold a person longer. */
+const askMs = 10_000
+/** A start takes half a second; on a full host some. Shorter: starts that succeed are called failed and asked again. */
+const startMs = 60_000
+/** libvirt asks QEMU for 10 s before it kills it; reaping may take seconds more. */
+const destroyMs = 60_000
+
+/** @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder). */
+export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host> {
+  const { installationId, spiceListen = '127.0.0.1' } = options
+  const folders = await foldersMake(options.folder, installationId)
+  await using opened = new AsyncDisposableStack()
+  const daemon = opened.use(await connectDaemon(options.daemon))
+  const { emulator, owner } = await readHypervisor(daemon)
+  if (owner.uid !== 0) await foldersReachable(folders.root)
+  // Only root may give files away; else libvirt (which is root) does at each start.
+  const ownersReady = process.getuid?.() === 0
+  const disks = makeDisks(folders, ownersReady ? owner : null)
+  const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
+  const usage = makeUsage(folders.root)
+  const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await read(id)) !== null))
+  let network = 'hdcs'
+  let facts: Promise<HostFacts> | null = null
+  const all = opened.move()
+
+  /** Null when it does not run or is not ours. */
+  async function read(id: string): Promise<ReadDomain | null> {
+    try {
+      const text = await daemon.actions.domainGetXmlDesc({ domain: refOf(id) }, { timeoutMs: askMs })
+      const domain = readDomain(text)
+      return domain?.installationId === installationId ? domain : null
+    } catch (error) {
+      if (isLibvirt(error, 'noDomain')) return null
+      throw error
+    }
+  }
+
+  async function find(id: string): Promise<FoundMachine | null> {
+    const domain = await read(id)
+    if (!domain) return null
+    const { state } = await daemon.actions.domainGetState({ domain: refOf(id) }, { timeoutMs: askMs })
+    return foundOf(domain, state === 'paused' || state === 'pmsuspended')
+  }
+
+  async function machine(id: string): Promise<FoundMachine> {
+    const found = await find(id)
+    if (!found) throw new HdcsError('not_found', 'The machine does not run.')
+    return found
+  }
+
+  async function start(spec: MachineSpec): Promise<FoundMachine> {
+    const disk = overlayPath(folders, { machineId: spec.id, incarnation: spec.incarnation })
+    if (!(await exists(disk))) throw new HdcsError('not_found', 'The machine’s disk is not there.')
+    const { backing } = await qcow2Header(disk)
+    if (!backing) throw new HdcsError('invalid', 'The machine’s disk stands on no image.')
+    const { accelerator } = await knownFacts()
+    const parts = { spec, installationId, accelerator, disk, image: backing, network, spiceListen, ownersReady }
+    try {
+      await daemon.actions.domainCreateXml({ xml: domainXml(parts) }, { timeoutMs: startMs, lane: 'start' })
+    } catch (thrown) {
+      // Asked before, by us or by an agent that was killed: it runs, which is what is wished.
+      const already = isLibvirt(thrown, 'domainExists', 'operationInvalid') ? await find(spec.id) : null
+      if (already) return already
+      throw startFailure(thrown)
+    }
+    return machine(spec.id)
+  }
+
+  const knownFacts = () => {
+    facts ??= readFacts(daemon, () => probe()).catch(error => {
+      facts = null // libvirt was away: asked again at the next call
+      throw error
+    })
+    return facts
+  }
+  const probe = async () => {
+    if (options.accelerator === 'tcg') return { accelerator: 'tcg' as const, reason: 'Emulation was chosen.' }
+    return probeAcceleration(folders.cache, emulator, await qemuVersion(daemon))
+  }
+
+  return {
+    facts: knownFacts,
+    usage,
+    overlays: disks.overlays,
+    overlayMake: disks.overlayMake,
+    overlayRemove: disks.overlayRemove,
+    ...images,
+    sweep: () => foldersSweep(folders),
+
+    async machines() {
+      // The state group is answered without asking QEMU: one that hangs holds nothing up.
+      const stats = await daemon.actions.connectGetAllDomainStats(
+        { stats: statsGroups.state, flags: statsFlags.active },
+        { timeoutMs: askMs },
+      )
+      const found = await Promise.all(
+        stats.map(async ({ domain, params }) => {
+          const known = await read(domain.uuid)
+          if (!known) return null
+          machineEvents.own(known.id, 'running')
+          return foundOf(known, pausedStates.includes(Number(params['state.state'])))
+        }),
+      )
+      return found.filter(machine => machine !== null)
+    },
+
+    async networkEnsure({ subnet }) {
+      network = await networkEnsure(daemon.networks, installationId, subnet)
+    },
+
+    async machineStart(spec) {
+      machineEvents.own(spec.id, 'started')
+      return start(spec)
+    },
+    async machineDestroy(id) {
+      if (!(await read(id))) return
+      try {
+        await daemon.actions.domainDestroyFlags({ domain: refOf(id) }, { timeoutMs: destroyMs, lane: 'destroy' })
+      } catch (error) {
+        // Gone in this moment: as wished.
+        if (!isLibvirt(error, 'noDomain', 'operationInvalid')) throw error
+      }
+    },
+    async machineShutdown(id) {
+      await machine(id)
+      await daemon.statistics.domainShutdownFlags({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+    },
+    async machinePause(id) {
+      const { power } = await machine(id)
+      if (power === 'running') await daemon.actions.domainSuspend({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+    },
+    async machineResume(id) {
+      const { power } = await machine(id)
+      if (power === 'paused') await daemon.actions.domainResume({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+    },
+    async machineReboot(id) {
+      await machine(id)
+      await daemon.statistics.domainReboot({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+    },
+    async machineReset(id) {
+      await machine(id)
+      await daemon.actions.domainReset({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+    },
+    async machineScreenshot(id) {
+      await machine(id)
+      await using client = await daemon.streamClient()
+      await using picture = await client.domainScreenshot({ domain: refOf(id) }, { timeoutMs: askMs })
+      const chunks: Uint8Array[] = []
+      for await (const chunk of picture) chunks.push(chunk)
+      return new Uint8Array(Buffer.concat(chunks))
+    },
+
+    async agentPing(id, timeoutMs) {
+      const command = JSON.stringify({ execute: 'guest-ping' })
+      const timeoutSeconds = Math.max(1, Math.ceil(timeoutMs / 1000))
+      try {
+        // A connection of its own: silent guests hold no start and no person up.
+        const options = { timeoutMs: timeoutMs + 1_000, lane: 'ping' }
+        await daemon.statistics.domainQemuAgentCommand({ domain: refOf(id), command, timeoutSeconds }, options)
+        return true
+      } catch (error) {
+        if (asHdcsError(error).code === 'unreachable') throw error
+        return false // not there, not answering, not speaking: all say "not ready"
+      }
+    },
+
+    async graphicsAdmit(id, password, validUntil) {
+      const { graphics } = await machine(id)
+      if (!graphics) throw new HdcsError('conflict', 'The machine has no SPICE screen.')
+      const { xml } = graphicsXml({ listen: graphics.host, port: graphics.port, password, validUntil })
+      await daemon.actions.domainUpdateDeviceFlags(
+        { domain: refOf(id), xml, flags: affectFlags.live },
+        { timeoutMs: askMs, lane: id },
+      )
+      return graphics
+    },
+
+    events: machineEvents.events,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  }
+}
+
+/** virDomainState: paused, pmsuspended. */
+const pausedStates: readonly number[] = [3, 7]
+
+const foundOf = ({ installationId: _, ...domain }: ReadDomain, paused: boolean): FoundMachine => ({
+  ...domain,
+  power: paused ? 'paused' : 'running',
+})
+
+/** QEMU's own words are what an administrator needs; being late or away is told apart. */
+function startFailure(thrown: unknown): HdcsError {
+  const error = asHdcsError(thrown)
+  if (['timeout', 'unreachable', 'storage_full', 'not_found'].includes(error.code)) return error
+  return new HdcsError('start_failed', `The machine could not be started. ${error.message}`, { cause: thrown })
+}
+
+/** libvirt's numbers are major × 1,000,000 + minor × 1,000 + release. */
+const versionText = (number: bigint) => `${number / 1_000_000n}.${(number / 1_000n) % 1_000n}.${number % 1_000n}`
+const qemuVersion = async (daemon: LibvirtDaemon) =>
+  versionText(await daemon.actions.connectGetVersion({}, { timeoutMs: askMs }))
+
+async function readFacts(
+  daemon: LibvirtDaemon,
+  probe: () => Promise<{ accelerator: 'kvm' | 'tcg'; reason: string | null }>,
+): Promise<HostFacts> {
+  const [libvirt, qemu, { accelerator, reason }] = await Promise.all([
+    daemon.actions.connectGetLibVersion({}, { timeoutMs: askMs }),
+    qemuVersion(daemon),
+    probe(),
+  ])
+  return {
+    hostName: hostname(),
+    kernel: release(),
+    libvirtVersion: versionText(libvirt),
+    qemuVersion: qemu,
+    cpuModel: cpus()[0]?.model ?? 'unknown',
+    cpus: cpus().length,
+    memoryBytes: totalmem(),
+    accelerator,
+    acceleratorReason: reason,
+    simulated: false,
+  }
+}
+
+/** Which QEMU libvirt runs, and as whom. */
+async function readHypervisor(
+  daemon: LibvirtDaemon,
+): Promise<{ emulator: string; owner: { uid: number; gid: number } }> {
+  // The first answer of a libvirtd that has just started may take minutes: it tries every QEMU of the machine.
+  const slow = { timeoutMs: 240_000 }
+  const [capabilities, domain] = await Promise.all([
+    daemon.actions.connectGetCapabilities({}, slow),
+    daemon.actions.connectGetDomainCapabilities({ virtType: 'qemu', arch: 'x86_64' }, slow),
+  ])
+  const parse = (text: string) => new DOMParser().parseFromString(text, 'text/xml')
+  const emulator = parse(domain).getElementsByTagName('path')[0]?.textContent
+  if (!emulator) throw new HdcsError('unsupported', 'libvirt knows no QEMU for x86_64 here: install qemu-system-x86.')
+  const label = [...parse(capabilities).getElementsByTagName('baselabel')].find(
+    found => found.getAttribute('type') === 'qemu' && /^\+\d+:\+\d+$/.test(found.textContent ?? ''),
+  )
+  const [uid = 0, gid = 0] = (label?.textContent ?? '+0:+0').split(':').map(Number)
+  return { emulator, owner: { uid, gid } }
+}
