@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { desktopAct, desktopGet, desktopHistory, desktopList } from '../broker/desktops.ts'
 import { sessionConnect, sessionViewerFile } from '../broker/sessions.ts'
-import { actionSchema, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { actionSchema, flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 import { taskSchema } from './tasks.ts'
 
 export const desktopActions = [
@@ -83,7 +83,7 @@ export const desktopRoutes = [
     summary: 'Desktops: your own, or all for administrators',
     permission: 'self',
     query: pageQuery.extend({
-      mine: z.stringbool().optional(),
+      mine: flag().optional(),
       poolId: z.uuid().optional(),
       hostId: z.uuid().optional(),
       userId: z.uuid().optional(),
@@ -152,6 +152,7 @@ export const desktopRoutes = [
     method: 'post',
     path: '/api/v1/desktops/{id}/connect',
     operationId: 'desktopConnect',
+    secret: true,
     summary: 'A ticket to the desktop’s screen, good for 60 seconds before its first use',
     permission: 'desktop.use',
     params: idParams,

@@ -124,6 +124,7 @@ export const hostRoutes = [
     method: 'post',
     path: '/api/v1/hosts/join-tokens',
     operationId: 'joinTokenMake',
+    secret: true,
     summary: 'A one-time token with which a new host’s agent joins a cluster',
     permission: 'host.write',
     body: z.object({ clusterId: z.uuid().optional(), minutes: z.number().int().min(1).max(1440).default(60) }),

@@ -3,7 +3,7 @@ import { desktopClaimFor } from '../broker/assignments.ts'
 import { entitlementGet, entitlementSet } from '../broker/entitlements.ts'
 import { poolCreate, poolDelete, poolGet, poolList, poolUpdate } from '../broker/pools.ts'
 import { desktopSchema } from './desktops.ts'
-import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
+import { actionSchema, flag, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
 import { taskSchema } from './tasks.ts'
 
 const MiB = 2 ** 20
@@ -87,7 +87,7 @@ export const poolRoutes = [
     operationId: 'poolList',
     summary: 'Pools: those you may use, or all for administrators (`?usable=true` narrows)',
     permission: 'self',
-    query: pageQuery.extend({ name: z.string().optional(), usable: z.stringbool().optional() }),
+    query: pageQuery.extend({ name: z.string().optional(), usable: flag().optional() }),
     answers: { 200: listOf(poolSchema) },
     handle: async ({ broker, principal, query }) => ({ status: 200, body: await poolList(broker, principal, query) }),
   }),
@@ -135,7 +135,7 @@ export const poolRoutes = [
     summary: 'Remove a pool with its desktops; refused while people have desktops in it, unless forced',
     permission: 'pool.write',
     params: idParams,
-    query: z.object({ force: z.stringbool().default(false) }),
+    query: z.object({ force: flag().default(false) }),
     answers: { 202: z.object({ task: taskSchema }) },
     handle: async ({ broker, principal, params, query }) => {
       const task = await poolDelete(broker, principal, params.id, query.force)

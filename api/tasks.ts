@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { taskCancel, taskGet, taskList, taskLog } from '../broker/tasks.ts'
-import { idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 
 export const taskSchema = z
   .object({
@@ -33,7 +33,7 @@ export const taskRoutes = [
     query: pageQuery.extend({
       state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']).optional(),
       subjectId: z.string().optional(),
-      mine: z.stringbool().optional(),
+      mine: flag().optional(),
     }),
     answers: { 200: listOf(taskSchema) },
     handle: async ({ broker, principal, query }) => ({ status: 200, body: await taskList(broker, principal, query) }),

@@ -1,22 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ApiError } from '../../api/client.ts'
 import { origin, startApi, type TestApi, testPassword } from '../support/api.ts'
+import { refusal } from '../support/refusal.ts'
 
 let api: TestApi
 beforeAll(async () => {
   api = await startApi()
 })
 afterAll(() => api[Symbol.asyncDispose]())
-
-/** What a call was refused with. */
-const refusal = async (call: Promise<unknown>): Promise<ApiError> => {
-  const error = await call.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  )
-  if (error instanceof ApiError) return error
-  throw new Error('this should have been refused', { cause: error })
-}
 
 const signInByBrowser = async (name: string) => {
   const response = await api.request('/api/v1/login', {
