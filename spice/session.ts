@@ -18,23 +18,14 @@
  * img-src data:` (the guest's pointer shapes are CSS cursors with data: URLs; styles are set through the CSSOM).
  */
 import { HdcsError } from '../lib/errors.ts'
+import { openCursor } from './channels/cursor.ts'
+import { type Inputs, openInputs } from './channels/inputs.ts'
+import { type Main, openMain } from './channels/main.ts'
+import type { DisplayStats } from './display-worker.ts'
+import { openScreen, type Screen } from './screen.ts'
+import { closeDecision, type Decision, refusalDecision, retryWaitMs, type SessionReason } from './session-rules.ts'
 
-/** Why a session is not ready; the page has the words for each. */
-export type SessionReason =
-  /** The network or the gateway went away: retried. */
-  | 'network'
-  /** The desktop does not answer (booting, its host away, its password not set in time): retried. */
-  | 'desktop_unreachable'
-  /** The desktop moved to another host: retried at once. */
-  | 'moved'
-  /** Another page or viewer opened this desktop, or it was shut down: ask the API which. Not retried. */
-  | 'taken_over_or_off'
-  /** Ended by an administrator, a timer, or the release of the desktop. Not retried. */
-  | 'ended'
-  /** `connect` was refused by the API (its HdcsError is in `cause`). Not retried, except what may pass by itself. */
-  | 'refused'
-  /** This page called `close`. */
-  | 'left'
+export type { SessionReason }
 
 export type SessionStatus =
   | { state: 'connecting' }
@@ -82,16 +73,181 @@ export interface Session {
   close(): void
 }
 
-export interface SessionStats {
-  bytes: number
-  messages: number
-  draws: number
-  frames: number
-  /** What was not drawn, and how often. Empty is well. */
-  skipped: Record<string, number>
+/** `skipped` is what was not drawn, and how often: empty is well. */
+export type SessionStats = DisplayStats
+
+const types = { display: 2, inputs: 3, cursor: 4 } as const
+/** Lower: the guest changes its resolution all the time while a window is dragged; higher: it follows late. */
+const followAfterMs = 300
+/** A session that lived this long was well: the next reconnect starts with the shortest wait again. */
+const wellAfterMs = 5_000
+const smallest = { width: 320, height: 200 }
+
+/** Everything of one connection; thrown away as a whole. */
+interface Connection {
+  main: Main
+  screen: Screen | null
+  inputs: Inputs | null
+  cursor: { close(): void } | null
+  relative: boolean
+  wellTimer: ReturnType<typeof setTimeout>
 }
 
 /** Starts at once; never throws and never rejects: everything that happens is told through `changed`. */
-export function openSession(_options: SessionOptions): Session {
-  throw new HdcsError('unsupported', 'The session is being written.')
+export function openSession(options: SessionOptions): Session {
+  let status: SessionStatus = { state: 'connecting' }
+  let connection: Connection | null = null
+  /** Grows with every connection: what an old one still tells is not heard. */
+  let generation = 0
+  let attempt = 0
+  let retryTimer: ReturnType<typeof setTimeout> | undefined
+  let followTimer: ReturnType<typeof setTimeout> | undefined
+  let follow = options.follow ?? true
+  let ended = false
+
+  function tell(next: SessionStatus): void {
+    status = next
+    options.changed(next)
+  }
+
+  async function connect(): Promise<void> {
+    const mine = ++generation
+    clearTimeout(retryTimer)
+    disconnect()
+    tell({ state: 'connecting' })
+    try {
+      const url = await options.connect()
+      if (mine === generation) connection = openConnection(mine, url)
+    } catch (error) {
+      const cause = error instanceof HdcsError ? error : null
+      if (mine === generation) leave(refusalDecision(cause?.code), cause)
+    }
+  }
+
+  function openConnection(mine: number, url: string): Connection {
+    const closed = (code: number) => {
+      if (mine === generation) leave(closeDecision(code), null)
+    }
+    const main = openMain(url, {
+      channels: list => mine === generation && openChannels(mine, url, list, closed),
+      mouse(relative) {
+        if (!connection || mine !== generation) return
+        connection.relative = relative
+        connection.inputs?.setRelative(relative)
+      },
+      agent: () => mine === generation && tellReady(),
+      clipboard: text => mine === generation && options.clipboard?.(text),
+      closed,
+    })
+    const wellTimer = setTimeout(() => {
+      attempt = 0
+    }, wellAfterMs)
+    return { main, screen: null, inputs: null, cursor: null, relative: false, wellTimer }
+  }
+
+  function openChannels(
+    mine: number,
+    url: string,
+    list: readonly { type: number; id: number }[],
+    closed: (code: number) => void,
+  ): void {
+    const display = list.find(({ type }) => type === types.display)
+    if (!connection || connection.screen || !display) return
+    const screen = openScreen({
+      area: options.area,
+      worker: options.displayWorker(),
+      url,
+      id: display.id,
+      resized: () => mine === generation && tellReady(),
+      closed,
+    })
+    connection.screen = screen
+    const { canvas } = screen
+    connection.inputs = openInputs({ url, canvas, guestSize: () => screen.size, closed })
+    connection.inputs.setRelative(connection.relative)
+    // A screen without the guest's pointer shapes is still a screen.
+    if (list.some(({ type }) => type === types.cursor)) connection.cursor = openCursor(url, canvas, () => {})
+    canvas.focus({ preventScroll: true })
+  }
+
+  function tellReady(): void {
+    if (!connection?.screen || connection.screen.size.width === 0) return
+    const first = status.state !== 'ready' || !status.agent
+    const agent = connection.main.agent.running
+    tell({ state: 'ready', ...connection.screen.size, agent })
+    if (first && agent) followArea()
+  }
+
+  /** The connection is over: come back, or say why not. */
+  function leave({ reason, retry }: Decision, cause: HdcsError | null): void {
+    generation++
+    disconnect()
+    if (retry === 'no') {
+      tell({ state: 'closed', reason, cause })
+      return
+    }
+    attempt++
+    const retryInMs = retry === 'now' ? 0 : retryWaitMs(attempt, Math.random())
+    tell({ state: 'reconnecting', reason, attempt, retryInMs })
+    retryTimer = setTimeout(() => void connect(), retryInMs)
+  }
+
+  function disconnect(): void {
+    if (!connection) return
+    const { main, screen, inputs, cursor, wellTimer } = connection
+    connection = null
+    clearTimeout(wellTimer)
+    inputs?.close()
+    cursor?.close()
+    screen?.close()
+    main.close()
+  }
+
+  function resize(width: number, height: number): void {
+    // Some screens take widths of whole bytes only.
+    const size = { width: Math.max(smallest.width, width & ~7), height: Math.max(smallest.height, height & ~1) }
+    connection?.main.agent.monitors([{ ...size, x: 0, y: 0 }])
+  }
+  function followArea(): void {
+    if (!follow) return
+    clearTimeout(followTimer)
+    const { clientWidth, clientHeight } = options.area
+    followTimer = setTimeout(
+      () => clientWidth > 0 && clientHeight > 0 && resize(clientWidth, clientHeight),
+      followAfterMs,
+    )
+  }
+  const watch = new ResizeObserver(followArea)
+  watch.observe(options.area)
+
+  void connect()
+  return {
+    get status() {
+      return status
+    },
+    keys: (...codes) => connection?.inputs?.combo(codes),
+    clipboardOffer: text => connection?.main.agent.clipboardOffer(text),
+    resize,
+    setFollow(wished) {
+      follow = wished
+      followArea()
+    },
+    focus: () => connection?.screen?.canvas.focus({ preventScroll: true }),
+    reconnect() {
+      if (ended) return
+      attempt = 0
+      void connect()
+    },
+    stats: async () => (await connection?.screen?.stats()) ?? null,
+    close() {
+      if (ended) return
+      ended = true
+      generation++
+      clearTimeout(retryTimer)
+      clearTimeout(followTimer)
+      watch.disconnect()
+      disconnect()
+      tell({ state: 'closed', reason: 'left', cause: null })
+    },
+  }
 }

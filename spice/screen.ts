@@ -1,0 +1,65 @@
+/** One display on the page: a canvas whose pixels a worker draws. A new one for every connection. */
+import type { DisplayStats, FromDisplayWorker, ToDisplayWorker } from './display-worker.ts'
+
+export interface Screen {
+  canvas: HTMLCanvasElement
+  readonly size: { width: number; height: number }
+  stats(): Promise<DisplayStats>
+  close(): void
+}
+
+export interface ScreenOptions {
+  area: HTMLElement
+  worker: Worker
+  url: string
+  id: number
+  resized(): void
+  closed(code: number, reason: string): void
+}
+
+/** The worker closes its channel and itself; one that hangs in a picture is ended after this. */
+const workerGraceMs = 1000
+
+export function openScreen({ area, worker, url, id, resized, closed }: ScreenOptions): Screen {
+  const canvas = document.createElement('canvas')
+  const asked: ((stats: DisplayStats) => void)[] = []
+  const size = { width: 0, height: 0 }
+  let open = true
+  canvas.tabIndex = 0
+  // The CSSOM is not bound by `style-src`, attributes would be. Scaled down to fit, never up: letters stay sharp.
+  Object.assign(canvas.style, { display: 'block', outline: 'none', touchAction: 'none', userSelect: 'none' })
+  Object.assign(canvas.style, { maxWidth: '100%', maxHeight: '100%', objectFit: 'contain', margin: 'auto' })
+  area.append(canvas)
+
+  const tell = (message: ToDisplayWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer)
+  worker.onmessage = ({ data }: MessageEvent<FromDisplayWorker>) => {
+    if (!open) return
+    if (data.type === 'size') {
+      size.width = data.width
+      size.height = data.height
+      resized()
+    } else if (data.type === 'closed') closed(data.code, data.reason)
+    else asked.shift()?.(data.stats)
+  }
+  // A worker whose script does not load tells it so; without this the page would wait for ever.
+  worker.onerror = event => closed(0, `the display worker failed: ${event.message}`)
+  const offscreen = canvas.transferControlToOffscreen()
+  tell({ type: 'open', url, id, canvas: offscreen }, [offscreen])
+
+  return {
+    canvas,
+    size,
+    stats: () =>
+      new Promise(resolve => {
+        asked.push(resolve)
+        tell({ type: 'stats' })
+      }),
+    close() {
+      if (!open) return
+      open = false
+      tell({ type: 'close' })
+      setTimeout(() => worker.terminate(), workerGraceMs)
+      canvas.remove()
+    },
+  }
+}
