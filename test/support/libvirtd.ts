@@ -1,7 +1,7 @@
 /** Real libvirt for tests: the machine's own daemon, started when it does not run. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -129,4 +129,15 @@ export async function privateLibvirtd(): Promise<PrivateLibvirtd> {
     command: name => void init.stdin.write(`${name}\n`),
     [Symbol.asyncDispose]: dispose,
   }
+}
+
+/** The QEMU of a domain of that name, in whichever world it runs. */
+export async function guestProcess(domain: string): Promise<number> {
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    // Processes end while we look: those are not it.
+    const command = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '')
+    if (command.includes(`guest=${domain},`)) return Number(entry)
+  }
+  throw new Error(`No QEMU runs the domain ${domain}.`)
 }
