@@ -105,7 +105,7 @@ missing=$(packages_missing)
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || refuse 'this machine lacks packages or a running libvirtd: run this once as root, or install sudo.'
   printf 'hdcs: preparing the machine needs root (sudo)\n'
-  exec sudo --preserve-env=HDCS_BOOTSTRAP_LOG bash scripts/machine.sh "$mode"
+  exec sudo --preserve-env=HDCS_BOOTSTRAP_LOG,http_proxy,https_proxy,no_proxy bash scripts/machine.sh "$mode"
 fi
 if [ -n "$missing" ]; then
   command -v apt-get >/dev/null || refuse "this is no Debian (no apt-get); install what these are called here: $(echo $missing)"
