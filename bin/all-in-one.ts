@@ -7,8 +7,8 @@ import { systemClock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
 import type { Log } from '../lib/log.ts'
 import { gatewayPath, makeGateway } from '../spice/gateway.ts'
-import { type Control, startControl } from './control.ts'
 import { runAgent } from './agent.ts'
+import { type Control, startControl } from './control.ts'
 import { runProcess } from './process.ts'
 
 /** Resolves when everything serves; a second start finds what the first left, desktops included. */
@@ -27,8 +27,14 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
   )
   undo.defer(() => closeGateway())
   const names =
-    config.simHosts > 0 ? Array.from({ length: config.simHosts }, (_, index) => `sim-${index + 1}`) : [hostname().split('.')[0] ?? 'host']
-  tell(config.simHosts > 0 ? `starting ${config.simHosts} simulated hosts` : 'starting this host’s agent: checking libvirt, QEMU and KVM')
+    config.simHosts > 0
+      ? Array.from({ length: config.simHosts }, (_, index) => `sim-${index + 1}`)
+      : [hostname().split('.')[0] ?? 'host']
+  tell(
+    config.simHosts > 0
+      ? `starting ${config.simHosts} simulated hosts`
+      : 'starting this host’s agent: checking libvirt, QEMU and KVM',
+  )
   const folder = join(config.dataFolder, 'host')
   mkdirSync(folder, { recursive: true, mode: 0o711 })
   for (const name of names) {

@@ -67,12 +67,18 @@ export async function startControl(
   await using undo = new AsyncDisposableStack()
 
   tell(config.databaseUrl ? 'connecting to the database' : 'starting the database')
-  const embedded = config.databaseUrl ? undefined : undo.use(await startEmbeddedPostgres(join(config.dataFolder, 'database')))
+  const embedded = config.databaseUrl
+    ? undefined
+    : undo.use(await startEmbeddedPostgres(join(config.dataFolder, 'database')))
   const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
   const db = connectDatabase(databaseUrl, error => log.warn({ err: error }, 'a database connection ended'))
   undo.defer(() => db.destroy())
   await databaseAnswers(db).catch(cause => {
-    throw new HdcsError('unreachable', 'The database does not answer: look at HDCS_DATABASE_URL, and whether PostgreSQL runs there.', { cause })
+    throw new HdcsError(
+      'unreachable',
+      'The database does not answer: look at HDCS_DATABASE_URL, and whether PostgreSQL runs there.',
+      { cause },
+    )
   })
   await migrateDatabase(db)
 
@@ -132,7 +138,11 @@ export async function startControl(
   const app = makeApp({
     broker,
     routes,
-    health: { databaseAnswers: () => databaseAnswers(db), leaderExists: () => leaderExists(db), desktopsByPhase: () => desktopsByPhase(db) },
+    health: {
+      databaseAnswers: () => databaseAnswers(db),
+      leaderExists: () => leaderExists(db),
+      desktopsByPhase: () => desktopsByPhase(db),
+    },
     pagesFolder: existsSync(pagesFolder) ? pagesFolder : null,
     publicUrl: config.publicUrl,
   })
@@ -188,7 +198,10 @@ async function listen(server: Server, config: Config): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const { host, port } = config.listen
-      const text = error.code === 'EADDRINUSE' ? `Something else listens on ${host}:${port} already: end it, or set HDCS_LISTEN.` : `Cannot listen on ${host}:${port}: ${error.message}.`
+      const text =
+        error.code === 'EADDRINUSE'
+          ? `Something else listens on ${host}:${port} already: end it, or set HDCS_LISTEN.`
+          : `Cannot listen on ${host}:${port}: ${error.message}.`
       reject(new HdcsError('conflict', text, { cause: error }))
     })
     server.listen(config.listen.port, config.listen.host, resolve)
@@ -199,6 +212,7 @@ if (import.meta.main)
   await runProcess('control', async ({ config, log, tell }) => {
     const control = await startControl(config, log, { tell })
     console.log(`HDCS control plane at ${control.url}`)
-    if (control.admin.password) console.log(`  first administrator ${control.admin.name}, password ${control.admin.password}`)
+    if (control.admin.password)
+      console.log(`  first administrator ${control.admin.name}, password ${control.admin.password}`)
     return control
   })

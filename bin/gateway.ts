@@ -12,7 +12,10 @@ import { runProcess } from './process.ts'
 /** Serves on its own port; `/healthz` says it is alive, `/metrics` what it carries. */
 export async function startGateway(config: Config, log: Log): Promise<AsyncDisposable & { url: string }> {
   if (!config.ticketKey)
-    throw new HdcsError('invalid', 'A gateway needs HDCS_TICKET_KEY, the same as its control plane: see ticket.key in its data folder.')
+    throw new HdcsError(
+      'invalid',
+      'A gateway needs HDCS_TICKET_KEY, the same as its control plane: see ticket.key in its data folder.',
+    )
   const gateway = makeGateway({ ticketKey: config.ticketKey, clock: systemClock, log })
   const answer = (request: { url?: string | undefined }) =>
     request.url === '/healthz' ? { status: 'alive' } : request.url === '/stats' ? gateway.stats() : undefined

@@ -14,9 +14,11 @@ export async function runProcess(
   name: string,
   start: (given: { config: Config; log: Log; tell: (text: string) => void }) => Promise<AsyncDisposable>,
 ): Promise<void> {
-  if (Number.parseInt(process.versions.node, 10) < 24) fail(`Node 24 is needed, this is ${process.versions.node}: start with npm start.`)
+  if (Number.parseInt(process.versions.node, 10) < 24)
+    fail(`Node 24 is needed, this is ${process.versions.node}: start with npm start.`)
   const began = performance.now()
-  const tell = (text: string) => console.log(`  ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${text}`)
+  const tell = (text: string) =>
+    console.log(`  ${((performance.now() - began) / 1000).toFixed(1).padStart(5)} s  ${text}`)
   // Asked to end while starting: the start is let through, then everything is ended in order.
   const asked = Promise.withResolvers<void>()
   let times = 0

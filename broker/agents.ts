@@ -6,8 +6,8 @@
 import { desktopGenerations, desktopSpecs, desktopsObserve, desktopsObserveAbsent } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import { hostByKey, hostObserve } from '../db/hosts.ts'
-import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
+import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { FromAgent, protocolVersion, ToAgent } from '../vmm/protocol.ts'
 import type { ImageReport, MachineReport } from '../vmm/report.ts'
@@ -44,7 +44,10 @@ interface Attached {
 
 export interface AgentHub {
   /** An agent has connected and proven which host it is. Another connection of the same host is closed. */
-  attach(host: { id: string; subnet: string }, line: AgentLine): { received(message: FromAgent): Promise<void>; closed(): void }
+  attach(
+    host: { id: string; subnet: string },
+    line: AgentLine,
+  ): { received(message: FromAgent): Promise<void>; closed(): void }
   /** Something a host shall hold has changed; no id means all hosts. */
   wake(hostId?: string): void
 }
@@ -56,7 +59,10 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
     const next = agent.turn.then(work)
     // A failed turn must not stop the line: the agent is made to start over, which rereads everything.
     agent.turn = next.catch(error => {
-      broker.log.error({ error, hostId: agent.hostId }, 'an agent’s message could not be worked off; it shall reconnect')
+      broker.log.error(
+        { error, hostId: agent.hostId },
+        'an agent’s message could not be worked off; it shall reconnect',
+      )
       agent.line.close('internal')
     })
     return agent.turn
@@ -104,7 +110,10 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
   switch (message.type) {
     case 'hello': {
       if (message.protocol !== spokenProtocol)
-        throw new HdcsError('protocol', `The agent speaks protocol ${message.protocol}, this control plane ${spokenProtocol}: update it.`)
+        throw new HdcsError(
+          'protocol',
+          `The agent speaks protocol ${message.protocol}, this control plane ${spokenProtocol}: update it.`,
+        )
       const { facts, usage, capacity, troubles } = message.host
       await hostObserve(db, agent.hostId, { at, facts, usage, capacity, troubles })
       await tellEverything(broker, installationId, agent)
@@ -116,9 +125,15 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
       return hostObserve(db, agent.hostId, { at, ...message.host })
     case 'report': {
       const gone = message.gone.map(goneReport)
-      if (message.full) await desktopsObserveAbsent(db, agent.hostId, message.machines.map(machine => machine.id))
+      if (message.full)
+        await desktopsObserveAbsent(
+          db,
+          agent.hostId,
+          message.machines.map(machine => machine.id),
+        )
       await desktopsObserve(db, agent.hostId, [...message.machines.map(observed), ...gone])
-      if (message.full || message.images.length > 0) await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
+      if (message.full || message.images.length > 0)
+        await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
       return
     }
     case 'operated':
@@ -156,7 +171,8 @@ async function tellChanges(broker: Broker, agent: Attached) {
     agent.machines.delete(id)
     agent.images.delete(id)
   }
-  if (machines.length + newImages.length + gone.length > 0) agent.line.send({ type: 'change', machines, images: newImages, gone })
+  if (machines.length + newImages.length + gone.length > 0)
+    agent.line.send({ type: 'change', machines, images: newImages, gone })
   await tellOperations(broker, agent)
 }
 
@@ -244,6 +260,9 @@ const imageObserved = (image: ImageReport) => ({
 })
 
 /** The host whose key this is; undefined for a key that is none. */
-export async function hostOfKey(broker: Broker, key: string | undefined): Promise<{ id: string; subnet: string } | undefined> {
+export async function hostOfKey(
+  broker: Broker,
+  key: string | undefined,
+): Promise<{ id: string; subnet: string } | undefined> {
   return key === undefined ? undefined : hostByKey(broker.db, secretHash(key))
 }

@@ -66,24 +66,33 @@ async function claimIn(tx: Tx, pool: Pool, principal: Principal, ask: { another:
   if (own && !ask.another) {
     if (own.wished_power !== 'running') {
       await desktopWish(tx, own.id, { wished_power: 'running' })
-      await transitionNote(tx, [{ ...own, ...owner(pool, principal), was: own.phase, became: 'start asked', reason: 'claimed again' }], now)
+      await transitionNote(
+        tx,
+        [{ ...own, ...owner(pool, principal), was: own.phase, became: 'start asked', reason: 'claimed again' }],
+        now,
+      )
     }
     return { task: await receipt(own, isReady(own)), desktopId: own.id }
   }
   if (!pool.enabled) throw new HdcsError('conflict', `${pool.name} is switched off for now.`)
   if (owned.length >= pool.max_per_user)
-    throw new HdcsError('user_limit', `You already have ${owned.length} of ${pool.max_per_user} desktops of ${pool.name}: give one back first.`)
+    throw new HdcsError(
+      'user_limit',
+      `You already have ${owned.length} of ${pool.max_per_user} desktops of ${pool.name}: give one back first.`,
+    )
 
   const slot = 1 + Math.max(0, ...owned.map(desktop => desktop.user_slot ?? 0))
   const claim = { poolId: pool.id, userId: principal.userId, slot, taskId, now }
-  const claimed = (await desktopClaim(tx, { ...claim, wait: false })) ?? (await desktopClaim(tx, { ...claim, wait: true }))
+  const claimed =
+    (await desktopClaim(tx, { ...claim, wait: false })) ?? (await desktopClaim(tx, { ...claim, wait: true }))
   if (claimed) return { task: await receipt(claimed, claimed.phase === 'ready'), desktopId: claimed.id }
 
   const made = await makeFor(tx, pool, claim)
   return { task: await receipt(made, false), desktopId: made.id }
 }
 
-const isReady = (desktop: { phase: Phase; wished_power: string }) => desktop.phase === 'ready' && desktop.wished_power === 'running'
+const isReady = (desktop: { phase: Phase; wished_power: string }) =>
+  desktop.phase === 'ready' && desktop.wished_power === 'running'
 const owner = (pool: Pool, principal: Principal) => ({ pool_id: pool.id, host_id: null, user_id: principal.userId })
 
 async function makeFor(tx: Tx, pool: Pool, claim: { userId: string; slot: number; taskId: string; now: Date }) {
@@ -92,7 +101,12 @@ async function makeFor(tx: Tx, pool: Pool, claim: { userId: string; slot: number
       'pool_exhausted',
       `No desktop of ${pool.name} is ready, and making new ones pauses after failures until ${pool.restrained_until.toISOString().slice(11, 16)} UTC. Tell an administrator.`,
     )
-  const { ids, short } = await desktopsMake(tx, pool, { count: 1, power: 'running', reason: 'claimed while none was free', now: claim.now })
+  const { ids, short } = await desktopsMake(tx, pool, {
+    count: 1,
+    power: 'running',
+    reason: 'claimed while none was free',
+    now: claim.now,
+  })
   const [id] = ids
   if (id === undefined) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
   await desktopAssign(tx, id, claim)
@@ -100,7 +114,17 @@ async function makeFor(tx: Tx, pool: Pool, claim: { userId: string; slot: number
   if (!made) throw new HdcsError('internal', 'The desktop that was just made is gone.')
   await transitionNote(
     tx,
-    [{ ...made, pool_id: pool.id, host_id: null, user_id: claim.userId, was: 'making', became: 'assigned', reason: 'made for its person' }],
+    [
+      {
+        ...made,
+        pool_id: pool.id,
+        host_id: null,
+        user_id: claim.userId,
+        was: 'making',
+        became: 'assigned',
+        reason: 'made for its person',
+      },
+    ],
     claim.now,
   )
   return made

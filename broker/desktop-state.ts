@@ -33,10 +33,13 @@ export interface DesktopFacts {
   }
 }
 
-export function desktopPhase({ hostState, wished, observed }: DesktopFacts): { phase: Phase; reason: string } {
+export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: string } {
+  const { hostState, wished, observed } = facts
   if (!wished.present) return { phase: 'removing', reason: 'shall be removed' }
   if (hostState === 'lost') return { phase: 'unknown', reason: 'the host is lost' }
-  if (observed.trouble) return { phase: 'failed', reason: observed.trouble.text }
+  // A person's desktop that crashed is on its way back: the host starts it again, later and later.
+  const returning = facts.assigned && !facts.claimOpen && observed.stopped === 'crashed'
+  if (observed.trouble && !returning) return { phase: 'failed', reason: observed.trouble.text }
   if (observed.incarnation !== wished.incarnation)
     return wished.incarnation === 1
       ? { phase: 'making', reason: 'its disk is being made' }
@@ -81,7 +84,16 @@ export function desktopConsequence(facts: DesktopFacts, phase: Phase): Consequen
   return { do: 'rest', because: 'the guest shut itself down' }
 }
 
-export type DesktopAction = 'start' | 'shutdown' | 'poweroff' | 'reboot' | 'reset' | 'suspend' | 'resume' | 'release' | 'delete'
+export type DesktopAction =
+  | 'start'
+  | 'shutdown'
+  | 'poweroff'
+  | 'reboot'
+  | 'reset'
+  | 'suspend'
+  | 'resume'
+  | 'release'
+  | 'delete'
 
 export interface Actor {
   owner: boolean
@@ -89,9 +101,15 @@ export interface Actor {
 }
 
 /** Why an action is refused now; undefined when it is allowed. The sentence is what a person reads beside the button. */
-type Refusal = (facts: { phase: Phase; power: Power; assigned: boolean; kind: 'floating' | 'persistent' }, actor: Actor) => string | undefined
+type Refusal = (
+  facts: { phase: Phase; power: Power; assigned: boolean; kind: 'floating' | 'persistent' },
+  actor: Actor,
+) => string | undefined
 
-const only = (phases: readonly Phase[], text: string): Refusal => facts => (phases.includes(facts.phase) ? undefined : text)
+const only =
+  (phases: readonly Phase[], text: string): Refusal =>
+  facts =>
+    phases.includes(facts.phase) ? undefined : text
 const running = only(['ready', 'starting'], 'it does not run')
 const administrators: Refusal = (_facts, actor) => (actor.administrator ? undefined : 'only administrators may do this')
 
@@ -104,7 +122,13 @@ const refusals = {
   suspend: [only(['ready'], 'it is not ready')],
   resume: [only(['paused'], 'it is not suspended')],
   release: [facts => (facts.assigned ? undefined : 'it belongs to nobody')],
-  delete: [administrators, only(['making', 'stopped', 'starting', 'ready', 'paused', 'stopping', 'recycling', 'failed', 'unknown'], 'it is already being removed')],
+  delete: [
+    administrators,
+    only(
+      ['making', 'stopped', 'starting', 'ready', 'paused', 'stopping', 'recycling', 'failed', 'unknown'],
+      'it is already being removed',
+    ),
+  ],
 } satisfies Record<DesktopAction, Refusal[]>
 
 export function desktopActionsFor(

@@ -1,14 +1,21 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
-import { type DesktopRow, desktopLock, desktopRows, desktopWish, transitionNote, transitionsOf } from '../db/desktops.ts'
+import {
+  type DesktopRow,
+  desktopLock,
+  desktopRows,
+  desktopWish,
+  transitionNote,
+  transitionsOf,
+} from '../db/desktops.ts'
 import { operationInsert } from '../db/tasks.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopAction, desktopActionsFor } from './desktop-state.ts'
 import { pageOf } from './pages.ts'
-import { type TaskView, taskEstimate, taskOpen } from './tasks.ts'
 import { releaseWish } from './releasing.ts'
+import { type TaskView, taskEstimate, taskOpen } from './tasks.ts'
 
 const iso = (date: Date | null) => date?.toISOString() ?? null
 const actorOf = (principal: Principal, userId: string | null) => ({
@@ -37,7 +44,12 @@ function desktopView(row: DesktopRow, principal: Principal, estimateMs: number |
     since: row.phase_since.toISOString(),
     power: row.observed_power,
     step: moving
-      ? { name: row.observed_step ?? row.phase, startedAt: row.step_since.toISOString(), estimateMs, queuePlace: row.observed_queue_place }
+      ? {
+          name: row.observed_step ?? row.phase,
+          startedAt: row.step_since.toISOString(),
+          estimateMs,
+          queuePlace: row.observed_queue_place,
+        }
       : null,
     session:
       row.session_state && row.session_since
@@ -93,7 +105,11 @@ export async function desktopGet(broker: Broker, principal: Principal, id: strin
   return desktopView(row, principal, await taskEstimate(broker, 'desktop.start'))
 }
 
-export async function desktopHistory(broker: Broker, id: string, query: { limit: number; cursor?: string | undefined }) {
+export async function desktopHistory(
+  broker: Broker,
+  id: string,
+  query: { limit: number; cursor?: string | undefined },
+) {
   const rows = await transitionsOf(broker.db, id, query.limit + 1, query.cursor ? Number(query.cursor) : undefined)
   return pageOf(
     rows,
@@ -146,7 +162,13 @@ export async function desktopAct(
     await note(`${name} asked`)
     const opened = await taskOpen(tx, ask, now)
     if (name === 'reboot' || name === 'reset')
-      await operationInsert(tx, { id: newId(now.getTime()), host_id: row.host_id, desktop_id: id, task_id: taskId, name })
+      await operationInsert(tx, {
+        id: newId(now.getTime()),
+        host_id: row.host_id,
+        desktop_id: id,
+        task_id: taskId,
+        name,
+      })
     else await wishes[name](tx, id)
     return opened
   })

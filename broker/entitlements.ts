@@ -15,7 +15,11 @@ const idsOf = (subjects: string[], type: 'user' | 'group') =>
 export async function entitlementGet(broker: Broker, poolId: string) {
   if (!(await poolExists(broker.db, poolId))) throw new HdcsError('not_found', 'There is no such pool.')
   const subjects = (await entitlementsOf(broker.db, poolId)).map(row => row.subject)
-  return { everyone: subjects.includes('everyone'), userIds: idsOf(subjects, 'user'), groupIds: idsOf(subjects, 'group') }
+  return {
+    everyone: subjects.includes('everyone'),
+    userIds: idsOf(subjects, 'user'),
+    groupIds: idsOf(subjects, 'group'),
+  }
 }
 
 export async function entitlementSet(

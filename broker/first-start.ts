@@ -15,7 +15,8 @@ import { recipeHardware } from './templates.ts'
 export async function firstStart(broker: Broker): Promise<{ clusterId: string }> {
   return broker.db.transaction().execute(async tx => {
     const { clusterId } = await treeEnsure(tx, { siteId: newId(), clusterId: newId() })
-    const nothingYet = (await templateRows(tx, { limit: 1 })).length === 0 && (await poolRows(tx, { limit: 1 })).length === 0
+    const nothingYet =
+      (await templateRows(tx, { limit: 1 })).length === 0 && (await poolRows(tx, { limit: 1 })).length === 0
     const hosts = await hostRows(tx, { limit: 1 })
     if (!nothingYet || hosts.length > 0) return { clusterId }
     const templateId = newId()
@@ -59,7 +60,11 @@ export async function firstStart(broker: Broker): Promise<{ clusterId: string }>
  * The host this control plane brings along (all in one, or simulated): found by its name, else added. It gets a new
  * key at every start, so there is nothing to lose.
  */
-export async function localHost(broker: Broker, clusterId: string, name: string): Promise<{ hostId: string; key: string }> {
+export async function localHost(
+  broker: Broker,
+  clusterId: string,
+  name: string,
+): Promise<{ hostId: string; key: string }> {
   return broker.db.transaction().execute(async tx => {
     const [known] = await hostRows(tx, { name })
     if (!known) return hostAdd(tx, { clusterId, name })

@@ -45,7 +45,9 @@ function hostView(row: HostRow, principal: Principal) {
     facts: row.observed_facts,
     usage: row.observed_usage,
     troubles: row.observed_troubles,
-    actions: [remove === undefined ? { name: 'remove', allowed: true } : { name: 'remove', allowed: false, reason: remove }],
+    actions: [
+      remove === undefined ? { name: 'remove', allowed: true } : { name: 'remove', allowed: false, reason: remove },
+    ],
   }
 }
 
@@ -54,7 +56,12 @@ export async function hostList(
   principal: Principal,
   query: { limit: number; cursor?: string | undefined; name?: string | undefined; clusterId?: string | undefined },
 ) {
-  const rows = await hostRows(broker.db, { name: query.name, clusterId: query.clusterId, after: query.cursor, limit: query.limit + 1 })
+  const rows = await hostRows(broker.db, {
+    name: query.name,
+    clusterId: query.clusterId,
+    after: query.cursor,
+    limit: query.limit + 1,
+  })
   return pageOf(
     rows,
     query.limit,
@@ -87,7 +94,9 @@ export async function joinTokenMake(
   origin: string,
 ) {
   const clusters = await clusterRows(broker.db)
-  const cluster = clusters.find(candidate => (ask.clusterId ? candidate.id === ask.clusterId : candidate.name === 'main'))
+  const cluster = clusters.find(candidate =>
+    ask.clusterId ? candidate.id === ask.clusterId : candidate.name === 'main',
+  )
   if (!cluster) throw new HdcsError('not_found', 'There is no such cluster.')
   const token = randomBytes(24).toString('base64url')
   const expiresAt = new Date(broker.clock.now().getTime() + ask.minutes * 60_000)
@@ -100,16 +109,23 @@ export async function joinTokenMake(
 }
 
 /** A new host joins with its token and gets a key of its own. @throws HdcsError `forbidden`: unknown, used or expired token. */
-export async function hostJoin(broker: Broker, ask: { token: string; hostName: string }): Promise<{ hostId: string; key: string }> {
+export async function hostJoin(
+  broker: Broker,
+  ask: { token: string; hostName: string },
+): Promise<{ hostId: string; key: string }> {
   return broker.db.transaction().execute(async tx => {
     const used = await joinTokenUse(tx, secretHash(ask.token), broker.clock.now())
-    if (!used) throw new HdcsError('forbidden', 'The join token is unknown, used or expired: make a new one on the Hosts page.')
+    if (!used)
+      throw new HdcsError('forbidden', 'The join token is unknown, used or expired: make a new one on the Hosts page.')
     return hostAdd(tx, { clusterId: used.cluster_id, name: ask.hostName })
   })
 }
 
 /** Adds a host with a subnet that no other has. A name that is taken gets a number. */
-export async function hostAdd(tx: Tx, host: { clusterId: string; name: string }): Promise<{ hostId: string; key: string }> {
+export async function hostAdd(
+  tx: Tx,
+  host: { clusterId: string; name: string },
+): Promise<{ hostId: string; key: string }> {
   await addressLock(tx)
   const names = new Set((await hostRows(tx, {})).map(row => row.name))
   let name = host.name

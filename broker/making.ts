@@ -33,7 +33,10 @@ export async function desktopsMake(
   await poolLock(tx, pool.id)
   const version = await versionCurrent(tx, pool)
   if (!version)
-    throw new HdcsError('template_unavailable', 'The template has no version that is ready. Wait until it is built, or ask an administrator.')
+    throw new HdcsError(
+      'template_unavailable',
+      'The template has no version that is ready. Wait until it is built, or ask an administrator.',
+    )
   const room = pool.max_size - (await poolSize(tx, pool.id))
   if (room <= 0) return { ids: [], short: new HdcsError('pool_exhausted', poolFull(pool)) }
 
@@ -62,7 +65,16 @@ export async function desktopsMake(
     for (const address of addresses) {
       const id = newId(ask.now.getTime())
       const name = `${pool.name}-${String(numbers.shift()).padStart(3, '0')}`
-      const row = { id, name, pool_id: pool.id, host_id: hostId, version_id: version.id, hardware, address, wished_power: ask.power }
+      const row = {
+        id,
+        name,
+        pool_id: pool.id,
+        host_id: hostId,
+        version_id: version.id,
+        hardware,
+        address,
+        wished_power: ask.power,
+      }
       if (await desktopInsert(tx, row, ask.now, ask.reason)) ids.push(id)
     }
   }

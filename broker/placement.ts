@@ -45,7 +45,12 @@ type Filter = (host: HostFacts, demand: Demand) => string | undefined
 const MiB = (bytes: number) => `${Math.max(0, Math.floor(bytes / 1024 ** 2))} MiB`
 
 const filters: Filter[] = [
-  host => (host.state === 'online' ? undefined : host.state === 'maintenance' ? 'the host is in maintenance' : `the host is ${host.state}`),
+  host =>
+    host.state === 'online'
+      ? undefined
+      : host.state === 'maintenance'
+        ? 'the host is in maintenance'
+        : `the host is ${host.state}`,
   (host, demand) => (host.images.has(demand.imageId) ? undefined : 'the template version is not ready there'),
   (host, demand) => {
     const { vcpus } = resourcesLeft(host)
@@ -53,9 +58,14 @@ const filters: Filter[] = [
   },
   (host, demand) => {
     const { memoryBytes } = resourcesLeft(host)
-    return memoryBytes >= demand.memoryBytes ? undefined : `${MiB(memoryBytes)} memory left, ${MiB(demand.memoryBytes)} wanted`
+    return memoryBytes >= demand.memoryBytes
+      ? undefined
+      : `${MiB(memoryBytes)} memory left, ${MiB(demand.memoryBytes)} wanted`
   },
-  host => (host.storageFreeBytes === null || host.storageFreeBytes >= storageReserveBytes ? undefined : 'its storage is nearly full'),
+  host =>
+    host.storageFreeBytes === null || host.storageFreeBytes >= storageReserveBytes
+      ? undefined
+      : 'its storage is nearly full',
 ]
 
 export function placeDesktop(hosts: readonly HostFacts[], demand: Demand): Decision {
@@ -66,10 +76,16 @@ export function placeDesktop(hosts: readonly HostFacts[], demand: Demand): Decis
     return reason === undefined
   })
   // Spread by memory left. The id decides between equals, so that the same facts always give the same answer.
-  const [best] = feasible.toSorted((a, b) => resourcesLeft(b).memoryBytes - resourcesLeft(a).memoryBytes || a.id.localeCompare(b.id))
+  const [best] = feasible.toSorted(
+    (a, b) => resourcesLeft(b).memoryBytes - resourcesLeft(a).memoryBytes || a.id.localeCompare(b.id),
+  )
   return {
     hostId: best?.id,
-    why: best ? `most memory left of ${feasible.length} that fit` : hosts.length === 0 ? 'no host has joined' : 'no host fits',
+    why: best
+      ? `most memory left of ${feasible.length} that fit`
+      : hosts.length === 0
+        ? 'no host has joined'
+        : 'no host fits',
     rejected,
   }
 }
@@ -82,4 +98,9 @@ export const withDesktop = (host: HostFacts, demand: Demand): HostFacts => ({
 
 /** Why nothing fits, in one sentence for a person who administers. */
 export const decisionText = ({ why, rejected }: Decision) =>
-  rejected.length === 0 ? why : `${why}: ${rejected.slice(0, 3).map(({ hostName, reason }) => `${hostName}: ${reason}`).join('; ')}`
+  rejected.length === 0
+    ? why
+    : `${why}: ${rejected
+        .slice(0, 3)
+        .map(({ hostName, reason }) => `${hostName}: ${reason}`)
+        .join('; ')}`

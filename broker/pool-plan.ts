@@ -37,7 +37,9 @@ export type PoolStep =
   | { do: 'start' | 'stop' | 'remove' | 'upgrade'; desktopId: string; because: string }
 
 export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): PoolStep[] {
-  const alive = desktops.filter(desktop => desktop.present).toSorted((a, b) => a.madeAt.getTime() - b.madeAt.getTime() || a.id.localeCompare(b.id))
+  const alive = desktops
+    .filter(desktop => desktop.present)
+    .toSorted((a, b) => a.madeAt.getTime() - b.madeAt.getTime() || a.id.localeCompare(b.id))
   const free = alive.filter(desktop => !desktop.assigned)
   const steps: PoolStep[] = []
 
@@ -48,9 +50,13 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
   const usable = free.filter(desktop => desktop.phase !== 'failed' && desktop.phase !== 'unknown')
   // Only resting ones: a person may claim a running one at this very moment, and it is remade when given back.
   const outdated = usable.filter(
-    desktop => pool.versionId !== null && desktop.versionId !== pool.versionId && (desktop.phase === 'stopped' || desktop.phase === 'ready'),
+    desktop =>
+      pool.versionId !== null &&
+      desktop.versionId !== pool.versionId &&
+      (desktop.phase === 'stopped' || desktop.phase === 'ready'),
   )
-  for (const { id } of outdated) steps.push({ do: 'upgrade', desktopId: id, because: 'a newer template version is sealed' })
+  for (const { id } of outdated)
+    steps.push({ do: 'upgrade', desktopId: id, because: 'a newer template version is sealed' })
   const left = usable.filter(desktop => !outdated.includes(desktop))
 
   const warm = left.filter(desktop => desktop.wishedPower !== 'stopped')
@@ -61,7 +67,12 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
 
   const missingWarm = Math.max(0, wantedWarm - warm.length)
   const promoted = pool.restrained ? [] : cold.slice(0, missingWarm)
-  for (const { id } of promoted) steps.push({ do: 'start', desktopId: id, because: `${missingWarm} warm ${missingWarm === 1 ? 'is' : 'are'} missing` })
+  for (const { id } of promoted)
+    steps.push({
+      do: 'start',
+      desktopId: id,
+      because: `${missingWarm} warm ${missingWarm === 1 ? 'is' : 'are'} missing`,
+    })
 
   const surplusWarm = warm.slice(wantedWarm)
   const wantedCold = pool.enabled ? pool.cold : 0
@@ -79,7 +90,10 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
   })
   const surplusCold = Math.max(0, coldAfter - Math.max(wantedCold, 0))
   // The newest rest the shortest: the oldest are promoted first, so these would wait longest.
-  for (const { id } of resting.filter(desktop => !promoted.includes(desktop)).toReversed().slice(0, Math.min(surplusCold, spare))) {
+  for (const { id } of resting
+    .filter(desktop => !promoted.includes(desktop))
+    .toReversed()
+    .slice(0, Math.min(surplusCold, spare))) {
     spare--
     steps.push({ do: 'remove', desktopId: id, because: 'more exist than wished' })
   }

@@ -78,9 +78,13 @@ export async function poolList(
   const subjects = await subjectsOf(broker, principal)
   const usable = await poolRows(broker.db, { subjects, name: query.name, after: query.cursor, limit: query.limit + 1 })
   const all = principal.permissions.has('pool.read') && !query.usable
-  const rows = all ? await poolRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 }) : usable.filter(row => row.wished_present)
+  const rows = all
+    ? await poolRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
+    : usable.filter(row => row.wished_present)
   const own = await poolsOwnedBy(broker.db, principal.userId)
-  const startMs = new Map(await Promise.all(rows.map(async row => [row.id, await poolStartMs(broker.db, row.id)] as const)))
+  const startMs = new Map(
+    await Promise.all(rows.map(async row => [row.id, await poolStartMs(broker.db, row.id)] as const)),
+  )
   return pageOf(
     rows,
     query.limit,
@@ -99,7 +103,11 @@ export async function poolList(
 export async function poolGet(broker: Broker, principal: Principal, id: string) {
   const subjects = await subjectsOf(broker, principal)
   const [usable] = await poolRows(broker.db, { ids: [id], subjects })
-  const [row] = usable ? [usable] : principal.permissions.has('pool.read') ? await poolRows(broker.db, { ids: [id] }) : []
+  const [row] = usable
+    ? [usable]
+    : principal.permissions.has('pool.read')
+      ? await poolRows(broker.db, { ids: [id] })
+      : []
   if (!row) throw new HdcsError('not_found', 'There is no such pool.')
   const own = await poolsOwnedBy(broker.db, principal.userId)
   const mine = usable ? { usable: true, own: own.has(id) } : none
@@ -121,7 +129,17 @@ interface PoolWish {
 }
 type Partly<T> = { [K in keyof T]?: T[K] | undefined }
 
-const defaults = { description: '', templateVersion: null, minSize: 0, maxSize: 10, warm: 1, cold: 0, maxPerUser: 1, enabled: true, hardware: {} }
+const defaults = {
+  description: '',
+  templateVersion: null,
+  minSize: 0,
+  maxSize: 10,
+  warm: 1,
+  cold: 0,
+  maxPerUser: 1,
+  enabled: true,
+  hardware: {},
+}
 
 /** @throws HdcsError `invalid` with what does not fit together, `conflict` for a name that is taken. */
 export async function poolCreate(
@@ -191,16 +209,28 @@ export async function poolDelete(broker: Broker, principal: Principal, id: strin
   const now = broker.clock.now()
   return broker.db.transaction().execute(async tx => {
     await poolSet(tx, id, { wished_present: false, enabled: false })
-    return taskOpen(tx, { kind: 'pool.delete', subject: { type: 'pool', id, name: pool.name }, requestedBy: principal }, now)
+    return taskOpen(
+      tx,
+      { kind: 'pool.delete', subject: { type: 'pool', id, name: pool.name }, requestedBy: principal },
+      now,
+    )
   })
 }
 
-async function checkWish(tx: Tx, templateId: string, wish: Pick<PoolWish, 'minSize' | 'maxSize' | 'warm' | 'cold' | 'templateVersion'>) {
+async function checkWish(
+  tx: Tx,
+  templateId: string,
+  wish: Pick<PoolWish, 'minSize' | 'maxSize' | 'warm' | 'cold' | 'templateVersion'>,
+) {
   const [template] = await templateRows(tx, { ids: [templateId] })
   if (!template) throw new HdcsError('invalid', 'There is no such template.')
-  if (wish.minSize > wish.maxSize) throw new HdcsError('invalid', `The smallest size (${wish.minSize}) is above the largest (${wish.maxSize}).`)
+  if (wish.minSize > wish.maxSize)
+    throw new HdcsError('invalid', `The smallest size (${wish.minSize}) is above the largest (${wish.maxSize}).`)
   if (wish.warm + wish.cold > wish.maxSize)
-    throw new HdcsError('invalid', `Warm and cold desktops (${wish.warm} + ${wish.cold}) are more than the largest size (${wish.maxSize}).`)
+    throw new HdcsError(
+      'invalid',
+      `Warm and cold desktops (${wish.warm} + ${wish.cold}) are more than the largest size (${wish.maxSize}).`,
+    )
 }
 
 const nameTaken = (name: string) => (error: unknown) => {
@@ -211,4 +241,6 @@ const nameTaken = (name: string) => (error: unknown) => {
 
 /** What was given; fields that are absent or undefined keep what stands. */
 const defined = <T extends object>(body: T) =>
-  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> }
+  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>
+  }

@@ -12,14 +12,25 @@ const persistentGraceMs = 60_000
  */
 export async function releaseWish(
   tx: Tx,
-  desktop: { id: string; pool_id: string; host_id: string; user_id: string | null; phase: string; wished_incarnation: number },
+  desktop: {
+    id: string
+    pool_id: string
+    host_id: string
+    user_id: string | null
+    phase: string
+    wished_incarnation: number
+  },
   kind: 'floating' | 'persistent',
   why: { because: string; now: Date },
 ): Promise<Record<string, unknown>> {
   await transitionNote(tx, [{ ...desktop, was: desktop.phase, became: 'released', reason: why.because }], why.now)
   await sessionsEnd(tx, desktop.id, why.now)
   if (kind === 'persistent') {
-    await desktopWish(tx, desktop.id, { wished_power: 'stopped', wished_stop_grace_ms: persistentGraceMs, wished_graphics: null })
+    await desktopWish(tx, desktop.id, {
+      wished_power: 'stopped',
+      wished_stop_grace_ms: persistentGraceMs,
+      wished_graphics: null,
+    })
     return {}
   }
   const incarnation = desktop.wished_incarnation + 1

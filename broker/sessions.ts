@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Principal } from '../auth/principal.ts'
 import { sealTicket, type Ticket, ticketSeconds } from '../auth/tickets.ts'
-import { desktopAdmit, desktopLock, sessionInsert } from '../db/desktops.ts'
+import { desktopAdmit, desktopGraphics, desktopLock, sessionInsert } from '../db/desktops.ts'
+import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -34,16 +35,18 @@ async function admit(broker: Broker, principal: Principal, desktopId: string): P
   const password = randomBytes(24).toString('base64url')
   const validUntil = new Date(now.getTime() + passwordSeconds * 1000)
   const sessionId = newId(now.getTime())
-  const { name, graphics } = await broker.db.transaction().execute(async tx => {
+  const { name, address } = await broker.db.transaction().execute(async tx => {
     const row = await desktopLock(tx, desktopId)
-    if (!row || row.user_id !== principal.userId) throw new HdcsError('not_found', 'There is no such desktop among yours.')
+    if (!row || row.user_id !== principal.userId)
+      throw new HdcsError('not_found', 'There is no such desktop among yours.')
     if (row.phase === 'paused') throw new HdcsError('conflict', `${row.name} is suspended: resume it first.`)
-    if (!row.observed_graphics || row.observed_power !== 'running')
+    if (row.observed_power !== 'running')
       throw new HdcsError('conflict', `${row.name} has no screen yet (${row.phase_reason}): wait until it is ready.`)
     await desktopAdmit(tx, desktopId, { password, validUntil: validUntil.toISOString() })
     await sessionInsert(tx, { id: sessionId, desktop_id: desktopId, user_id: principal.userId, created_at: now })
-    return { name: row.name, graphics: row.observed_graphics }
+    return { name: row.name, address: row.observed_graphics }
   })
+  const graphics = address ?? (await screenOpened(broker, desktopId, name))
   const ticket: Ticket = {
     id: newId(now.getTime()),
     sessionId,
@@ -56,6 +59,21 @@ async function admit(broker: Broker, principal: Principal, desktopId: string): P
   }
   const sealed = await sealTicket(ticket, broker.ticketKey, now)
   return { ticket, sealed, name, expiresAt: new Date(now.getTime() + ticketSeconds * 1000) }
+}
+
+/** Longer: a person waits for a host that does not answer; shorter: a busy one is called dead. */
+const screenOpensMs = 5_000
+
+/** Some hosts open a screen only when the first person is admitted: its address follows a moment later. */
+async function screenOpened(broker: Broker, desktopId: string, name: string) {
+  const deadline = Date.now() + screenOpensMs
+  for (;;) {
+    const graphics = await desktopGraphics(broker.db, desktopId)
+    if (graphics) return graphics
+    if (Date.now() > deadline)
+      throw new HdcsError('timeout', `The screen of ${name} did not open in time: its host is slow or away. Try again.`)
+    await pause(20)
+  }
 }
 
 /** @throws HdcsError `not_found` (not yours), `conflict` (not ready; the text says what it waits for). */

@@ -37,9 +37,19 @@ const steps = (current: number, text?: string): TaskStep[] =>
     ...(index === current && text !== undefined && { text }),
   }))
 
-const done = (finished: TaskStep[] = []): TaskOutcome => ({ state: 'succeeded', progress: 100, steps: finished, error: null })
+const done = (finished: TaskStep[] = []): TaskOutcome => ({
+  state: 'succeeded',
+  progress: 100,
+  steps: finished,
+  error: null,
+})
 const failed = (error: TroubleValue): TaskOutcome => ({ state: 'failed', progress: 100, steps: [], error })
-const going = (progress: number, at: TaskStep[] = []): TaskOutcome => ({ state: 'running', progress, steps: at, error: null })
+const going = (progress: number, at: TaskStep[] = []): TaskOutcome => ({
+  state: 'running',
+  progress,
+  steps: at,
+  error: null,
+})
 const vanished = failed({ code: 'not_found', text: 'It was removed meanwhile.' })
 
 /** Waits for a desktop to become ready: claims and starts. */
@@ -53,15 +63,28 @@ function starting(desktop: DesktopForTask): TaskOutcome {
 
 type Rule = (desktop: DesktopForTask | undefined, goal: Record<string, unknown>) => TaskOutcome
 
-const until = (phases: readonly Phase[]): Rule => desktop =>
-  !desktop ? vanished : phases.includes(desktop.phase) ? done() : desktop.phase === 'failed' ? failed(desktop.trouble ?? { code: 'internal', text: 'It failed.' }) : going(50)
+const until =
+  (phases: readonly Phase[]): Rule =>
+  desktop =>
+    !desktop
+      ? vanished
+      : phases.includes(desktop.phase)
+        ? done()
+        : desktop.phase === 'failed'
+          ? failed(desktop.trouble ?? { code: 'internal', text: 'It failed.' })
+          : going(50)
 
 /** What each kind of task about a desktop waits for. */
 export const desktopTaskRules = {
   'desktop.claim': (desktop, goal) => {
     if (!desktop) return vanished
     if (desktop.userId !== goal.userId)
-      return failed(desktop.trouble ?? { code: 'start_failed', text: 'The desktop could not be started; it was taken back. Try again.' })
+      return failed(
+        desktop.trouble ?? {
+          code: 'start_failed',
+          text: 'The desktop could not be started; it was taken back. Try again.',
+        },
+      )
     return starting(desktop)
   },
   'desktop.start': desktop => (desktop ? starting(desktop) : vanished),
@@ -73,14 +96,26 @@ export const desktopTaskRules = {
     if (!desktop) return done()
     if (goal.incarnation === undefined) return until(['stopped'])(desktop, goal)
     const remade = desktop.incarnation.observed !== null && desktop.incarnation.observed >= Number(goal.incarnation)
-    return remade ? done() : desktop.phase === 'failed' ? failed(desktop.trouble ?? { code: 'internal', text: 'It could not be remade.' }) : going(50)
+    return remade
+      ? done()
+      : desktop.phase === 'failed'
+        ? failed(desktop.trouble ?? { code: 'internal', text: 'It could not be remade.' })
+        : going(50)
   },
   'desktop.delete': desktop => (desktop ? going(50) : done()),
 } satisfies Record<string, Rule>
 
 /** A version that is being built, fetched, converted and sealed. */
 export function versionTask(
-  version: { state: 'uploading' | 'making' | 'sealed' | 'failed'; progress: number; text: string; trouble: TroubleValue | null; attempt: number } | undefined,
+  version:
+    | {
+        state: 'uploading' | 'making' | 'sealed' | 'failed'
+        progress: number
+        text: string
+        trouble: TroubleValue | null
+        attempt: number
+      }
+    | undefined,
   goal: Record<string, unknown>,
 ): TaskOutcome {
   if (!version) return vanished

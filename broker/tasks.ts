@@ -93,13 +93,22 @@ export async function taskOpen(tx: Tx, ask: TaskAsk, now: Date): Promise<TaskVie
   }
   await taskInsert(tx, row)
   if (!ask.done) await nudge(tx, 'tasks')
-  return taskView({ ...row, steps: [], error: null, start_at: null, requested_by_name: ask.requestedBy?.name ?? null }, null)
+  return taskView(
+    { ...row, steps: [], error: null, start_at: null, requested_by_name: ask.requestedBy?.name ?? null },
+    null,
+  )
 }
 
 export async function taskList(
   broker: Broker,
   principal: Principal,
-  query: { limit: number; cursor?: string | undefined; state?: TaskState | undefined; subjectId?: string | undefined; mine?: boolean | undefined },
+  query: {
+    limit: number
+    cursor?: string | undefined
+    state?: TaskState | undefined
+    subjectId?: string | undefined
+    mine?: boolean | undefined
+  },
 ) {
   const all = principal.permissions.has('task.read') && !query.mine
   const rows = await taskRows(broker.db, {
@@ -128,7 +137,13 @@ async function taskRead(broker: Broker, principal: Principal, id: string): Promi
 const lookMs = 100
 
 /** One task; with `waitMs` the answer comes when it ended, or when the time is over. */
-export async function taskGet(broker: Broker, principal: Principal, id: string, waitMs: number, signal: AbortSignal): Promise<TaskView> {
+export async function taskGet(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<TaskView> {
   const deadline = Date.now() + waitMs
   for (;;) {
     const task = await taskRead(broker, principal, id)
@@ -150,7 +165,13 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
   if (!task.cancellable) throw new HdcsError('conflict', 'This kind of task cannot be cancelled.')
   const now = broker.clock.now()
   await broker.db.transaction().execute(tx => takeBack(tx, task, principal, now))
-  await taskSet(broker.db, id, { state: 'cancelled', progress: task.progress, steps: task.steps, error: { code: 'cancelled', text: `Cancelled by ${principal.name}.` }, finished_at: now })
+  await taskSet(broker.db, id, {
+    state: 'cancelled',
+    progress: task.progress,
+    steps: task.steps,
+    error: { code: 'cancelled', text: `Cancelled by ${principal.name}.` },
+    finished_at: now,
+  })
   await nudge(broker.db, 'tasks')
   return taskRead(broker, principal, id)
 }

@@ -33,7 +33,12 @@ type PartialHardware = { [K in keyof HardwareValue]?: HardwareValue[K] | undefin
 
 function versionView(row: VersionRow, administrator: boolean) {
   const forbidden = administrator ? undefined : 'only administrators may do this'
-  const uses = row.desktops > 0 ? `${row.desktops} desktops stand on it` : row.pinned > 0 ? `${row.pinned} pools name it` : undefined
+  const uses =
+    row.desktops > 0
+      ? `${row.desktops} desktops stand on it`
+      : row.pinned > 0
+        ? `${row.pinned} pools name it`
+        : undefined
   const refusals = {
     upload: forbidden ?? (row.state === 'uploading' ? undefined : 'its file has arrived'),
     retry: forbidden ?? (row.state === 'failed' ? undefined : 'it has not failed'),
@@ -58,12 +63,19 @@ function versionView(row: VersionRow, administrator: boolean) {
 }
 
 const actionsFrom = (refusals: Record<string, string | undefined>) =>
-  Object.entries(refusals).map(([name, reason]) => (reason === undefined ? { name, allowed: true } : { name, allowed: false, reason }))
+  Object.entries(refusals).map(([name, reason]) =>
+    reason === undefined ? { name, allowed: true } : { name, allowed: false, reason },
+  )
 
-function templateView(row: Awaited<ReturnType<typeof templateRows>>[number], versions: VersionRow[], principal: Principal) {
+function templateView(
+  row: Awaited<ReturnType<typeof templateRows>>[number],
+  versions: VersionRow[],
+  principal: Principal,
+) {
   const administrator = principal.permissions.has('template.write')
   const forbidden = administrator ? undefined : 'only administrators may do this'
-  const uses = row.pools > 0 ? `${row.pools} pools use it` : row.desktops > 0 ? `${row.desktops} desktops stand on it` : undefined
+  const uses =
+    row.pools > 0 ? `${row.pools} pools use it` : row.desktops > 0 ? `${row.desktops} desktops stand on it` : undefined
   return {
     id: row.id,
     name: row.name,
@@ -78,7 +90,11 @@ function templateView(row: Awaited<ReturnType<typeof templateRows>>[number], ver
   }
 }
 
-export async function templateList(broker: Broker, principal: Principal, query: { limit: number; cursor?: string | undefined; name?: string | undefined }) {
+export async function templateList(
+  broker: Broker,
+  principal: Principal,
+  query: { limit: number; cursor?: string | undefined; name?: string | undefined },
+) {
   const rows = await templateRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
   const versions = await versionRows(
     broker.db,
@@ -107,11 +123,21 @@ export async function templateGet(broker: Broker, principal: Principal, id: stri
 export async function templateCreate(
   broker: Broker,
   principal: Principal,
-  body: { name: string; description: string; hardware: PartialHardware; readyWhen: 'agent' | 'running'; source: VersionSource; notes: string },
+  body: {
+    name: string
+    description: string
+    hardware: PartialHardware
+    readyWhen: 'agent' | 'running'
+    source: VersionSource
+    notes: string
+  },
 ) {
   const id = newId(broker.clock.now().getTime())
   const base = recipeHardware[body.source.kind === 'recipe' ? body.source.recipe : 'upload']
-  const hardware = { ...base, ...Object.fromEntries(Object.entries(body.hardware).filter(([, value]) => value !== undefined)) }
+  const hardware = {
+    ...base,
+    ...Object.fromEntries(Object.entries(body.hardware).filter(([, value]) => value !== undefined)),
+  }
   const { name, description } = body
   const task = await broker.db.transaction().execute(async tx => {
     await templateInsert(tx, { id, name, description, hardware, ready_when: body.readyWhen }).catch(nameTaken(name))
@@ -120,13 +146,24 @@ export async function templateCreate(
   return { template: await templateGet(broker, principal, id), task }
 }
 
-export async function versionAdd(broker: Broker, principal: Principal, templateId: string, body: { source: VersionSource; notes: string }) {
+export async function versionAdd(
+  broker: Broker,
+  principal: Principal,
+  templateId: string,
+  body: { source: VersionSource; notes: string },
+) {
   const template = await templateGet(broker, principal, templateId)
   const task = await broker.db.transaction().execute(tx => addIn(tx, broker, principal, template, body))
   return { template: await templateGet(broker, principal, templateId), task }
 }
 
-async function addIn(tx: Tx, broker: Broker, principal: Principal | null, template: { id: string; name: string }, body: { source: VersionSource; notes: string }) {
+async function addIn(
+  tx: Tx,
+  broker: Broker,
+  principal: Principal | null,
+  template: { id: string; name: string },
+  body: { source: VersionSource; notes: string },
+) {
   const { source, notes } = body
   if (source.kind === 'upload' && source.sizeBytes > broker.maxUploadBytes)
     throw new HdcsError('too_large', `Images above ${Math.floor(broker.maxUploadBytes / GiB)} GiB are refused here.`)
@@ -135,10 +172,19 @@ async function addIn(tx: Tx, broker: Broker, principal: Principal | null, templa
   const text = source.kind === 'upload' ? 'waits for its file' : 'waits for a host'
   const number = await versionInsert(tx, { id, template_id: template.id, source, notes, state, text })
   const subject = { type: 'version', id, name: `${template.name} version ${number}` }
-  return taskOpen(tx, { kind: 'template.make', subject, requestedBy: principal, goal: { attempt: 1 } }, broker.clock.now())
+  return taskOpen(
+    tx,
+    { kind: 'template.make', subject, requestedBy: principal, goal: { attempt: 1 } },
+    broker.clock.now(),
+  )
 }
 
-export async function templateUpdate(broker: Broker, principal: Principal, id: string, body: { description?: string | undefined; hardware?: PartialHardware | undefined }) {
+export async function templateUpdate(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  body: { description?: string | undefined; hardware?: PartialHardware | undefined },
+) {
   const template = await templateGet(broker, principal, id)
   await templateSet(broker.db, id, {
     ...(body.description !== undefined && { description: body.description }),
@@ -150,7 +196,9 @@ export async function templateUpdate(broker: Broker, principal: Principal, id: s
 /** @throws HdcsError `conflict` while a pool or a desktop uses it. */
 export async function templateDelete(broker: Broker, principal: Principal, id: string): Promise<void> {
   const template = await templateGet(broker, principal, id)
-  await templateDeleteRow(broker.db, id).catch(inUse(`${template.name} is used by pools or desktops: remove those first.`))
+  await templateDeleteRow(broker.db, id).catch(
+    inUse(`${template.name} is used by pools or desktops: remove those first.`),
+  )
 }
 
 /** A failed version is made anew. @throws HdcsError `conflict` when it has not failed. */
@@ -159,9 +207,19 @@ export async function versionRetry(broker: Broker, principal: Principal, templat
     const version = await versionFound(tx, templateId, number)
     if (version.state !== 'failed') throw new HdcsError('conflict', 'Only a version that failed is made anew.')
     const attempt = version.wished_attempt + 1
-    await versionSet(tx, version.id, { wished_attempt: attempt, state: 'making', progress: 0, text: 'tried again', trouble: null })
+    await versionSet(tx, version.id, {
+      wished_attempt: attempt,
+      state: 'making',
+      progress: 0,
+      text: 'tried again',
+      trouble: null,
+    })
     const subject = { type: 'version', id: version.id, name: `${version.template_name} version ${number}` }
-    return taskOpen(tx, { kind: 'template.make', subject, requestedBy: principal, goal: { attempt } }, broker.clock.now())
+    return taskOpen(
+      tx,
+      { kind: 'template.make', subject, requestedBy: principal, goal: { attempt } },
+      broker.clock.now(),
+    )
   })
   return { template: await templateGet(broker, principal, templateId), task }
 }
@@ -180,15 +238,26 @@ export async function versionDelete(broker: Broker, principal: Principal, templa
 }
 
 /** The uploaded file is complete and its checksum right: hosts may fetch it. */
-export async function versionUploaded(broker: Broker, _principal: Principal, templateId: string, number: number): Promise<void> {
+export async function versionUploaded(
+  broker: Broker,
+  _principal: Principal,
+  templateId: string,
+  number: number,
+): Promise<void> {
   const version = await versionFound(broker.db, templateId, number)
-  await versionSet(broker.db, version.id, { uploaded: true, state: 'making', progress: 0, text: 'uploaded, waits for a host' })
+  await versionSet(broker.db, version.id, {
+    uploaded: true,
+    state: 'making',
+    progress: 0,
+    text: 'uploaded, waits for a host',
+  })
 }
 
 /** What an upload must be before its first byte is taken. @throws HdcsError `not_found`, `conflict`. */
 export async function versionToUpload(broker: Broker, templateId: string, number: number) {
   const version = await versionFound(broker.db, templateId, number)
-  if (version.source.kind !== 'upload') throw new HdcsError('conflict', 'This version is built by recipe: nothing is uploaded.')
+  if (version.source.kind !== 'upload')
+    throw new HdcsError('conflict', 'This version is built by recipe: nothing is uploaded.')
   if (version.uploaded) throw new HdcsError('conflict', 'The file of this version has already arrived.')
   return { id: version.id, sizeBytes: version.source.sizeBytes, sha256: version.source.sha256 }
 }
@@ -203,7 +272,11 @@ async function versionFound(db: Parameters<typeof versionFind>[0], templateId: s
 
 const nameTaken = (name: string) => (error: unknown) => {
   if ((error as { code?: unknown }).code === '23505')
-    throw new HdcsError('conflict', `A template named ${name} already exists: add a version to it, or choose another name.`, { cause: error })
+    throw new HdcsError(
+      'conflict',
+      `A template named ${name} already exists: add a version to it, or choose another name.`,
+      { cause: error },
+    )
   throw error
 }
 

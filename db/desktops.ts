@@ -115,20 +115,38 @@ export async function desktopInsert(db: Kysely<Database>, desktop: DesktopNew, n
     .onConflict(conflict => conflict.doNothing())
     .returning('id')
     .executeTakeFirst()
-  if (row)
-    await transitionNote(db, [{ ...desktop, user_id: null, was: null, became: 'making', reason }], now)
+  if (row) await transitionNote(db, [{ ...desktop, user_id: null, was: null, became: 'making', reason }], now)
   return row?.id
 }
 
 export async function transitionNote(
   db: Kysely<Database>,
-  rows: { id: string; pool_id: string; host_id: string | null; user_id: string | null; was: string | null; became: string; reason: string }[],
+  rows: {
+    id: string
+    pool_id: string
+    host_id: string | null
+    user_id: string | null
+    was: string | null
+    became: string
+    reason: string
+  }[],
   now: Date,
 ) {
   if (rows.length === 0) return
   await db
     .insertInto('transition')
-    .values(rows.map(({ id, pool_id, host_id, user_id, was, became, reason }) => ({ desktop_id: id, pool_id, host_id, user_id, was, became, reason, at: now })))
+    .values(
+      rows.map(({ id, pool_id, host_id, user_id, was, became, reason }) => ({
+        desktop_id: id,
+        pool_id,
+        host_id,
+        user_id,
+        was,
+        became,
+        reason,
+        at: now,
+      })),
+    )
     .execute()
 }
 
@@ -169,7 +187,11 @@ export async function desktopDetach(tx: Tx, id: string, incarnation: number) {
 }
 
 /** Gives a desktop that was just made, in this transaction, to the person it was made for. */
-export async function desktopAssign(tx: Tx, id: string, to: { userId: string; slot: number; taskId: string; now: Date }) {
+export async function desktopAssign(
+  tx: Tx,
+  id: string,
+  to: { userId: string; slot: number; taskId: string; now: Date },
+) {
   await tx
     .updateTable('desktop')
     .set({ user_id: to.userId, user_slot: to.slot, assigned_at: to.now, claim_task_id: to.taskId })
@@ -230,14 +252,16 @@ export function desktopRows(db: Db | Tx, filter: DesktopFilter) {
 }
 
 /** `%` and `_` typed by a person are themselves. */
-const searched = (text: string) => (eb: ExpressionBuilder<Database & { user_account: Database['user_account'] }, 'desktop' | 'user_account'>) => {
-  const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
-  return eb.or([
-    eb('desktop.name', 'ilike', pattern),
-    eb('user_account.name', 'ilike', pattern),
-    eb(sql<string>`host(desktop.address)`, 'like', pattern),
-  ])
-}
+const searched =
+  (text: string) =>
+  (eb: ExpressionBuilder<Database & { user_account: Database['user_account'] }, 'desktop' | 'user_account'>) => {
+    const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
+    return eb.or([
+      eb('desktop.name', 'ilike', pattern),
+      eb('user_account.name', 'ilike', pattern),
+      eb(sql<string>`host(desktop.address)`, 'like', pattern),
+    ])
+  }
 
 /** Rows that changed since their phase was last worked out, locked for this transaction. */
 export function desktopsDirty(tx: Tx, limit: number) {
@@ -338,7 +362,15 @@ export async function desktopsObserve(db: Db, hostId: string, reports: DesktopOb
 export async function desktopsObserveAbsent(db: Db, hostId: string, present: string[]) {
   await db
     .updateTable('desktop')
-    .set({ observed_incarnation: null, observed_power: null, observed_ready: false, observed_step: null, observed_clients: 0, observed_graphics: null, observed_gone: true })
+    .set({
+      observed_incarnation: null,
+      observed_power: null,
+      observed_ready: false,
+      observed_step: null,
+      observed_clients: 0,
+      observed_graphics: null,
+      observed_gone: true,
+    })
     .where('host_id', '=', hostId)
     .where('id', 'not in', present.length > 0 ? present : ['00000000-0000-0000-0000-000000000000'])
     .where(eb => eb.or([eb('observed_gone', '=', false), eb('observed_incarnation', 'is not', null)]))
@@ -347,11 +379,7 @@ export async function desktopsObserveAbsent(db: Db, hostId: string, present: str
 
 /** Ids and generations of everything a host is wished to hold: compared with what its agent was last told. */
 export function desktopGenerations(db: Db, hostId: string) {
-  return db
-    .selectFrom('desktop')
-    .select(['id', 'generation', 'wished_present'])
-    .where('host_id', '=', hostId)
-    .execute()
+  return db.selectFrom('desktop').select(['id', 'generation', 'wished_present']).where('host_id', '=', hostId).execute()
 }
 
 /** What a host's agent needs to know of its machines. */
@@ -376,7 +404,10 @@ export async function desktopAdmit(tx: Tx, id: string, wish: Omit<GraphicsWish, 
     where id = ${id}`.execute(tx)
 }
 
-export async function sessionInsert(tx: Tx, session: { id: string; desktop_id: string; user_id: string; created_at: Date }) {
+export async function sessionInsert(
+  tx: Tx,
+  session: { id: string; desktop_id: string; user_id: string; created_at: Date },
+) {
   await tx
     .updateTable('session')
     .set({ ended_at: session.created_at })
@@ -409,7 +440,6 @@ export function transitionsOf(db: Db, desktopId: string, limit: number, before?:
   return query.orderBy('transition.id', 'desc').limit(limit).execute()
 }
 
-
 /** A desktop nobody has moves to another template version: a new disk, and the pool's hardware of today. */
 export async function desktopUpgrade(tx: Tx, id: string, to: { versionId: string; hardware: HardwareValue }) {
   await tx
@@ -422,4 +452,10 @@ export async function desktopUpgrade(tx: Tx, id: string, to: { versionId: string
     .where('id', '=', id)
     .where('user_id', 'is', null)
     .execute()
+}
+
+/** Where its screen is, as last reported. */
+export async function desktopGraphics(db: Kysely<Database>, id: string) {
+  const row = await db.selectFrom('desktop').select('observed_graphics').where('id', '=', id).executeTakeFirst()
+  return row?.observed_graphics ?? null
 }

@@ -16,9 +16,16 @@ export function eventRows(db: Kysely<Database>, after: number, audience: EventAu
     query = query.where(eb =>
       eb.or([
         eb('user_id', '=', userId),
-        eb.and([eb('noun', '=', 'pool'), eb('pool_id', 'in', poolIds.length ? poolIds : ['00000000-0000-0000-0000-000000000000'])]),
+        eb.and([
+          eb('noun', '=', 'pool'),
+          eb('pool_id', 'in', poolIds.length ? poolIds : ['00000000-0000-0000-0000-000000000000']),
+        ]),
         // Somebody else's desktop changes what a pool has to offer.
-        eb.and([eb('noun', '=', 'desktop'), eb('user_id', 'is', null), eb('pool_id', 'in', poolIds.length ? poolIds : ['00000000-0000-0000-0000-000000000000'])]),
+        eb.and([
+          eb('noun', '=', 'desktop'),
+          eb('user_id', 'is', null),
+          eb('pool_id', 'in', poolIds.length ? poolIds : ['00000000-0000-0000-0000-000000000000']),
+        ]),
       ]),
     )
   }

@@ -7,7 +7,13 @@ export type HostRow = Awaited<ReturnType<typeof hostRows>>[number]
 /** Hosts with what they carry, by name. */
 export function hostRows(
   db: Kysely<Database>,
-  filter: { ids?: string[]; name?: string | undefined; clusterId?: string | undefined; after?: string | undefined; limit?: number },
+  filter: {
+    ids?: string[]
+    name?: string | undefined
+    clusterId?: string | undefined
+    after?: string | undefined
+    limit?: number
+  },
 ) {
   let query = db
     .selectFrom('host')
@@ -20,7 +26,9 @@ export function hostRows(
       sql<string>`host.subnet::text`.as('subnet_text'),
       sql<number>`count(d.id)`.as('desktops'),
       sql<number>`count(d.id) filter (where d.wished_power <> 'stopped')`.as('running'),
-      sql<number>`coalesce(sum((d.hardware ->> 'vcpus')::int) filter (where d.wished_power <> 'stopped'), 0)`.as('vcpus'),
+      sql<number>`coalesce(sum((d.hardware ->> 'vcpus')::int) filter (where d.wished_power <> 'stopped'), 0)`.as(
+        'vcpus',
+      ),
       sql<number>`coalesce(sum((d.hardware ->> 'memoryBytes')::bigint) filter (where d.wished_power <> 'stopped'), 0)::bigint`.as(
         'memory_bytes',
       ),
@@ -119,7 +127,10 @@ export async function hostDelete(tx: Tx, id: string) {
   await tx.deleteFrom('host').where('id', '=', id).execute()
 }
 
-export async function joinTokenInsert(db: Kysely<Database>, token: { hash: string; cluster_id: string; expires_at: Date }) {
+export async function joinTokenInsert(
+  db: Kysely<Database>,
+  token: { hash: string; cluster_id: string; expires_at: Date },
+) {
   await db
     .insertInto('join_token')
     .values({ ...token, used_at: null })
@@ -170,7 +181,11 @@ export function clusterRows(db: Kysely<Database>, name?: string) {
 
 /** The first start's site and cluster; the same rows at every later one. */
 export async function treeEnsure(tx: Tx, ids: { siteId: string; clusterId: string }) {
-  await tx.insertInto('site').values({ id: ids.siteId, name: 'main' }).onConflict(c => c.column('name').doNothing()).execute()
+  await tx
+    .insertInto('site')
+    .values({ id: ids.siteId, name: 'main' })
+    .onConflict(c => c.column('name').doNothing())
+    .execute()
   const site = await tx.selectFrom('site').select('id').where('name', '=', 'main').executeTakeFirstOrThrow()
   await tx
     .insertInto('cluster')

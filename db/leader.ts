@@ -11,7 +11,11 @@ const tryMs = 1_000
  * Of all processes on one database, one leads: it holds an advisory lock on a connection of its own, and loses both
  * together. `lead` runs while the lock is held; its signal ends when the connection breaks or this is disposed.
  */
-export function leadDatabase(url: string, lead: (signal: AbortSignal) => Promise<void>, failed: (error: unknown) => void): AsyncDisposable {
+export function leadDatabase(
+  url: string,
+  lead: (signal: AbortSignal) => Promise<void>,
+  failed: (error: unknown) => void,
+): AsyncDisposable {
   const stopped = new AbortController()
 
   const leadOnce = async () => {

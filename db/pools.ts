@@ -20,7 +20,13 @@ export type PoolRow = Awaited<ReturnType<typeof poolRows>>[number]
 /** Pools with their template and how many desktops are in which state, by name. */
 export function poolRows(
   db: Kysely<Database>,
-  filter: { ids?: string[]; name?: string | undefined; after?: string | undefined; limit?: number; subjects?: string[] | undefined },
+  filter: {
+    ids?: string[]
+    name?: string | undefined
+    after?: string | undefined
+    limit?: number
+    subjects?: string[] | undefined
+  },
 ) {
   let query = db
     .selectFrom('pool')
@@ -50,7 +56,11 @@ export function poolRows(
   if (filter.name) query = query.where('pool.name', '=', filter.name)
   if (filter.after) query = query.where('pool.name', '>', filter.after)
   if (filter.subjects)
-    query = query.where('pool.id', 'in', db.selectFrom('entitlement').select('pool_id').where('subject', 'in', filter.subjects))
+    query = query.where(
+      'pool.id',
+      'in',
+      db.selectFrom('entitlement').select('pool_id').where('subject', 'in', filter.subjects),
+    )
   return query
     .orderBy('pool.name')
     .limit(filter.limit ?? 1000)
@@ -178,7 +188,11 @@ export function entitlementsOf(db: Kysely<Database>, poolId: string) {
 }
 
 export async function entitlementsReplace(tx: Tx, poolId: string, subjects: string[]) {
-  await tx.deleteFrom('entitlement').where('pool_id', '=', poolId).where('subject', 'not in', subjects.length ? subjects : ['']).execute()
+  await tx
+    .deleteFrom('entitlement')
+    .where('pool_id', '=', poolId)
+    .where('subject', 'not in', subjects.length ? subjects : [''])
+    .execute()
   if (subjects.length === 0) return
   await tx
     .insertInto('entitlement')
@@ -188,7 +202,10 @@ export async function entitlementsReplace(tx: Tx, poolId: string, subjects: stri
 }
 
 /** The hardware a new desktop of this pool gets: the template's, with the pool's own wishes over it. */
-export const hardwareOf = (template: HardwareValue, pool: Partial<HardwareValue>): HardwareValue => ({ ...template, ...pool })
+export const hardwareOf = (template: HardwareValue, pool: Partial<HardwareValue>): HardwareValue => ({
+  ...template,
+  ...pool,
+})
 
 export function poolsAll(db: Db) {
   return db

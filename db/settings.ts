@@ -8,6 +8,10 @@ export async function settingInstallationId(db: Db): Promise<string> {
     .values({ key: 'installationId', value: newId() })
     .onConflict(conflict => conflict.column('key').doNothing())
     .execute()
-  const row = await db.selectFrom('setting').select('value').where('key', '=', 'installationId').executeTakeFirstOrThrow()
+  const row = await db
+    .selectFrom('setting')
+    .select('value')
+    .where('key', '=', 'installationId')
+    .executeTakeFirstOrThrow()
   return row.value
 }

@@ -28,7 +28,14 @@ export type TaskRow = Awaited<ReturnType<typeof taskRows>>[number]
 /** Newest first. */
 export function taskRows(
   db: Kysely<Database>,
-  filter: { ids?: string[]; requestedBy?: string | undefined; state?: TaskState | undefined; subjectId?: string | undefined; before?: string | undefined; limit?: number },
+  filter: {
+    ids?: string[]
+    requestedBy?: string | undefined
+    state?: TaskState | undefined
+    subjectId?: string | undefined
+    before?: string | undefined
+    limit?: number
+  },
 ) {
   let query = db
     .selectFrom('task')
@@ -80,7 +87,13 @@ export async function taskLogAdd(db: Kysely<Database>, taskId: string, text: str
 }
 
 export function taskLogRows(db: Db, taskId: string) {
-  return db.selectFrom('task_log').select(['at', 'text']).where('task_id', '=', taskId).orderBy('id').limit(5000).execute()
+  return db
+    .selectFrom('task_log')
+    .select(['at', 'text'])
+    .where('task_id', '=', taskId)
+    .orderBy('id')
+    .limit(5000)
+    .execute()
 }
 
 /** Median of the last runs that succeeded, by kind. */
@@ -95,7 +108,13 @@ export async function taskMedians(db: Kysely<Database>): Promise<Map<string, num
 
 export async function operationInsert(
   tx: Tx,
-  operation: { id: string; host_id: string; desktop_id: string; task_id: string | null; name: 'reboot' | 'reset' | 'screenshot' },
+  operation: {
+    id: string
+    host_id: string
+    desktop_id: string
+    task_id: string | null
+    name: 'reboot' | 'reset' | 'screenshot'
+  },
 ) {
   await tx
     .insertInto('operation')

@@ -158,7 +158,11 @@ export async function imagesObserve(db: Db, hostId: string, images: ImageObserve
     await db
       .deleteFrom('host_image')
       .where('host_id', '=', hostId)
-      .where('version_id', 'not in', images.length > 0 ? images.map(image => image.version_id) : ['00000000-0000-0000-0000-000000000000'])
+      .where(
+        'version_id',
+        'not in',
+        images.length > 0 ? images.map(image => image.version_id) : ['00000000-0000-0000-0000-000000000000'],
+      )
       .execute()
   if (images.length > 0)
     await sql`

@@ -65,12 +65,14 @@ function readCount(name: string, text: string): number {
 }
 
 function readKey(text: string): Uint8Array {
-  if (!/^[0-9a-f]{64}$/i.test(text)) throw new HdcsError('invalid', 'HDCS_TICKET_KEY should be 64 hex digits: openssl rand -hex 32')
+  if (!/^[0-9a-f]{64}$/i.test(text))
+    throw new HdcsError('invalid', 'HDCS_TICKET_KEY should be 64 hex digits: openssl rand -hex 32')
   return Buffer.from(text, 'hex')
 }
 
 function readTls(certFile: string | undefined, keyFile: string | undefined) {
   if (!certFile && !keyFile) return null
-  if (!certFile || !keyFile) throw new HdcsError('invalid', 'HDCS_TLS_CERT and HDCS_TLS_KEY belong together: set both or none.')
+  if (!certFile || !keyFile)
+    throw new HdcsError('invalid', 'HDCS_TLS_CERT and HDCS_TLS_KEY belong together: set both or none.')
   return { certFile, keyFile }
 }

@@ -8,5 +8,8 @@ const secrets = ['password', 'token', 'ticket', 'key', 'secret', 'authorization'
 /** @param level pino's names; `silent` for tests that expect errors. */
 export function makeLog(name: string, level: string): Log {
   const paths = secrets.flatMap(secret => [secret, `*.${secret}`, `*.*.${secret}`])
-  return pino({ name, level, redact: { paths, censor: '[cut]' }, base: { name } }, pino.destination({ dest: 2, sync: true }))
+  return pino(
+    { name, level, redact: { paths, censor: '[cut]' }, base: { name } },
+    pino.destination({ dest: 2, sync: true }),
+  )
 }

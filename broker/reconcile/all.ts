@@ -12,7 +12,8 @@ export function startReconcilers(broker: Broker) {
   const running = new Map(
     made.map(make => {
       const reconciler = make(broker)
-      const report = (error: unknown) => broker.log.error({ err: error, reconciler: reconciler.name }, 'a reconciler’s step failed; it is tried again')
+      const report = (error: unknown) =>
+        broker.log.error({ err: error, reconciler: reconciler.name }, 'a reconciler’s step failed; it is tried again')
       return [reconciler.name, startReconciler(reconciler, report)]
     }),
   )

@@ -1,5 +1,5 @@
-import { desktopDelete, desktopSettle, desktopsDirty, sessionsEnd, transitionNote } from '../../db/desktops.ts'
 import type { Tx } from '../../db/connect.ts'
+import { desktopDelete, desktopSettle, desktopsDirty, sessionsEnd, transitionNote } from '../../db/desktops.ts'
 import type { Broker } from '../broker.ts'
 import { type DesktopFacts, desktopConsequence, desktopPhase } from '../desktop-state.ts'
 import { releaseWish } from '../releasing.ts'
@@ -33,7 +33,14 @@ async function settle(tx: Tx, row: Row, now: Date) {
   const { phase, reason } = desktopPhase(facts)
   const changed = phase !== row.phase
   if (changed) await transitionNote(tx, [{ ...row, was: row.phase, became: phase, reason }], now)
-  const sessionState = row.user_id === null ? null : row.observed_clients > 0 ? 'connected' : row.session_state === null ? null : 'disconnected'
+  const sessionState =
+    row.user_id === null
+      ? null
+      : row.observed_clients > 0
+        ? 'connected'
+        : row.session_state === null
+          ? null
+          : 'disconnected'
   await desktopSettle(tx, row.id, {
     ...(changed && { phase, phase_since: now }),
     ...(reason !== row.phase_reason && { phase_reason: reason }),
@@ -68,7 +75,12 @@ const factsOf = (row: Row): DesktopFacts => ({
   hostState: row.host_state,
   assigned: row.user_id !== null,
   claimOpen: row.claim_task_id !== null,
-  wished: { present: row.wished_present, power: row.wished_power, incarnation: row.wished_incarnation, generation: row.generation },
+  wished: {
+    present: row.wished_present,
+    power: row.wished_power,
+    incarnation: row.wished_incarnation,
+    generation: row.generation,
+  },
   observed: {
     generation: row.observed_generation,
     incarnation: row.observed_incarnation,

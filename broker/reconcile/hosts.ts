@@ -11,7 +11,11 @@ import type { Reconciler } from './driver.ts'
 export const silence = { suspectMs: 8_000, lostMs: 15_000 }
 
 /** What a host's silence makes of it. Pure. `since` is when this process began to listen: nobody is lost by our own absence. */
-export function hostState(host: { state: HostState; wished: 'online' | 'maintenance'; beatAt: Date | null }, now: Date, since: Date): HostState {
+export function hostState(
+  host: { state: HostState; wished: 'online' | 'maintenance'; beatAt: Date | null },
+  now: Date,
+  since: Date,
+): HostState {
   if (host.beatAt === null) return 'joining'
   const silentMs = now.getTime() - Math.max(host.beatAt.getTime(), since.getTime())
   if (silentMs >= silence.lostMs) return 'lost'
@@ -30,7 +34,11 @@ export function hostsReconciler(broker: Broker): Reconciler {
     async step() {
       const now = broker.clock.now()
       for (const host of await hostsForState(broker.db)) {
-        const state = hostState({ state: host.state, wished: host.wished_state, beatAt: host.observed_beat_at }, now, since)
+        const state = hostState(
+          { state: host.state, wished: host.wished_state, beatAt: host.observed_beat_at },
+          now,
+          since,
+        )
         if (state === host.state) continue
         await hostStateSet(broker.db, host.id, state, now)
         await desktopsTouch(broker.db, host.id)

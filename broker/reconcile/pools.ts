@@ -1,9 +1,10 @@
 import type { Tx } from '../../db/connect.ts'
 import { desktopUpgrade, desktopWish, transitionNote } from '../../db/desktops.ts'
+import { nudge } from '../../db/events.ts'
 import { hardwareOf, poolDeleteRow, poolDesktops, poolFailures, poolLock, poolSet, poolsAll } from '../../db/pools.ts'
 import type { PoolStatus } from '../../db/schema.ts'
 import { versionCurrent } from '../../db/templates.ts'
-import { HdcsError } from '../../lib/errors.ts'
+import type { HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { desktopsMake } from '../making.ts'
 import { type PoolDesktop, type PoolStep, planPool } from '../pool-plan.ts'
@@ -22,7 +23,9 @@ export function poolsReconciler(broker: Broker): Reconciler {
     async step(signal) {
       for (const pool of await poolsAll(broker.db)) {
         if (signal.aborted) return
-        await broker.db.transaction().execute(tx => (pool.wished_present ? keep(tx, broker, pool) : remove(tx, broker, pool)))
+        await broker.db
+          .transaction()
+          .execute(tx => (pool.wished_present ? keep(tx, broker, pool) : remove(tx, broker, pool)))
       }
     },
   }
@@ -50,12 +53,24 @@ async function keep(tx: Tx, broker: Broker, pool: Pool) {
   let short: HdcsError | undefined
   for (const step of steps) short = (await take(tx, pool, step, rows, version?.id, now)) ?? short
   const status = statusOf(pool, { restrainedUntil, sealed: version !== undefined, short, steps, desktops })
-  if (status.status !== pool.status || status.text !== pool.status_text || restrainedUntil?.getTime() !== pool.restrained_until?.getTime())
+  if (
+    status.status !== pool.status ||
+    status.text !== pool.status_text ||
+    restrainedUntil?.getTime() !== pool.restrained_until?.getTime()
+  )
     await poolSet(tx, pool.id, { status: status.status, status_text: status.text, restrained_until: restrainedUntil })
 }
 
-async function take(tx: Tx, pool: Pool, step: PoolStep, rows: Awaited<ReturnType<typeof poolDesktops>>, versionId: string | undefined, now: Date): Promise<HdcsError | undefined> {
-  if (step.do === 'make') return (await desktopsMake(tx, pool, { count: step.count, power: step.power, reason: step.because, now })).short
+async function take(
+  tx: Tx,
+  pool: Pool,
+  step: PoolStep,
+  rows: Awaited<ReturnType<typeof poolDesktops>>,
+  versionId: string | undefined,
+  now: Date,
+): Promise<HdcsError | undefined> {
+  if (step.do === 'make')
+    return (await desktopsMake(tx, pool, { count: step.count, power: step.power, reason: step.because, now })).short
   const row = rows.find(candidate => candidate.id === step.desktopId)
   if (!row) return
   const noted = { ...row, pool_id: pool.id, was: row.phase, reason: step.because }
@@ -87,7 +102,13 @@ async function restraint(tx: Tx, pool: Pool, now: Date): Promise<Date | null> {
 
 function statusOf(
   pool: Pool,
-  seen: { restrainedUntil: Date | null; sealed: boolean; short: HdcsError | undefined; steps: PoolStep[]; desktops: PoolDesktop[] },
+  seen: {
+    restrainedUntil: Date | null
+    sealed: boolean
+    short: HdcsError | undefined
+    steps: PoolStep[]
+    desktops: PoolDesktop[]
+  },
 ): { status: PoolStatus; text: string } {
   if (!pool.enabled) return { status: 'disabled', text: 'switched off: nobody new gets a desktop' }
   if (seen.restrainedUntil)
@@ -97,18 +118,28 @@ function statusOf(
     }
   if (!seen.sealed) return { status: 'waiting', text: 'its template has no version that is ready' }
   if (seen.short) return { status: 'waiting', text: seen.short.message }
-  const moving = seen.desktops.some(desktop => desktop.present && !desktop.assigned && ['making', 'starting', 'recycling'].includes(desktop.phase))
-  if (moving || seen.steps.some(step => step.do === 'make' || step.do === 'start')) return { status: 'filling', text: 'desktops are being made or started' }
+  const moving = seen.desktops.some(
+    desktop => desktop.present && !desktop.assigned && ['making', 'starting', 'recycling'].includes(desktop.phase),
+  )
+  if (moving || seen.steps.some(step => step.do === 'make' || step.do === 'start'))
+    return { status: 'filling', text: 'desktops are being made or started' }
   return { status: 'ok', text: '' }
 }
 
 async function remove(tx: Tx, broker: Broker, pool: Pool) {
   await poolLock(tx, pool.id)
   const rows = await poolDesktops(tx, pool.id)
-  if (rows.length === 0) return poolDeleteRow(tx, pool.id)
+  if (rows.length === 0) {
+    await poolDeleteRow(tx, pool.id)
+    return nudge(tx, 'tasks')
+  }
   for (const row of rows.filter(candidate => candidate.wished_present)) {
     await desktopWish(tx, row.id, { wished_present: false })
-    await transitionNote(tx, [{ ...row, pool_id: pool.id, was: row.phase, became: 'remove planned', reason: 'its pool is being removed' }], broker.clock.now())
+    await transitionNote(
+      tx,
+      [{ ...row, pool_id: pool.id, was: row.phase, became: 'remove planned', reason: 'its pool is being removed' }],
+      broker.clock.now(),
+    )
   }
   await poolSet(tx, pool.id, { status: 'removing', status_text: `${rows.length} desktops are being removed` })
 }

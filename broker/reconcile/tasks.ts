@@ -27,12 +27,24 @@ export function tasksReconciler(broker: Broker): Reconciler {
   }
 }
 
-async function subjects(broker: Broker, open: Open[]): Promise<(task: Open) => Promise<TaskOutcome | undefined> | TaskOutcome | undefined> {
-  const idsOf = (type: string) => [...new Set(open.filter(task => task.subject_type === type).map(task => task.subject_id))]
+async function subjects(
+  broker: Broker,
+  open: Open[],
+): Promise<(task: Open) => Promise<TaskOutcome | undefined> | TaskOutcome | undefined> {
+  const idsOf = (type: string) => [
+    ...new Set(open.filter(task => task.subject_type === type).map(task => task.subject_id)),
+  ]
   const desktopIds = idsOf('desktop')
-  const desktops = new Map(desktopIds.length > 0 ? (await desktopRows(broker.db, { ids: desktopIds, limit: desktopIds.length })).map(row => [row.id, forTask(row)]) : [])
+  const desktops = new Map(
+    desktopIds.length > 0
+      ? (await desktopRows(broker.db, { ids: desktopIds, limit: desktopIds.length })).map(row => [row.id, forTask(row)])
+      : [],
+  )
   const versions = idsOf('version').length > 0 ? await versionsObserved(broker.db) : []
-  const operations = await operationsOf(broker.db, open.map(task => task.id))
+  const operations = await operationsOf(
+    broker.db,
+    open.map(task => task.id),
+  )
 
   return task => {
     const operation = operations.find(candidate => candidate.task_id === task.id)
@@ -58,7 +70,10 @@ async function poolGone(broker: Broker, task: Open): Promise<TaskOutcome> {
 }
 
 async function settle(broker: Broker, task: Open, outcome: TaskOutcome) {
-  const same = outcome.state === task.state && outcome.progress === task.progress && JSON.stringify(outcome.steps) === JSON.stringify(task.steps)
+  const same =
+    outcome.state === task.state &&
+    outcome.progress === task.progress &&
+    JSON.stringify(outcome.steps) === JSON.stringify(task.steps)
   if (same) return
   const now = broker.clock.now()
   const ended = outcome.state !== 'running'

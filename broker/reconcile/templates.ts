@@ -24,12 +24,17 @@ async function settle(broker: Broker, rows: Row[]) {
   const [version] = rows
   if (!version || version.state === 'uploading') return
   const current = rows.filter(row => row.observed_state !== null && row.observed_attempt === version.wished_attempt)
-  const [best] = current.toSorted((a, b) => rank[b.observed_state ?? 'failed'] - rank[a.observed_state ?? 'failed'] || (b.observed_progress ?? 0) - (a.observed_progress ?? 0))
+  const [best] = current.toSorted(
+    (a, b) =>
+      rank[b.observed_state ?? 'failed'] - rank[a.observed_state ?? 'failed'] ||
+      (b.observed_progress ?? 0) - (a.observed_progress ?? 0),
+  )
   const next = outcome(version, best)
   if (next && differs(version, next))
     await versionSet(broker.db, version.id, { ...next, trouble: next.trouble && JSON.stringify(next.trouble) })
   // Every host that is there has it: the uploaded file has served. A host that joins later copies from the cluster's storage.
-  if (version.uploaded && rows.every(row => row.observed_state === 'ready')) await rm(uploadPath(broker, version.id), { force: true })
+  if (version.uploaded && rows.every(row => row.observed_state === 'ready'))
+    await rm(uploadPath(broker, version.id), { force: true })
 }
 
 function outcome(version: Row, best: Row | undefined) {
@@ -46,8 +51,18 @@ function outcome(version: Row, best: Row | undefined) {
   // Once sealed it stays so: a host that lost its copy makes it again, and placement knows where it is.
   if (version.state === 'sealed' || !best) return
   if (best.observed_state === 'failed')
-    return { state: 'failed' as const, progress: 0, text: '', trouble: best.observed_trouble ?? { code: 'internal' as const, text: 'The image could not be made.' } }
-  return { state: 'making' as const, progress: best.observed_progress ?? 0, text: best.observed_text ?? '', trouble: null }
+    return {
+      state: 'failed' as const,
+      progress: 0,
+      text: '',
+      trouble: best.observed_trouble ?? { code: 'internal' as const, text: 'The image could not be made.' },
+    }
+  return {
+    state: 'making' as const,
+    progress: best.observed_progress ?? 0,
+    text: best.observed_text ?? '',
+    trouble: null,
+  }
 }
 
 const differs = (version: Row, next: NonNullable<ReturnType<typeof outcome>>) =>

@@ -321,6 +321,7 @@ begin
   perform event_note('template', 'changed', coalesce(new.template_id, old.template_id), null, null);
   perform pg_notify('hdcs_images', '');
   perform pg_notify('hdcs_nudge', 'templates');
+  perform pg_notify('hdcs_nudge', 'tasks');
   perform pg_notify('hdcs_nudge', 'pools');
   return null;
 end $$;

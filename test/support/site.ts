@@ -1,0 +1,148 @@
+/** A small site for tests: real PostgreSQL, one or more broker processes' worth of parts, simulated hosts. */
+
+import { permissionsOf, type Role } from '../../auth/policy.ts'
+import type { Principal } from '../../auth/principal.ts'
+import { makeAgentHub } from '../../broker/agents.ts'
+import type { Broker } from '../../broker/broker.ts'
+import { eventsHeard } from '../../broker/events.ts'
+import { firstStart, localHost } from '../../broker/first-start.ts'
+import { startReconcilers } from '../../broker/reconcile/all.ts'
+import { connectDatabase, type Db } from '../../db/connect.ts'
+import { listenDatabase } from '../../db/notify.ts'
+import { settingInstallationId } from '../../db/settings.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { newId } from '../../lib/ids.ts'
+import { makeLog } from '../../lib/log.ts'
+import { type AgentConnect, startAgent } from '../../vmm/agent.ts'
+import { makeSimHost, type SimHost, type SimHostOptions } from '../../vmm/sim-host.ts'
+import { freshDatabase } from './database.ts'
+
+const log = makeLog('test', process.env.HDCS_LOG_LEVEL ?? 'silent')
+
+/** One control process without its HTTP side. */
+export async function startPart(
+  url: string,
+  lead: boolean,
+): Promise<{ broker: Broker; hub: ReturnType<typeof makeAgentHub> } & AsyncDisposable> {
+  await using undo = new AsyncDisposableStack()
+  const db: Db = connectDatabase(url, () => {})
+  undo.defer(() => db.destroy())
+  const broker: Broker = {
+    db,
+    clock: systemClock,
+    log,
+    ticketKey: new Uint8Array(32),
+    gatewayUrl: null,
+    viewerFile: ({ name }) => `[virt-viewer]\ntitle=${name}\n`,
+    uploadFolder: '/nonexistent',
+    maxUploadBytes: 1e9,
+    maxVirtualBytes: 1e12,
+  }
+  const installationId = await settingInstallationId(db)
+  const hub = makeAgentHub(broker, installationId)
+  const reconcilers = lead ? undo.use(startReconcilers(broker)) : undefined
+  const heard = Promise.withResolvers<void>()
+  undo.use(
+    listenDatabase(url, ['hdcs_nudge', 'hdcs_host', 'hdcs_images', 'hdcs_event', 'hdcs_operation'], {
+      notified(channel, payload) {
+        if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
+        else if (channel === 'hdcs_event') eventsHeard(broker)
+        else hub.wake(channel === 'hdcs_images' ? undefined : payload)
+      },
+      missed() {
+        heard.resolve()
+        reconcilers?.nudge()
+        hub.wake()
+      },
+      failed: error => log.warn({ err: error }, 'listening'),
+    }),
+  )
+  await heard.promise
+  const kept = undo.move()
+  return { broker, hub, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+export interface TestSite extends AsyncDisposable {
+  broker: Broker
+  url: string
+  hosts: SimHost[]
+  person(name: string, roles?: Role[]): Promise<Principal>
+  /** Resolves when `look` gives something; fails after 20 s with what it saw last. */
+  until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T>
+}
+
+/** @param options.sim per host; an empty list makes a site without hosts. */
+export async function startSite(options: { sim?: Partial<SimHostOptions>[] } = {}): Promise<TestSite> {
+  await using undo = new AsyncDisposableStack()
+  const { url, ...database } = await freshDatabase()
+  undo.defer(() => database[Symbol.asyncDispose]())
+  const part = undo.use(await startPart(url, true))
+  const { broker, hub } = part
+  const installationId = await settingInstallationId(broker.db)
+  const { clusterId } = await firstStart(broker)
+  const hosts: SimHost[] = []
+  for (const [index, sim] of (options.sim ?? [{}]).entries()) {
+    const name = `sim-${index + 1}`
+    const { hostId } = await localHost(broker, clusterId, name)
+    const host = undo.use(makeSimHost({ installationId, hostName: name, ...sim }))
+    const subnet = await subnetOf(broker.db, hostId)
+    undo.use(await startAgent({ host, connect: inProcess(hub, { id: hostId, subnet }), log }))
+    hosts.push(host)
+  }
+  const kept = undo.move()
+  return {
+    broker,
+    url,
+    hosts,
+    person: (name, roles = ['person']) => addPerson(broker.db, name, roles),
+    until,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+/** The line between agent and hub without a socket. */
+const inProcess =
+  (hub: ReturnType<typeof makeAgentHub>, host: { id: string; subnet: string }): AgentConnect =>
+  connection => {
+    let open = true
+    const agent = hub.attach(host, {
+      send: message => setImmediate(() => open && connection.heard(structuredClone(message))),
+      close: () => {},
+    })
+    connection.opened({ send: message => void agent.received(structuredClone(message)) })
+    return {
+      async [Symbol.asyncDispose]() {
+        open = false
+        agent.closed()
+      },
+    }
+  }
+
+async function subnetOf(db: Db, hostId: string): Promise<string> {
+  const row = await db.selectFrom('host').select('subnet').where('id', '=', hostId).executeTakeFirstOrThrow()
+  return row.subnet
+}
+
+export async function addPerson(db: Db, name: string, roles: Role[]): Promise<Principal> {
+  const userId = newId()
+  await db
+    .insertInto('user_account')
+    .values({ id: userId, name, display_name: name, email: null, password_hash: null, roles, last_seen_at: null })
+    .execute()
+  return { userId, name, displayName: name, roles, permissions: permissionsOf(roles), tokenId: newId() }
+}
+
+/** Facts are looked for, never slept for: each look follows the other after a moment. */
+export async function until<T>(
+  what: string,
+  look: () => Promise<T | undefined | false>,
+  timeoutMs = 20_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const seen = await look()
+    if (seen !== undefined && seen !== false) return seen
+    if (Date.now() > deadline) throw new Error(`did not come about: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
