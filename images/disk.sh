@@ -11,12 +11,12 @@ modules_needed() {
   done | grep -vE 'pclmul|crc32c-intel' | awk '!seen[$0]++' | sed "s|.*/$version/||"
 }
 
-# modules_install KERNEL_ROOT VERSION TARGET : copies the modules listed on stdin to TARGET and cuts their signatures
-# (checking them costs boot time, and Debian's kernel does not insist on them)
+# modules_install KERNEL_ROOT VERSION TARGET : copies the modules listed on stdin to TARGET, without what only costs
+# boot time (module-trim.ts)
 modules_install() {
   local root=$1 version=$2 target=$3 file
   while read -r file; do install -Dm644 "$root/lib/modules/$version/$file" "$target/$file"; done
-  find "$target" -name '*.ko' -print0 | sort -z | xargs -0 "$NODE" "$IMAGES/run.ts" signatures-cut
+  find "$target" -name '*.ko' -print0 | sort -z | xargs -0 "$NODE" "$IMAGES/run.ts" modules-trim
 }
 
 # initramfs_make FOLDER OUT : uncompressed (unpacking costs guest time), sorted, without host's times, owners, inodes

@@ -8,7 +8,7 @@ import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { bootPartition, bootSector, bzImagePayload, type PayloadFormat } from './boot.ts'
 import { extTimesSet } from './ext-times.ts'
 import { mbrEncode, mbrOffset, partitionParse } from './mbr.ts'
-import { signatureCut } from './module-signature.ts'
+import { signatureCut, typesBlank } from './module-trim.ts'
 
 const payloadLimitBytes = 256 * 2 ** 20
 
@@ -69,13 +69,9 @@ const commands: Record<string, (values: string[]) => void> = {
     extTimesSet(argument(values, 0, 'disk'), Number(argument(values, 1, 'offset')), Number(argument(values, 2, 'time')))
   },
 
-  /** signatures-cut FILE... */
-  'signatures-cut'(values) {
-    for (const path of values) {
-      const module = readFileSync(path)
-      const cut = signatureCut(module)
-      if (cut.length !== module.length) writeFileSync(path, cut)
-    }
+  /** modules-trim FILE... */
+  'modules-trim'(values) {
+    for (const path of values) writeFileSync(path, typesBlank(signatureCut(readFileSync(path))))
   },
 }
 

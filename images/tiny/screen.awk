@@ -7,6 +7,7 @@ function field(row, column, label, value) { return at(row, column, sprintf("\033
 
 # 5x7 letters, a row per character: 0-9a-v are the numbers 0..31, the highest bit is the left dot.
 function glyphs(  list, count, i) {
+  split("16 8 4 2 1", bit, " ") # busybox awk is built without powers
   count = split("0:ehjlphe 1:4c4444e 2:eh1248v 3:v24216e 4:26aiv22 5:vgu11he 6:68guhhe 7:v124888 8:ehhehhe 9:ehhf12c " \
     "A:ehhvhhh B:uhhuhhu C:ehgggge D:sihhhis E:vgguggv F:vgguggg G:ehgnhhf H:hhhvhhh I:e44444e J:72222ic K:hikokih " \
     "L:ggggggv M:hrllhhh N:hpljhhh O:ehhhhhe P:uhhuggg Q:ehhhlid R:uhhukih S:fgge11u T:v444444 U:hhhhhhe V:hhhhha4 " \
@@ -14,7 +15,7 @@ function glyphs(  list, count, i) {
   for (i = 1; i <= count; i++) glyph[substr(list[i], 1, 1)] = tolower(substr(list[i], 3))
 }
 function dots(letter, row) { return index("0123456789abcdefghijklmnopqrstuv", substr(glyph[letter], row, 1)) - 1 }
-function dot(letter, row, column) { return row > 7 ? 0 : int(dots(letter, row) / 2 ^ (5 - column)) % 2 }
+function dot(letter, row, column) { return row > 7 ? 0 : int(dots(letter, row) / bit[column]) % 2 }
 
 # Two rows of dots per line of text by half blocks; `wide` repeats each dot sideways.
 function banner(name, row, columns,  wide, letters, pair, i, c, upper, lower, text, out, k) {
@@ -58,13 +59,13 @@ function banner(name, row, columns,  wide, letters, pair, i, c, upper, lower, te
   out = out banner(toupper(name), 3, columns)
   out = out field(8, 4, "Address", sprintf("%-28s", address ? address : "waiting for the network"))
   out = out field(8, 44, "Hardware", sprintf("%-20s", mac ? mac : "no network card"))
-  out = out field(9, 4, "Disk", sprintf("%-28s", "/data stays, boot " boots))
+  out = out field(9, 4, "Disk", sprintf("%-28s", "/data, boot " boots))
   out = out field(9, 44, "Memory", sprintf("%-20s", memory " MiB"))
   if (full) out = out field(10, 4, "Pointer", "not moved yet")
   out = out field(10, 44, "Media", sprintf("%-20s", media ? media : "none"))
   text = "\033[36m"
   for (i = 1; i <= columns; i++) text = text "─"
   out = out at(12, 1, text "\033[0m")
-  if (full) out = out "\033[13;1HA small Linux with a shell: type here.\r\n\0337"
+  if (full) out = out "\033[13;1H\0337"
   printf "%s\0338\033[?25h", out
 }
