@@ -32,8 +32,8 @@ export function auditEntryOf(done: Done): AuditEntry {
     ? (principal?.userId ?? idIn(done.answer))
     : (done.params.id ?? done.params.tokenId ?? idIn(done.answer))
   const detail: Record<string, unknown> = { status: done.status }
-  if (idPart && Object.keys(done.params).length > 1) detail.params = done.params
-  if (Object.keys(done.query).length > 0) detail.query = done.query
+  if (idPart && Object.keys(done.params).length > 1) detail.params = withoutSecrets(done.params)
+  if (Object.keys(done.query).length > 0) detail.query = withoutSecrets(done.query)
   if (isRecord(done.body) && Object.keys(done.body).length > 0) detail.body = withoutSecrets(done.body)
   const signedIn = principal && principal.userId !== ''
   return {
@@ -42,7 +42,7 @@ export function auditEntryOf(done: Done): AuditEntry {
     address: done.clientAddress,
     action: route.operationId,
     subject_type: own ? 'user' : singular(noun),
-    subject_id: subjectId ?? null,
+    subject_id: subjectId === undefined ? null : clean(subjectId),
     outcome: done.outcome,
     detail,
     request_id: done.requestId,
@@ -53,7 +53,7 @@ const singular = (noun: string) => noun.replace(/s$/, '')
 
 /** A failed sign-in is noted under the name that was tried. */
 function claimedName(body: unknown): string | null {
-  return isRecord(body) && typeof body.name === 'string' ? body.name.slice(0, 64) : null
+  return isRecord(body) && typeof body.name === 'string' ? clean(body.name) : null
 }
 
 function idIn(answer: unknown): string | undefined {
@@ -69,8 +69,7 @@ const maxText = 200
 const maxItems = 20
 
 function withoutSecrets(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string')
-    return value.length > maxText ? `${value.slice(0, maxText)}…` : value.replaceAll('\0', '')
+  if (typeof value === 'string') return clean(value)
   if (value === null || typeof value !== 'object') return value
   if (depth > 4) return '…'
   if (Array.isArray(value)) {
@@ -79,8 +78,14 @@ function withoutSecrets(value: unknown, depth = 0): unknown {
   }
   const entries = Object.entries(value)
     .slice(0, maxItems)
-    .map(([name, field]) => [name, secretNames.test(name) ? '[cut]' : withoutSecrets(field, depth + 1)])
+    .map(([name, field]) => [clean(name), secretNames.test(name) ? '[cut]' : withoutSecrets(field, depth + 1)])
   return Object.fromEntries(entries)
+}
+
+/** PostgreSQL takes neither NUL nor half a surrogate pair in a text: nobody's attempt shall stay out by one. */
+function clean(text: string): string {
+  const whole = text.slice(0, maxText).replaceAll('\0', '').toWellFormed()
+  return text.length > maxText ? `${whole}…` : whole
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

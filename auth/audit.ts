@@ -16,6 +16,7 @@ export interface Trail {
 export function makeTrail(db: Db, clock: Clock, log: Log): Trail {
   let gathering: AuditRow[] = []
   let next: Promise<void> | undefined
+  let idMs = 0
   let current: Promise<void> = Promise.resolve()
 
   async function write() {
@@ -30,7 +31,9 @@ export function makeTrail(db: Db, clock: Clock, log: Log): Trail {
   return {
     note(entry) {
       const now = clock.now()
-      gathering.push({ ...entry, id: newId(now.getTime()), at: now })
+      // Ids order the trail, and random ones of the same millisecond would not: the later one takes the next.
+      idMs = Math.max(now.getTime(), idMs + 1)
+      gathering.push({ ...entry, id: newId(idMs), at: now })
       next ??= write()
       return next
     },

@@ -79,7 +79,9 @@ describe('every route', () => {
     },
   )
 
-  it.each(all.filter(([, { path }]) => path.includes('{id}')))(
+  // The history of a desktop outlives it: an id that nothing has might have been one.
+  const mortal = ({ operationId, path }: AnyRoute) => path.includes('{id}') && operationId !== 'desktopHistory'
+  it.each(all.filter(([, route]) => mortal(route)))(
     'finds nothing under an id that nothing has: %s',
     async (_, route) => {
       const token = tokens.get(roleWith(route) ?? 'person')
