@@ -37,6 +37,8 @@ export interface LibvirtConnection extends LibvirtCalls, AsyncDisposable {
 interface Subscriber {
   kinds: readonly EventKind[]
   queue: ReturnType<typeof boundedQueue<ConnectionEvent>>
+  /** What it hears through now; null while down. */
+  source: EventSubscription | null
 }
 
 const defaultRetry = { firstMs: 100, maxMs: 5_000 }
@@ -51,33 +53,39 @@ export async function connectLibvirt(options: ConnectionOptions): Promise<Libvir
 
   /** Events that arrive between registration and `renewed` wait in the client's queue: the order is right. */
   async function attach(client: LibvirtClient, subscriber: Subscriber, renewed: boolean) {
-    const events = await client.eventsSubscribe(subscriber.kinds)
+    const source = await client.eventsSubscribe(subscriber.kinds)
+    if (!subscribers.has(subscriber)) return source[Symbol.asyncDispose]()
+    subscriber.source = source
     if (renewed) subscriber.queue.push({ type: 'renewed' })
-    void pump(events, subscriber)
+    void pump(source, subscriber)
   }
 
-  async function pump(events: EventSubscription, subscriber: Subscriber) {
+  async function pump(source: EventSubscription, subscriber: Subscriber) {
     try {
-      for await (const event of events) {
-        if (!subscribers.has(subscriber)) return
-        subscriber.queue.push(event)
-      }
+      for await (const event of source) subscriber.queue.push(event)
     } catch {
       // The connection ended: `keep` tells every subscriber why.
-    } finally {
-      await events[Symbol.asyncDispose]()
+      subscriber.source = null
     }
   }
 
   async function open(renewed: boolean) {
     const opened = await openFirst(options)
+    const attached = new Set<Subscriber>()
     try {
-      await Promise.all([...subscribers].map(subscriber => attach(opened.client, subscriber, renewed)))
+      // Somebody may subscribe while others are attached: it is open only when nobody was forgotten.
+      for (;;) {
+        const missing = [...subscribers].filter(subscriber => !attached.has(subscriber))
+        if (missing.length === 0) break
+        await Promise.all(missing.map(subscriber => attach(opened.client, subscriber, renewed)))
+        for (const subscriber of missing) attached.add(subscriber)
+      }
     } catch (error) {
       await opened.client[Symbol.asyncDispose]()
       throw error
     }
-    return opened
+    current = opened
+    if (ending.signal.aborted) await opened.client[Symbol.asyncDispose]()
   }
 
   /** Waits for the end of what is open, then opens anew, until disposed. */
@@ -93,8 +101,7 @@ export async function connectLibvirt(options: ConnectionOptions): Promise<Libvir
         waitMs = retry.firstMs
       }
       try {
-        current = await open(true)
-        if (ending.signal.aborted) await current.client[Symbol.asyncDispose]()
+        await open(true)
       } catch (error) {
         trouble = asHdcsError(error)
         await pause(waitMs, ending.signal)
@@ -104,7 +111,7 @@ export async function connectLibvirt(options: ConnectionOptions): Promise<Libvir
   }
 
   try {
-    current = await open(false)
+    await open(false)
   } catch (error) {
     if (!options.patient) throw error
     trouble = asHdcsError(error)
@@ -122,7 +129,9 @@ export async function connectLibvirt(options: ConnectionOptions): Promise<Libvir
       return current?.socket ?? null
     },
     async eventsSubscribe(kinds, { capacity = eventCapacity } = {}) {
-      const subscriber: Subscriber = { kinds, queue: boundedQueue<ConnectionEvent>(capacity, { type: 'overflow' }) }
+      if (ending.signal.aborted) throw down()
+      const queue = boundedQueue<ConnectionEvent>(capacity, { type: 'overflow' })
+      const subscriber: Subscriber = { kinds, queue, source: null }
       subscribers.add(subscriber)
       // A connection that breaks right now attaches all subscribers when it is back; any other refusal is the caller's.
       if (current)
@@ -132,10 +141,11 @@ export async function connectLibvirt(options: ConnectionOptions): Promise<Libvir
           throw error
         })
       return {
-        [Symbol.asyncIterator]: () => subscriber.queue[Symbol.asyncIterator](),
+        [Symbol.asyncIterator]: () => queue[Symbol.asyncIterator](),
         async [Symbol.asyncDispose]() {
           subscribers.delete(subscriber)
-          subscriber.queue.end()
+          queue.end()
+          await subscriber.source?.[Symbol.asyncDispose]()
         },
       }
     },

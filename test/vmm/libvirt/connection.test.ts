@@ -77,6 +77,21 @@ describe('a libvirt connection', () => {
     expect(seen.map(({ type }) => type)).toEqual(['lost', 'renewed', 'lifecycle'])
   })
 
+  it('forgets nobody who subscribes while it is being renewed', async () => {
+    const daemon = answering()
+    await using libvirt = await connectLibvirt(machine({ sock: daemon }).options())
+    await using early = await libvirt.eventsSubscribe(['lifecycle'])
+    const registrations = () => daemon.made.filter(name => name === 'connectDomainEventCallbackRegisterAny').length
+    daemon.cut()
+    await daemon.until(() => registrations() === 2)
+    expect(libvirt.socket).toBeNull()
+    await using late = await libvirt.eventsSubscribe(['reboot'])
+    expect([await next(early), await next(early)]).toMatchObject([{ type: 'lost' }, { type: 'renewed' }])
+    expect(await next(late)).toEqual({ type: 'renewed' })
+    daemon.event('reboot', { domain })
+    expect(await next(late)).toMatchObject({ type: 'reboot' })
+  })
+
   it('refuses calls at once while it is down, and knocks until somebody answers', async () => {
     const place = machine({ sock: answering() })
     await using libvirt = await connectLibvirt(place.options())
@@ -110,6 +125,7 @@ describe('a libvirt connection', () => {
     await libvirt[Symbol.asyncDispose]()
     await expect(next(events)).rejects.toThrow('The events ended.')
     await expect(libvirt.connectGetHostname()).rejects.toMatchObject({ code: 'unreachable' })
+    await expect(libvirt.eventsSubscribe(['lifecycle'])).rejects.toMatchObject({ code: 'unreachable' })
     expect([place.tried.length, daemon.connections()]).toEqual([1, 0])
   })
 

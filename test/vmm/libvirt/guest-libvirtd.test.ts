@@ -1,5 +1,6 @@
 /** A real QEMU behind a real libvirtd: streams, events, devices, networks, and what happens when either of them hangs. */
 import { readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LibvirtClient } from '../../../vmm/libvirt/client.ts'
 import { openClient } from '../../../vmm/libvirt/client.ts'
@@ -186,6 +187,15 @@ describe('a guest', () => {
     expect(await until(events, () => true)).toMatchObject({ type: 'deviceAdded', alias: 'ua-tablet' })
     await libvirt.actions.domainDetachDeviceAlias({ ...device, alias: 'ua-tablet' })
     expect(await until(events, () => true)).toMatchObject({ type: 'deviceRemoved', alias: 'ua-tablet' })
+  })
+
+  it('tells when somebody comes to look at its screen and goes', async () => {
+    await using events = await libvirt.events.eventsSubscribe(['graphics'])
+    const phase = (wanted: string) => until(events, event => event.type === 'graphics' && event.phase === wanted)
+    const viewer = connect(`${disk}.vnc`)
+    expect(await phase('connect')).toMatchObject({ domain: { uuid: guest.uuid }, local: { family: 'unix' } })
+    viewer.destroy()
+    await phase('disconnect')
   })
 
   it('that is killed is reported stopped, and why', async () => {

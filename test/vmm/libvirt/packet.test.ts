@@ -56,6 +56,26 @@ describe('libvirt packets', () => {
     )
   })
 
+  it('out of random bytes are packets or a refusal, whole and one byte at a time alike', () => {
+    const outcome = (bytes: Uint8Array, size: number) => {
+      try {
+        return fed(bytes, () => size).map(({ payload }) => [...payload])
+      } catch (error) {
+        return (error as { code: string }).code
+      }
+    }
+    // Small lengths, so that some of them make packets.
+    const word = fc.nat(64).map(value => [0, 0, 0, value])
+    fc.assert(
+      fc.property(fc.array(fc.oneof(word, fc.uint8Array({ maxLength: 9 }))), parts => {
+        const bytes = Uint8Array.from(parts.flatMap(part => [...part]))
+        const whole = outcome(bytes, Math.max(1, bytes.length))
+        expect(outcome(bytes, 1)).toEqual(whole)
+        if (typeof whole === 'string') expect(whole).toBe('protocol')
+      }),
+    )
+  })
+
   it.each([0, 27, maxPacketBytes + 1, 0xffffffff])(
     'refuses an announced length of %i before allocating anything',
     length => {

@@ -1,6 +1,8 @@
 /** libvirt's own simulated hypervisor: a real daemon decodes what we send and says what it did. */
+import { mkdir, symlink } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type LibvirtClient, openClient } from '../../../vmm/libvirt/client.ts'
+import { connectDaemon } from '../../../vmm/libvirt/daemon.ts'
 import { isLibvirt } from '../../../vmm/libvirt/errors.ts'
 import type { DomainEvent, EventSubscription } from '../../../vmm/libvirt/events.ts'
 import { metadataKinds, undefineFlags, xmlFlags } from '../../../vmm/libvirt/flags.ts'
@@ -54,6 +56,31 @@ describe('the connection', () => {
   it('is unreachable where nobody listens', async () => {
     const opening = openClient(unixDial(`${daemon.folder}/nobody`), { uri: 'test:///default' })
     await expect(opening).rejects.toMatchObject({ code: 'unreachable' })
+  })
+})
+
+describe('a host whose drivers have daemons of their own', () => {
+  // Debian 12 ships the monolithic daemon alone: it answers here under the modular names, by the same protocol.
+  const modular = async () => {
+    const folder = `${daemon.scratch}/modular`
+    await mkdir(folder)
+    for (const name of ['virtqemud-sock', 'virtnetworkd-sock']) await symlink(daemon.socket, `${folder}/${name}`)
+    return folder
+  }
+
+  it('is asked for networks at their daemon, and opens although it has no storage daemon', async () => {
+    const folder = await modular()
+    await using host = await connectDaemon({ folder })
+    expect([host.actions.socket, host.networks.socket]).toEqual([
+      `${folder}/virtqemud-sock`,
+      `${folder}/virtnetworkd-sock`,
+    ])
+    expect(await host.actions.connectGetUri()).toBe('qemu:///system')
+    expect(await host.networks.connectGetUri()).toBe('network:///system')
+    expect(await host.networks.connectListAllNetworks()).toEqual([])
+    await expect(host.storage.connectListAllStoragePools()).rejects.toMatchObject({ code: 'unreachable' })
+    await using stream = await host.streamClient()
+    expect(await stream.connectGetType()).toBe('QEMU')
   })
 })
 
