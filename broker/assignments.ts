@@ -1,8 +1,9 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
-import { desktopAssign, desktopClaim, desktopsOwned, desktopWish, transitionNote } from '../db/desktops.ts'
+import { desktopAssign, desktopClaim, desktopFree, desktopsOwned, desktopWish, transitionNote } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
 import type { Phase } from '../db/schema.ts'
+import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -12,9 +13,11 @@ import { type TaskView, taskOpen } from './tasks.ts'
 
 type Pool = NonNullable<Awaited<ReturnType<typeof poolForClaim>>>
 
-/** Two clicks at once meet at the unique slot: the second finds what the first got. */
-const slotTaken = '23505'
-const attempts = 3
+/** Two clicks at once meet at the unique slot, or two processes at a lock: the second try finds what the first got. */
+const retried = ['23505', '40P01', '40001']
+/** Whatever is free is held by a reconciler for some milliseconds: looked at again so often, after such a pause. */
+const busyTries = 100
+const busyMs = 15
 
 /**
  * Gets a person a desktop of a pool. Order: the own one; ready; still starting; stopped; a new one while below the
@@ -33,18 +36,25 @@ export async function desktopClaimFor(
   const pool = await poolForClaim(broker.db, poolId, principal.userId)
   if (!pool) throw new HdcsError('not_found', 'There is no such pool, or you may not use it.')
   for (let attempt = 1; ; attempt++) {
-    try {
-      const { task, desktopId } = await broker.db
-        .transaction()
-        .execute(tx => claimIn(tx, pool, principal, { another, now: broker.clock.now() }))
-      return { task, desktop: await desktopGet(broker, principal, desktopId) }
-    } catch (error) {
-      if ((error as { code?: unknown }).code !== slotTaken || attempt === attempts) throw error
-    }
+    const ask = { another, now: broker.clock.now(), mayWait: attempt < busyTries }
+    const claimed = await broker.db
+      .transaction()
+      .execute(tx => claimIn(tx, pool, principal, ask))
+      .catch((error: { code?: string }) => {
+        if (!retried.includes(error.code ?? '') || !ask.mayWait) throw error
+      })
+    if (claimed) return { task: claimed.task, desktop: await desktopGet(broker, principal, claimed.desktopId) }
+    await pause(busyMs * (0.5 + Math.random()))
   }
 }
 
-async function claimIn(tx: Tx, pool: Pool, principal: Principal, ask: { another: boolean; now: Date }) {
+/** @returns undefined when it should be tried again in a moment. */
+async function claimIn(
+  tx: Tx,
+  pool: Pool,
+  principal: Principal,
+  ask: { another: boolean; now: Date; mayWait: boolean },
+) {
   const { now } = ask
   const taskId = newId(now.getTime())
   const receipt = (desktop: { id: string; name: string }, done: boolean) =>
@@ -83,9 +93,10 @@ async function claimIn(tx: Tx, pool: Pool, principal: Principal, ask: { another:
 
   const slot = 1 + Math.max(0, ...owned.map(desktop => desktop.user_slot ?? 0))
   const claim = { poolId: pool.id, userId: principal.userId, slot, taskId, now }
-  const claimed =
-    (await desktopClaim(tx, { ...claim, wait: false })) ?? (await desktopClaim(tx, { ...claim, wait: true }))
+  const claimed = await desktopClaim(tx, claim)
   if (claimed) return { task: await receipt(claimed, claimed.phase === 'ready'), desktopId: claimed.id }
+
+  if (ask.mayWait && (await desktopFree(tx, pool.id))) return
 
   const made = await makeFor(tx, pool, claim)
   return { task: await receipt(made, false), desktopId: made.id }

@@ -12,7 +12,9 @@ export interface Claimed {
  * Between the moment a desktop is given back and the reconciler's look at it, its phase still says "ready" while its
  * disk is the last person's. The incarnations tell: nobody gets a disk other than the one that is wished.
  */
-const freshDisk = sql<boolean>`(observed_incarnation = wished_incarnation or (observed_incarnation is null and wished_incarnation = 1))`
+const claimable = (poolId: string) => sql<boolean>`
+  pool_id = ${poolId} and user_id is null and wished_present and phase in ('ready', 'starting', 'stopped', 'making')
+  and (observed_incarnation = wished_incarnation or (observed_incarnation is null and wished_incarnation = 1))`
 
 /**
  * Gives the best unclaimed desktop of a pool to a person, in one statement, and notes it.
@@ -20,27 +22,22 @@ const freshDisk = sql<boolean>`(observed_incarnation = wished_incarnation or (ob
  * processes claim at once without waiting for each other and without giving one desktop twice; without it a class of
  * 30 queues up behind the first row. The unique slot keeps one person from two desktops by two clicks.
  *
- * @param claim.wait waits for rows that others hold right now instead of passing over them: the last try before
- *   saying that nothing is free, because a row held by a reconciler for a moment is free all the same.
- * @returns undefined when nothing is free: the caller makes a desktop or refuses.
+ * @returns undefined when nothing is free, or all that is free is held by somebody for a moment (desktopFree tells).
+ *   Waiting for such a row here was tried: claims that wait for each other's rows deadlock.
  */
 export async function desktopClaim(
   db: Kysely<Database>,
-  claim: { poolId: string; userId: string; slot: number; taskId: string; now: Date; wait: boolean },
+  claim: { poolId: string; userId: string; slot: number; taskId: string; now: Date },
 ): Promise<Claimed | undefined> {
-  const candidates = db
+  const free = db
     .selectFrom('desktop')
     .select('id')
-    .where('pool_id', '=', claim.poolId)
-    .where('user_id', 'is', null)
-    .where('wished_present', '=', true)
-    .where('phase', 'in', ['ready', 'starting', 'stopped', 'making'])
-    .where(freshDisk)
+    .where(claimable(claim.poolId))
     .orderBy(sql`array_position(array['ready', 'starting', 'stopped', 'making'], phase)`)
     .orderBy('made_at')
     .limit(1)
     .forUpdate()
-  const free = claim.wait ? candidates : candidates.skipLocked()
+    .skipLocked()
 
   return db
     .with('claimed', q =>
@@ -54,10 +51,6 @@ export async function desktopClaim(
           wished_power: 'running',
         })
         .where('id', '=', free)
-        // Rechecked after waiting for the lock: whoever held the row may have given it away.
-        .where('user_id', 'is', null)
-        .where('wished_present', '=', true)
-        .where(freshDisk)
         .returning(['id', 'name', 'phase', 'host_id']),
     )
     .with('noted', q =>
@@ -82,6 +75,12 @@ export async function desktopClaim(
     .selectFrom('claimed')
     .select(['id', 'name', 'phase'])
     .executeTakeFirst()
+}
+
+/** Whether anything is free, held by somebody for a moment or not. */
+export async function desktopFree(db: Kysely<Database>, poolId: string): Promise<boolean> {
+  const row = await db.selectFrom('desktop').select('id').where(claimable(poolId)).limit(1).executeTakeFirst()
+  return row !== undefined
 }
 
 /** A person's desktops in a pool, oldest slot first. */

@@ -1,0 +1,134 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { type DesktopFacts, desktopActionsFor, desktopConsequence, desktopPhase } from '../../broker/desktop-state.ts'
+
+const facts = (
+  change: {
+    [K in keyof DesktopFacts]?: DesktopFacts[K] extends object ? Partial<DesktopFacts[K]> : DesktopFacts[K]
+  },
+): DesktopFacts => ({
+  kind: 'floating',
+  hostState: 'online',
+  assigned: false,
+  claimOpen: false,
+  ...change,
+  wished: { present: true, power: 'running', incarnation: 1, generation: 7, ...change.wished },
+  observed: {
+    generation: 7,
+    incarnation: 1,
+    power: 'running',
+    stopped: null,
+    ready: true,
+    step: null,
+    trouble: null,
+    gone: false,
+    ...change.observed,
+  },
+})
+const trouble = { code: 'start_failed' as const, text: 'QEMU said no' }
+
+describe('the phase of a desktop', () => {
+  it.each([
+    ['ready', {}],
+    ['starting', { observed: { ready: false } }],
+    ['starting', { observed: { power: 'stopped' as const, ready: false } }],
+    ['making', { observed: { incarnation: null, power: null, ready: false } }],
+    ['recycling', { wished: { incarnation: 2, power: 'stopped' as const } }],
+    ['recycling', { wished: { incarnation: 2 }, observed: { incarnation: null, power: null, ready: false } }],
+    ['stopped', { wished: { power: 'stopped' as const }, observed: { power: 'stopped' as const, ready: false } }],
+    ['stopping', { wished: { power: 'stopped' as const } }],
+    ['paused', { wished: { power: 'paused' as const }, observed: { power: 'paused' as const } }],
+    ['failed', { observed: { trouble } }],
+    [
+      'starting',
+      { assigned: true, observed: { trouble, stopped: 'crashed' as const, power: 'stopped' as const, ready: false } },
+    ],
+    ['failed', { assigned: true, claimOpen: true, observed: { trouble, stopped: 'crashed' as const } }],
+    ['unknown', { hostState: 'lost' as const }],
+    ['removing', { wished: { present: false }, hostState: 'lost' as const }],
+  ])('is %s', (phase, change) => {
+    expect(desktopPhase(facts(change)).phase).toBe(phase)
+  })
+
+  it('is never ready on another disk than the wished one, on a lost host, or while it shall not be', () => {
+    const anything = fc.record({
+      hostState: fc.constantFrom('online', 'suspect', 'lost', 'maintenance', 'joining'),
+      assigned: fc.boolean(),
+      wished: fc.record({
+        present: fc.boolean(),
+        incarnation: fc.integer({ min: 1, max: 3 }),
+        power: fc.constantFrom('running', 'paused', 'stopped'),
+      }),
+      observed: fc.record({
+        incarnation: fc.option(fc.integer({ min: 1, max: 3 })),
+        ready: fc.boolean(),
+        power: fc.option(fc.constantFrom('running', 'paused', 'stopped')),
+      }),
+    })
+    fc.assert(
+      fc.property(anything, change => {
+        const all = facts(change as Parameters<typeof facts>[0])
+        if (desktopPhase(all).phase !== 'ready') return
+        expect(all.observed.incarnation).toBe(all.wished.incarnation)
+        expect(all.hostState).not.toBe('lost')
+        expect(all.wished).toMatchObject({ present: true, power: 'running' })
+      }),
+    )
+  })
+})
+
+describe('what follows from the facts', () => {
+  const shut = { power: 'stopped' as const, stopped: 'guest' as const, ready: false }
+  it.each([
+    ['a floating desktop shut down by its person is given back', { assigned: true, observed: shut }, 'recycle'],
+    [
+      'a persistent one rests and stays its person’s',
+      { kind: 'persistent' as const, assigned: true, observed: shut },
+      'rest',
+    ],
+    ['one that nobody has rests', { observed: shut }, 'rest'],
+    [
+      'a shutdown of an older wish counts for nothing',
+      { assigned: true, observed: { ...shut, generation: 6 } },
+      'nothing',
+    ],
+    [
+      'a crash asks for nothing: its host starts it again',
+      { assigned: true, observed: { ...shut, stopped: 'crashed' as const } },
+      'nothing',
+    ],
+    ['a claim whose start failed is undone', { assigned: true, claimOpen: true, observed: { trouble } }, 'undo claim'],
+    ['a trouble after the claim was served takes nothing away', { assigned: true, observed: { trouble } }, 'nothing'],
+    [
+      'a removed one whose host has nothing left is forgotten',
+      { wished: { present: false }, observed: { gone: true } },
+      'forget',
+    ],
+    ['a removed one that is still there is not', { wished: { present: false } }, 'nothing'],
+  ])('%s', (_title, change, consequence) => {
+    const all = facts(change)
+    expect(desktopConsequence(all, desktopPhase(all).phase).do).toBe(consequence)
+  })
+})
+
+describe('the actions of a desktop', () => {
+  const ready = { phase: 'ready' as const, power: 'running' as const, assigned: true, kind: 'floating' as const }
+  it('name every action, each refused one with its reason', () => {
+    const actions = desktopActionsFor(ready, { owner: true, administrator: false })
+    expect(actions).toHaveLength(9)
+    for (const action of actions) expect(action.allowed || (action.reason ?? '') !== '').toBe(true)
+    expect(actions.find(({ name }) => name === 'release')?.allowed).toBe(true)
+    expect(actions.find(({ name }) => name === 'delete')).toEqual({
+      name: 'delete',
+      allowed: false,
+      reason: 'only administrators may do this',
+    })
+  })
+
+  it('are all refused to strangers, and on a lost host all but deleting', () => {
+    const strange = desktopActionsFor(ready, { owner: false, administrator: false })
+    expect(strange.every(({ allowed }) => !allowed)).toBe(true)
+    const lost = desktopActionsFor({ ...ready, phase: 'unknown' }, { owner: false, administrator: true })
+    expect(lost.filter(({ allowed }) => allowed).map(({ name }) => name)).toEqual(['delete'])
+  })
+})
