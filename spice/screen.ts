@@ -28,7 +28,7 @@ export function openScreen({ area, worker, url, id, resized, closed }: ScreenOpt
   canvas.tabIndex = 0
   // The CSSOM is not bound by `style-src`, attributes would be. Scaled down to fit, never up: letters stay sharp.
   Object.assign(canvas.style, { display: 'block', outline: 'none', touchAction: 'none', userSelect: 'none' })
-  Object.assign(canvas.style, { maxWidth: '100%', maxHeight: '100%', objectFit: 'contain', margin: 'auto' })
+  Object.assign(canvas.style, { maxWidth: '100%', maxHeight: '100%', margin: 'auto' })
   area.append(canvas)
 
   const tell = (message: ToDisplayWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer)

@@ -110,6 +110,8 @@ export async function startSimScreen(options: { name: string; host?: string }): 
         // SURFACE_CREATE: surface 0, 32 bits without alpha, primary.
         channel.send(314, words(0, width, height, 32, 1))
         sendRows(channel, 0, height)
+        // MARK: without it native viewers go on saying "connected".
+        channel.send(102, new Uint8Array())
       },
     ],
     [channelTypes.inputs]: [channel => channel.send(101, halves(0)), handleInput],
