@@ -25,15 +25,15 @@ type Loose<T> = { [K in keyof T]: T[K] | number | boolean }
 type Part<Name extends string, T> = [T] extends [never]
   ? unknown
   : Record<string, never> extends T
-    ? { [K in Name]?: T }
+    ? { [K in Name]?: T | undefined }
     : { [K in Name]: T }
 
 export type Ask<Id extends OperationId> = Part<'params', Loose<Input<Given<Named<Id>['params']>>>> &
   Part<'query', Loose<Input<Given<Named<Id>['query']>>>> &
   Part<'body', Input<Given<Named<Id>['body']>>> & {
-    signal?: AbortSignal
+    signal?: AbortSignal | undefined
     /** Makes it safe to send the same request again when no answer came. */
-    idempotencyKey?: string
+    idempotencyKey?: string | undefined
   }
 
 type Answers<Id extends OperationId> = Named<Id>['answers']
