@@ -1,0 +1,77 @@
+/** The command line against the whole thing: API, broker, PostgreSQL and a simulated host. */
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getRequestListener } from '@hono/node-server'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { makeApp } from '../../api/app.ts'
+import { routes } from '../../api/routes.ts'
+import type { Role } from '../../auth/policy.ts'
+import { sessionOpen } from '../../auth/tokens.ts'
+import { hdcs } from '../../cli/commands.ts'
+import { startSite, type TestSite } from '../support/site.ts'
+import { person as speaker } from './server.ts'
+
+let site: TestSite
+let url: string
+const undo = new AsyncDisposableStack()
+
+beforeAll(async () => {
+  site = undo.use(await startSite())
+  const health = { databaseAnswers: async () => {}, leaderExists: async () => true, desktopsByPhase: async () => ({}) }
+  const app = makeApp({ broker: site.broker, routes, pagesFolder: null, health, checkAnswers: true })
+  const server = createServer(getRequestListener(app.fetch))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  undo.defer(async () => {
+    server.closeAllConnections()
+    await new Promise(resolve => server.close(resolve))
+  })
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterAll(() => undo.disposeAsync())
+
+/** Runs one command line as somebody; fails with what was said when it does not end well. */
+async function say(token: string, ...words: string[]): Promise<string> {
+  const { around, out, err } = speaker(url, { HDCS_TOKEN: token })
+  expect(await hdcs(words, around), err()).toBe(0)
+  return out()
+}
+
+async function signedIn(name: string, roles: Role[] = ['person']): Promise<string> {
+  const { userId } = await site.person(name, roles)
+  return (await sessionOpen(site.broker.db, userId, 'test', new Date())).token
+}
+
+it('takes a person from the pools to a desktop and back', async () => {
+  const ana = await signedIn('ana')
+  expect(await say(ana, 'whoami')).toContain('ana (person)')
+  expect(await say(ana, 'pools')).toMatch(/demo +floating/)
+  const claimed = JSON.parse(await say(ana, '--json', 'claim', 'demo'))
+  expect(claimed).toMatchObject({ task: { state: 'succeeded' }, desktop: { phase: 'ready', userName: 'ana' } })
+  expect(await say(ana, 'desktops')).toContain(claimed.desktop.name)
+  const file = join(mkdtempSync(join(tmpdir(), 'hdcs-')), 'screen.vv')
+  await say(ana, 'connect', '--save', file)
+  expect(existsSync(file) && readFileSync(file, 'utf8')).toContain('[virt-viewer]')
+  expect(await say(ana, 'release')).toContain('done')
+  expect(await say(ana, 'desktops')).toContain('You have no desktop')
+})
+
+it('serves both administrators: people, templates, and any operation by its name', async () => {
+  const boss = await signedIn('boss', ['userAdministrator', 'infrastructureAdministrator'])
+  expect(await say(boss, 'users', 'add', 'jon', '--role', 'person', 'auditor')).toMatch(/shown only now: \S+/)
+  expect(await say(boss, 'users')).toMatch(/jon +jon +(person, auditor|auditor, person)/)
+  await say(boss, 'users', 'disable', 'jon')
+  expect(await say(boss, 'users')).toMatch(/jon .*disabled/)
+  await say(boss, 'users', 'remove', 'jon')
+  expect(await say(boss, 'users')).not.toContain('jon')
+  expect(await say(boss, 'templates')).toMatch(/tiny +1 sealed/)
+  const { items } = JSON.parse(await say(boss, 'call', 'poolList', 'name=demo'))
+  const changed = JSON.parse(
+    await say(boss, 'call', 'poolUpdate', `id=${items[0].id}`, 'description=For trying', 'maxSize=7'),
+  )
+  expect(changed).toMatchObject({ description: 'For trying', maxSize: 7 })
+  await say(boss, 'templates', 'build', 'tiny')
+  expect(await say(boss, 'templates')).toMatch(/2 sealed/)
+})
