@@ -1,0 +1,201 @@
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { FoundMachine, Host, HostEvent } from '../../vmm/host.ts'
+import type { ImageSpec, MachineSpec } from '../../vmm/spec.ts'
+
+export interface HostUnderTest {
+  host: Host
+  /** The same host after its agent was killed and started again; the old object is of no use then. */
+  again(): Promise<Host>
+  /** Another installation's host on the same machine. */
+  stranger(): Promise<Host>
+  image: ImageSpec
+  /** Never used by another test or desktop of the machine. */
+  subnet: string
+  machine: MachineSpec
+}
+
+const code = (name: string) => expect.objectContaining({ code: name })
+
+/** Collects a host's events and waits for one. */
+function listen(host: Host) {
+  const heard: HostEvent[] = []
+  const looks = new Set<() => void>()
+  void (async () => {
+    for await (const event of host.events()) {
+      heard.push(event)
+      for (const look of looks) look()
+    }
+  })()
+  return {
+    heard,
+    event: (is: (event: HostEvent) => boolean) =>
+      new Promise<HostEvent>(resolve => {
+        const look = () => {
+          const at = heard.findIndex(is)
+          const [event] = at < 0 ? [] : heard.splice(0, at + 1).slice(-1)
+          if (!event) return
+          looks.delete(look)
+          resolve(event)
+        }
+        looks.add(look)
+        look()
+      }),
+  }
+}
+
+/** What every host promises the agent. The cases build on each other: one machine's life from its image to its end. */
+export function describeHost(name: string, open: () => Promise<HostUnderTest & AsyncDisposable>): void {
+  describe(`the host contract on ${name}`, () => {
+    let test: HostUnderTest & AsyncDisposable
+    let host: Host
+    let news: ReturnType<typeof listen>
+    let spec: MachineSpec
+    const isOf = (type: HostEvent['type']) => (event: HostEvent) =>
+      event.type === type && 'machineId' in event && event.machineId === spec.id
+    const mine = async (): Promise<FoundMachine | undefined> => (await host.machines()).find(({ id }) => id === spec.id)
+
+    beforeAll(async () => {
+      test = await open()
+      ;({ host, machine: spec } = test)
+      news = listen(host)
+    })
+    afterAll(async () => {
+      await host?.machineDestroy(spec.id)
+      await test?.[Symbol.asyncDispose]()
+    })
+
+    it('says what it is and how full it is', async () => {
+      const facts = await host.facts()
+      expect(facts.cpus).toBeGreaterThan(0)
+      expect(facts.acceleratorReason === null).toBe(facts.accelerator === 'kvm')
+      const usage = await host.usage()
+      expect(usage.storageFreeBytes).toBeLessThanOrEqual(usage.storageTotalBytes)
+    })
+
+    it('refuses a disk without its image', async () => {
+      await expect(host.overlayMake(spec)).rejects.toEqual(code('not_found'))
+    })
+
+    it('makes an image with progress, once', async () => {
+      const steps: number[] = []
+      const made = await host.imageMake(test.image, percent => steps.push(percent), new AbortController().signal)
+      expect(steps.length).toBeGreaterThan(1)
+      expect(made).toMatchObject({ id: test.image.id, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) })
+      expect(await host.images()).toEqual([made])
+      expect(await host.imageMake(test.image, () => {}, new AbortController().signal)).toEqual(made)
+    })
+
+    it('leaves nothing behind of an image whose making was aborted', async () => {
+      const other = { ...test.image, id: '018f0000-0000-7000-8000-0000000000f9' }
+      const aborted = new AbortController()
+      aborted.abort()
+      await expect(host.imageMake(other, () => {}, aborted.signal)).rejects.toEqual(code('cancelled'))
+      expect(await host.images()).toHaveLength(1)
+    })
+
+    it('makes a network that is there already', async () => {
+      await host.networkEnsure({ subnet: test.subnet })
+      await host.networkEnsure({ subnet: test.subnet })
+    })
+
+    it('refuses to start a machine whose disk is not there', async () => {
+      await expect(host.machineStart(spec)).rejects.toEqual(code('not_found'))
+    })
+
+    it('makes a disk, and says so when asked again', async () => {
+      await host.overlayMake(spec)
+      await host.overlayMake(spec)
+      expect(await host.overlays()).toEqual([{ machineId: spec.id, incarnation: spec.incarnation }])
+    })
+
+    it('refuses to remove an image that a disk stands on', async () => {
+      await expect(host.imageRemove(test.image.id)).rejects.toEqual(code('conflict'))
+    })
+
+    it('starts a machine, tells it, and says so when asked again', async () => {
+      const started = await host.machineStart(spec)
+      expect(started).toMatchObject({ id: spec.id, name: spec.name, incarnation: spec.incarnation, power: 'running' })
+      await news.event(isOf('started'))
+      expect(await host.machineStart(spec)).toMatchObject({ id: spec.id, power: 'running' })
+      expect(await mine()).toMatchObject({ id: spec.id, power: 'running' })
+    })
+
+    it('hears the guest answer', async () => {
+      await news.event(event => isOf('agent')(event) && 'connected' in event && event.connected)
+      expect(await host.agentPing(spec.id, 5_000)).toBe(true)
+    })
+
+    it('opens its screen to a password', async () => {
+      const graphics = await host.graphicsAdmit(spec.id, 'one-time-secret', new Date(Date.now() + 60_000))
+      const socket = connect(graphics?.port ?? 0, graphics?.host)
+      await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
+      socket.destroy()
+      expect((await mine())?.graphics).toEqual(graphics)
+    })
+
+    it('takes a picture of its screen', async () => {
+      const png = await host.machineScreenshot(spec.id)
+      expect([...png.subarray(0, 4)]).toEqual([0x89, 0x50, 0x4e, 0x47])
+    })
+
+    it('pauses and resumes a machine, and says so when asked again', async () => {
+      await host.machinePause(spec.id)
+      await news.event(isOf('paused'))
+      await host.machinePause(spec.id)
+      expect(await mine()).toMatchObject({ power: 'paused' })
+      await host.machineResume(spec.id)
+      await news.event(isOf('resumed'))
+      await host.machineResume(spec.id)
+      expect(await mine()).toMatchObject({ power: 'running' })
+    })
+
+    it('finds everything again after its agent was killed, and goes on telling', async () => {
+      host = await test.again()
+      news = listen(host)
+      expect(await mine()).toMatchObject({ id: spec.id, incarnation: spec.incarnation, agentConnected: true })
+      expect(await host.overlays()).toHaveLength(1)
+      expect(await host.images()).toHaveLength(1)
+      expect(await host.agentPing(spec.id, 5_000)).toBe(true)
+    })
+
+    it('shows another installation nothing of it', async () => {
+      await using stranger = await test.stranger()
+      expect(await stranger.machines()).toEqual([])
+      expect(await stranger.overlays()).toEqual([])
+      await stranger.machineDestroy(spec.id)
+      expect(await mine()).toBeDefined()
+    })
+
+    it('tells of a guest that shuts down as it was asked to', async () => {
+      await host.machineShutdown(spec.id)
+      expect(await news.event(isOf('stopped'))).toMatchObject({ because: 'guest' })
+      expect(await mine()).toBeUndefined()
+    })
+
+    it('says that a machine is not there where one is needed', async () => {
+      const asks = [host.machineShutdown, host.machinePause, host.machineResume, host.machineReset, host.machineReboot]
+      for (const ask of asks) await expect(ask.call(host, spec.id)).rejects.toEqual(code('not_found'))
+      await expect(host.graphicsAdmit(spec.id, 'x', new Date())).rejects.toEqual(code('not_found'))
+      expect(await host.agentPing(spec.id, 500)).toBe(false)
+    })
+
+    it('keeps the disk of a machine that stands still, and cuts its power when told to', async () => {
+      expect(await host.overlays()).toHaveLength(1)
+      await host.machineStart(spec)
+      await host.machineDestroy(spec.id)
+      expect(await news.event(isOf('stopped'))).toMatchObject({ because: 'wished' })
+      await host.machineDestroy(spec.id)
+    })
+
+    it('removes disk and image, also when they are gone', async () => {
+      for (let time = 0; time < 2; time++) {
+        await host.overlayRemove({ machineId: spec.id, incarnation: spec.incarnation })
+        await host.imageRemove(test.image.id)
+      }
+      await host.sweep()
+      expect(await host.overlays()).toEqual([])
+      expect(await host.images()).toEqual([])
+    })
+  })
+}

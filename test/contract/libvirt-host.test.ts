@@ -1,0 +1,30 @@
+import { imageSpec, machineSpec } from '../vmm/wishes.ts'
+import { describeHost } from './host.ts'
+import { realPlace } from './real.ts'
+
+describeHost('QEMU under libvirt', async () => {
+  const place = await realPlace('contract')
+  const opened = [await place.open()]
+  const [host] = opened
+  if (!host) throw new Error('no host')
+  return {
+    host,
+    async again() {
+      const fresh = await place.open()
+      opened.push(fresh)
+      return fresh
+    },
+    stranger: () => place.open(crypto.randomUUID()),
+    image: imageSpec(),
+    subnet: '10.249.0.0/28',
+    machine: machineSpec(1, {
+      id: crypto.randomUUID(),
+      name: 'contract-1',
+      nic: { mac: '52:54:0a:f9:00:05', address: '10.249.0.5' },
+    }),
+    async [Symbol.asyncDispose]() {
+      for (const each of opened) await each[Symbol.asyncDispose]()
+      await place[Symbol.asyncDispose]()
+    },
+  }
+})
