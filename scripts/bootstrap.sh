@@ -33,7 +33,7 @@ if [ ! -x "$node" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
 fi
 
 # The web pages: anew when a file they are made of changed.
-sources=$(find web spice lib api cli package-lock.json \( -name node_modules -o -name dist \) -prune -o -type f -print0 |
+sources=$(find web spice lib api package-lock.json \( -name node_modules -o -name dist \) -prune -o -type f -print0 |
   sort -z | xargs -0 sha256sum | sha256sum)
 if [ ! -s web/dist/index.html ] || [ "$(cat web/dist/.hdcs-sources 2>/dev/null)" != "$sources" ]; then
   ADVICE='A source of the pages does not compile; see the lines above.'
