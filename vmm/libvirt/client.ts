@@ -9,8 +9,10 @@ import { openWire, type Wire } from './wire.ts'
 export interface ClientOptions {
   /** `qemu:///system`, `test:///default`, `network:///system` … */
   uri: string
-  /** Deadline of a call that names none, and of each step of the opening. */
+  /** Deadline of a call that names none. */
   timeoutMs?: number
+  /** Deadline of each step of the opening: a libvirtd that has just started answers nothing until its drivers are up. */
+  openTimeoutMs?: number
   /** Calls that libvirtd is given at once; the rest waits here, in lanes. */
   maxInFlight?: number
   /** Pings both ways; null: none (streams, whose reader may stand still). */
@@ -43,19 +45,22 @@ export interface LibvirtClient extends LibvirtCalls, AsyncDisposable {
  */
 export async function openClient(dial: Dial, options: ClientOptions): Promise<LibvirtClient> {
   const keepalive = options.keepalive === undefined ? defaultKeepalive : options.keepalive
+  const openTimeoutMs = options.openTimeoutMs ?? defaultTimeoutMs
+  const opening = { timeoutMs: openTimeoutMs }
   const wire = await openWire(dial, {
     timeoutMs: options.timeoutMs ?? defaultTimeoutMs,
+    dialTimeoutMs: openTimeoutMs,
     maxInFlight: options.maxInFlight ?? defaultMaxInFlight,
-    keepalive,
     onMessage: (procedure, payload) => hub.receive(procedure, payload),
   })
   const calls = makeCalls(wire.call)
   const hub = eventHub(event => calls.connectDomainEventCallbackRegisterAny({ event }))
   wire.closed.then(hub.fail)
   try {
-    await authenticate(calls)
-    if (keepalive) await calls.connectSupportsFeature({ feature: keepaliveFeature })
-    await calls.connectOpen({ name: options.uri })
+    await authenticate(calls, opening)
+    if (keepalive) await calls.connectSupportsFeature({ feature: keepaliveFeature }, opening)
+    await calls.connectOpen({ name: options.uri }, opening)
+    if (keepalive) wire.keepAlive(keepalive)
   } catch (error) {
     wire.close()
     throw error
@@ -72,12 +77,12 @@ export async function openClient(dial: Dial, options: ClientOptions): Promise<Li
 /** remote_auth_type */
 const authentication = { none: 0, polkit: 2 }
 
-async function authenticate(calls: LibvirtCalls) {
-  const offered = await calls.authList()
+async function authenticate(calls: LibvirtCalls, opening: CallOptions) {
+  const offered = await calls.authList({}, opening)
   if (offered.includes(authentication.none)) return
   if (!offered.includes(authentication.polkit))
     throw new HdcsError('forbidden', 'libvirt asks for a login (SASL) on this socket, which HDCS does not do.')
-  await calls.authPolkit()
+  await calls.authPolkit({}, opening)
 }
 
 /** How long libvirt may take to say goodbye: it closes just as well when we only hang up. */

@@ -23,6 +23,8 @@ export interface DaemonOptions {
   /** Folder of the sockets. */
   folder?: string
   timeoutMs?: number
+  /** A libvirtd that has just started may answer after minutes: where process 1 reaps nothing, it waits for its own probes. */
+  openTimeoutMs?: number
 }
 
 /**

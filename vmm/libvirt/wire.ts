@@ -15,7 +15,8 @@ import { XdrReader, XdrWriter } from './xdr.ts'
 export interface WireOptions {
   timeoutMs: number
   maxInFlight: number
-  keepalive: Keepalive | null
+  /** How long the other side may take to accept. */
+  dialTimeoutMs: number
   /** A message nobody called for. */
   onMessage(procedure: number, payload: Uint8Array): void
 }
@@ -42,17 +43,19 @@ export async function openWire(dial: Dial, options: WireOptions) {
   let serials = 0
   let holds = 0
 
-  const transport = await dial(
-    { received, closed: reason => fail(lost(reason)) },
-    AbortSignal.timeout(options.timeoutMs),
-  )
-  const keepalive =
-    options.keepalive &&
-    startKeepalive(options.keepalive, {
+  let keepalive: ReturnType<typeof startKeepalive> | null = null
+
+  const receiver = { received, closed: (reason: Error | null) => fail(lost(reason)) }
+  const transport = await dial(receiver, AbortSignal.timeout(options.dialTimeoutMs))
+
+  function keepAlive(wishes: Keepalive) {
+    if (failure) return
+    keepalive = startKeepalive(wishes, {
       ping: () => void send({ program: keepaliveProgram, procedure: keepalivePing, type: packetTypes.message }),
       lost: () => fail(new HdcsError('unreachable', 'libvirt stopped answering on an open connection.')),
       held: () => holds > 0,
     })
+  }
 
   function fail(error: HdcsError) {
     if (failure) return
@@ -177,7 +180,7 @@ export async function openWire(dial: Dial, options: WireOptions) {
     return promise.finally(() => clearTimeout(timer))
   }
 
-  return { call, closed: closed.promise, close: () => fail(lost(null)) }
+  return { call, keepAlive, closed: closed.promise, close: () => fail(lost(null)) }
 }
 
 export type Wire = Awaited<ReturnType<typeof openWire>>

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type ClientOptions, openClient } from '../../../vmm/libvirt/client.ts'
 import { isLibvirt, LibvirtError } from '../../../vmm/libvirt/errors.ts'
 import { packetTypes } from '../../../vmm/libvirt/packet.ts'
@@ -35,7 +35,7 @@ describe('opening', () => {
   it('ends in time with a daemon that accepts and says nothing', async () => {
     const daemon = fakeLibvirt()
     daemon.state.silent = true
-    await expect(openClient(daemon.dial, { uri, timeoutMs: 20 })).rejects.toMatchObject({ code: 'timeout' })
+    await expect(openClient(daemon.dial, { uri, openTimeoutMs: 20 })).rejects.toMatchObject({ code: 'timeout' })
     expect(daemon.connections()).toBe(0)
   })
 })
@@ -192,6 +192,20 @@ describe('a connection', () => {
 
 describe('keepalive', () => {
   const keepalive = { intervalMs: 5, count: 2 }
+
+  it('does not judge a daemon that is slow to open, only one that is open', async () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const daemon = fakeLibvirt({ held: ['connectOpen'] })
+    const opening = openClient(daemon.dial, { uri, keepalive: { intervalMs: 1_000, count: 1 } })
+    const call = await daemon.next('connectOpen')
+    vi.advanceTimersByTime(20_000)
+    expect(daemon.state.pings).toBe(0)
+    call.answer()
+    await using _client = await opening
+    vi.advanceTimersByTime(1_000)
+    expect(daemon.state.pings).toBe(1)
+  })
 
   it('answers the daemon’s pings', async () => {
     const { daemon } = await opened()
