@@ -10,8 +10,12 @@ export interface Channel {
   end(code: CloseCode, reason: string): void
 }
 
+/** How its first channel came. The other door stays shut: a browser's open session is no way in for a tunnel. */
+export type DoorName = 'browser' | 'native'
+
 export interface Admission {
   ticket: Ticket
+  door: DoorName
   /** SPICE's own id, once the server said it on main; 0 before, and for native clients, who know it themselves. */
   connectionId: number
   /** Main is open and further channels may come. */
@@ -51,9 +55,9 @@ const maxOpenedChannels = 1000
 
 export interface Admissions {
   /** The open session of this sealed ticket, if there is one: it outlives the ticket's own time. */
-  find(sealed: string): Admission | undefined
+  find(sealed: string, door: DoorName): Admission | 'used' | undefined
   /** Opens the session of a ticket that was just unsealed; once. */
-  begin(sealed: string, ticket: Ticket, now: Date): Admission | Refusal
+  begin(sealed: string, ticket: Ticket, door: DoorName, now: Date): Admission | Refusal
   end(sealed: string): void
   bySession(sessionId: string): Admission[]
   all(): Admission[]
@@ -64,12 +68,15 @@ export function makeAdmissions(): Admissions {
   /** Ticket ids that were used, until the tickets themselves are too old to be shown again. */
   const used = new Map<string, number>()
   return {
-    find: sealed => open.get(sealed),
-    begin(sealed, ticket, now) {
+    find(sealed, door) {
+      const found = open.get(sealed)
+      return found && found.door !== door ? 'used' : found
+    },
+    begin(sealed, ticket, door, now) {
       for (const [id, until] of used) if (until < now.getTime()) used.delete(id)
       if (used.has(ticket.id)) return 'used'
       used.set(ticket.id, now.getTime() + 2 * ticketSeconds * 1000)
-      const admission: Admission = { ticket, connectionId: 0, ready: false, channels: new Set(), opened: 0 }
+      const admission: Admission = { ticket, door, connectionId: 0, ready: false, channels: new Set(), opened: 0 }
       open.set(sealed, admission)
       return admission
     },

@@ -61,13 +61,13 @@ export function makeConnectProxy(state: GatewayState): Connect {
 /** The session of this ticket, or a new one as soon as the desktop takes the ticket's password. */
 async function admit(state: GatewayState, sealed: string): Promise<Admission | Refusal> {
   if (state.closing.aborted) return 'closing'
-  const open = state.admissions.find(sealed)
+  const open = state.admissions.find(sealed, 'native')
   if (open) return open
   const now = state.options.clock.now()
   const ticket = await openTicket(sealed, state.options.ticketKey, now).catch(error => asHdcsError(error))
   if (ticket instanceof Error) return 'not valid'
   if (!ticket.channels.includes(mainType)) return 'channel not allowed'
-  const admission = state.admissions.begin(sealed, ticket, now)
+  const admission = state.admissions.begin(sealed, ticket, 'native', now)
   if (typeof admission === 'string') return admission
   try {
     await awaitPassword(ticket.spice, state.closing, () => state.counters.linkRetries++)

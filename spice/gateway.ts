@@ -102,7 +102,7 @@ async function admit(state: GatewayState, request: IncomingMessage): Promise<Doo
   if (!sameOrigin(request)) return 'wrong origin'
   const [channelType, channelId] = [Number(channel[1]), Number(channel[2])]
   if (channelId > 255) return 'not a request for a channel'
-  const open = channelType === mainType ? undefined : state.admissions.find(sealed)
+  const open = channelType === mainType ? undefined : state.admissions.find(sealed, 'browser')
   const admission = open ?? (await begin(state, sealed, channelType))
   if (typeof admission === 'string') return admission
   const refusal = channelType === mainType ? undefined : channelRefusal(admission, channelType)
@@ -116,7 +116,7 @@ async function begin(state: GatewayState, sealed: string, channelType: number): 
   if (ticket instanceof Error) return 'not valid'
   if (!ticket.channels.includes(channelType)) return 'channel not allowed'
   if (channelType !== mainType) return 'no main channel'
-  const admission = state.admissions.begin(sealed, ticket, now)
+  const admission = state.admissions.begin(sealed, ticket, 'browser', now)
   if (typeof admission !== 'string') state.counters.admitted++
   return admission
 }
