@@ -37,6 +37,8 @@ interface Attached {
   images: Map<string, number>
   operations: Set<string>
   greeted: boolean
+  /** The line is closed: what is still queued is dropped, the next line begins with everything. */
+  ended: boolean
   /** Messages of one agent are worked off one after another: an older report never overwrites a newer one. */
   turn: Promise<void>
   due: NodeJS.Timeout | undefined
@@ -56,7 +58,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
   const attached = new Map<string, Attached>()
 
   const inTurn = (agent: Attached, work: () => Promise<void>): Promise<void> => {
-    const next = agent.turn.then(work)
+    const next = agent.turn.then(() => (agent.ended ? undefined : work()))
     // A failed turn must not stop the line: the agent is made to start over, which rereads everything.
     agent.turn = next.catch(error => {
       broker.log.error(
@@ -86,6 +88,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         images: new Map(),
         operations: new Set(),
         greeted: false,
+        ended: false,
         turn: Promise.resolve(),
         due: undefined,
       }
@@ -93,6 +96,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
       return {
         received: message => inTurn(agent, () => receive(broker, installationId, agent, message)),
         closed() {
+          agent.ended = true
           clearTimeout(agent.due)
           if (attached.get(host.id) === agent) attached.delete(host.id)
         },
