@@ -12,9 +12,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startControl } from '../bin/control.ts'
 import { localHost } from '../broker/first-start.ts'
+import { taskOpen } from '../broker/tasks.ts'
 import { desktopAdmit, desktopClaim, desktopLock, desktopsOwned, sessionInsert } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
-import { taskOpen } from '../broker/tasks.ts'
 import { readConfig } from '../lib/config.ts'
 import { newId } from '../lib/ids.ts'
 import { makeLog } from '../lib/log.ts'
@@ -28,7 +28,10 @@ const inFlight = 200
 
 const folder = mkdtempSync(join(tmpdir(), 'hdcs-bench-'))
 const log = makeLog('bench', 'error')
-const config = readConfig({ HDCS_DATA_DIR: folder, HDCS_LISTEN: '127.0.0.1:0', HDCS_ADMIN_PASSWORD: 'bench-password' }, true)
+const config = readConfig(
+  { HDCS_DATA_DIR: folder, HDCS_LISTEN: '127.0.0.1:0', HDCS_ADMIN_PASSWORD: 'bench-password' },
+  true,
+)
 await using undo = new AsyncDisposableStack()
 undo.defer(() => rmSync(folder, { recursive: true, force: true }))
 const control = undo.use(await startControl(config, log))
@@ -37,14 +40,24 @@ const { installationId } = control
 for (let n = 1; n <= Math.ceil((people + samples) / 900); n++) {
   const { key } = await localHost(control.broker, control.clusterId, `sim-${n}`)
   const host = undo.use(makeSimHost({ installationId, hostName: `sim-${n}`, cpus: 512, memoryBytes: 2 ** 40 }))
-  undo.use(await startAgent({ host, connect: agentSocket({ url: `${control.url.replace('http', 'ws')}/api/v1/agent`, key, log }), log }))
+  undo.use(
+    await startAgent({
+      host,
+      connect: agentSocket({ url: `${control.url.replace('http', 'ws')}/api/v1/agent`, key, log }),
+      log,
+    }),
+  )
 }
 
 const keep = new Agent({ keepAlive: true, maxSockets: inFlight })
 const post = (path: string, token: string, body?: unknown): Promise<{ status: number; body: Record<string, never> }> =>
   new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body)
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+    }
     const sent = request(control.url + path, { method: 'POST', agent: keep, headers }, answer => {
       let read = ''
       answer.setEncoding('utf8').on('data', (piece: string) => (read += piece))
@@ -56,9 +69,18 @@ const post = (path: string, token: string, body?: unknown): Promise<{ status: nu
 const admin = await post('/api/v1/login', '', { name: 'admin', password: 'bench-password' })
 const adminToken: string = admin.body.token ?? ''
 const demo = await db.selectFrom('pool').selectAll().executeTakeFirstOrThrow()
-await until(async () => (await db.selectFrom('template_version').select('state').executeTakeFirst())?.state === 'sealed')
+await until(
+  async () => (await db.selectFrom('template_version').select('state').executeTakeFirst())?.state === 'sealed',
+)
 const size = people + samples
-const pool = await post('/api/v1/pools', adminToken, { name: 'crowd', kind: 'floating', templateId: demo.template_id, minSize: 0, maxSize: 10_000, warm: Math.min(size, 10_000) })
+const pool = await post('/api/v1/pools', adminToken, {
+  name: 'crowd',
+  kind: 'floating',
+  templateId: demo.template_id,
+  minSize: 0,
+  maxSize: 10_000,
+  warm: Math.min(size, 10_000),
+})
 const poolId: string = pool.body.id ?? ''
 if (pool.status !== 201) throw new Error(JSON.stringify(pool.body))
 await db.updateTable('pool').set({ max_size: size, warm: size }).where('id', '=', poolId).execute()
@@ -68,7 +90,11 @@ const filling = performance.now()
 await until(async () => (await count('ready')) === size)
 console.log(`filled: ${size} simulated desktops in ${((performance.now() - filling) / 1000).toFixed(1)} s`)
 // A real host knows where its screens are; a simulated one opens them when somebody comes.
-await db.updateTable('desktop').set({ observed_graphics: JSON.stringify({ host: '127.0.0.1', port: 5900, serial: 0 }) }).where('pool_id', '=', poolId).execute()
+await db
+  .updateTable('desktop')
+  .set({ observed_graphics: JSON.stringify({ host: '127.0.0.1', port: 5900, serial: 0 }) })
+  .where('pool_id', '=', poolId)
+  .execute()
 
 const persons = await addPeople(people)
 const bare: number[] = []
@@ -86,20 +112,29 @@ for (let n = 0; n < samples; n++) {
     }),
   )
 }
-const p = (values: number[], share: number) => values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN
+const p = (values: number[], share: number) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN
 console.log(`bare SQL   p50 ${p(bare, 0.5).toFixed(2)} ms  p99 ${p(bare, 0.99).toFixed(2)} ms  (${bare.length} runs)`)
 console.log(`API→ticket p50 ${p(api, 0.5).toFixed(2)} ms  p99 ${p(api, 0.99).toFixed(2)} ms`)
-console.log(`ratio      p50 ${(p(api, 0.5) / p(bare, 0.5)).toFixed(2)}     p99 ${(p(api, 0.99) / p(bare, 0.99)).toFixed(2)}   (promise: p99 ≤ 3)`)
+console.log(
+  `ratio      p50 ${(p(api, 0.5) / p(bare, 0.5)).toFixed(2)}     p99 ${(p(api, 0.99) / p(bare, 0.99)).toFixed(2)}   (promise: p99 ≤ 3)`,
+)
 
 const rest = persons.slice(2 * samples)
 const began = performance.now()
 const answers = await Promise.all(rest.map(({ token }) => post(`/api/v1/pools/${poolId}/claim`, token)))
 const seconds = (performance.now() - began) / 1000
 const given = answers.flatMap(({ body }) => (body.desktop as { id: string } | undefined)?.id ?? [])
-const { rows } = { rows: await db.selectFrom('desktop').select(['id', 'user_id']).where('user_id', 'is not', null).execute() }
+const { rows } = {
+  rows: await db.selectFrom('desktop').select(['id', 'user_id']).where('user_id', 'is not', null).execute(),
+}
 const twice = given.length - new Set(given).size
-console.log(`crowd: ${rest.length} claims in ${seconds.toFixed(1)} s (${(rest.length / seconds).toFixed(0)} per s), ${given.length} given, ${twice} given twice (promise: 0)`)
-console.log(`       ${rows.length} desktops have a person, ${new Set(rows.map(row => row.user_id)).size} different people`)
+console.log(
+  `crowd: ${rest.length} claims in ${seconds.toFixed(1)} s (${(rest.length / seconds).toFixed(0)} per s), ${given.length} given, ${twice} given twice (promise: 0)`,
+)
+console.log(
+  `       ${rows.length} desktops have a person, ${new Set(rows.map(row => row.user_id)).size} different people`,
+)
 process.exitCode = twice === 0 && p(api, 0.99) / p(bare, 0.99) <= 3 ? 0 : 1
 keep.destroy()
 
@@ -124,18 +159,53 @@ async function bareClaim(userId: string) {
 }
 
 async function addPeople(wanted: number) {
-  const made = Array.from({ length: wanted }, (_, n) => ({ id: newId(), name: `person-${n}`, token: `hdcs_${randomBytes(32).toString('base64url')}` }))
+  const made = Array.from({ length: wanted }, (_, n) => ({
+    id: newId(),
+    name: `person-${n}`,
+    token: `hdcs_${randomBytes(32).toString('base64url')}`,
+  }))
   for (let at = 0; at < made.length; at += 1000) {
     const part = made.slice(at, at + 1000)
-    await db.insertInto('user_account').values(part.map(({ id, name }) => ({ id, name, display_name: name, email: null, password_hash: null, roles: ['person'], last_seen_at: null }))).execute()
+    await db
+      .insertInto('user_account')
+      .values(
+        part.map(({ id, name }) => ({
+          id,
+          name,
+          display_name: name,
+          email: null,
+          password_hash: null,
+          roles: ['person'],
+          last_seen_at: null,
+        })),
+      )
+      .execute()
     const expires_at = new Date(Date.now() + 3_600_000)
-    await db.insertInto('token').values(part.map(({ id, token }) => ({ id: newId(), user_id: id, kind: 'api' as const, name: 'bench', hash: createHash('sha256').update(token).digest(), expires_at, last_used_at: null }))).execute()
+    await db
+      .insertInto('token')
+      .values(
+        part.map(({ id, token }) => ({
+          id: newId(),
+          user_id: id,
+          kind: 'api' as const,
+          name: 'bench',
+          hash: createHash('sha256').update(token).digest(),
+          expires_at,
+          last_used_at: null,
+        })),
+      )
+      .execute()
   }
   return made
 }
 
 async function count(phase: string) {
-  const row = await db.selectFrom('desktop').select(eb => eb.fn.countAll<number>().as('n')).where('pool_id', '=', poolId).where('phase', '=', phase as 'ready').executeTakeFirst()
+  const row = await db
+    .selectFrom('desktop')
+    .select(eb => eb.fn.countAll<number>().as('n'))
+    .where('pool_id', '=', poolId)
+    .where('phase', '=', phase as 'ready')
+    .executeTakeFirst()
   return row?.n ?? 0
 }
 

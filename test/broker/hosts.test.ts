@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { subnetFree } from '../../broker/hosts.ts'
+import { hostState, silence } from '../../broker/reconcile/hosts.ts'
+
+const at = (ms: number) => new Date(1_800_000_000_000 + ms)
+const since = at(-60_000)
+const judge = (silentMs: number | null, state: Parameters<typeof hostState>[0]['state'] = 'online', from = since) =>
+  hostState({ state, wished: 'online', beatAt: silentMs === null ? null : at(-silentMs) }, at(0), from)
+
+describe('the heartbeat of a host', () => {
+  it.each([
+    ['joining before the first beat', null, 'joining'],
+    ['online while it beats', 3_000, 'online'],
+    ['suspect when it misses beats', silence.suspectMs, 'suspect'],
+    ['lost after fifteen seconds', 15_000, 'lost'],
+  ])('is %s', (_title, silentMs, state) => {
+    expect(judge(silentMs)).toBe(state)
+  })
+
+  it('makes nobody lost by the absence of the control plane itself', () => {
+    expect(judge(3_600_000, 'online', at(-1_000))).toBe('online')
+    expect(judge(3_600_000, 'online', at(-15_000))).toBe('lost')
+  })
+
+  it('takes a lost host back only when it beats again', () => {
+    expect(judge(10_000, 'lost')).toBe('lost')
+    expect(judge(1_000, 'lost')).toBe('online')
+  })
+})
+
+describe('subnets', () => {
+  it('are given from the bottom, and one that was given up is given again', () => {
+    expect(subnetFree([])).toBe('10.128.0.0/22')
+    expect(subnetFree(['10.128.0.0/22', '10.128.4.0/22'])).toBe('10.128.8.0/22')
+    expect(subnetFree(['10.128.4.0/22'])).toBe('10.128.0.0/22')
+  })
+
+  it('end with a clear refusal', () => {
+    const all = Array.from({ length: 8192 }, (_, n) => `10.${128 + Math.floor(n / 64)}.${(n % 64) * 4}.0/22`)
+    expect(() => subnetFree(all)).toThrow(expect.objectContaining({ code: 'conflict' }))
+  })
+})
