@@ -14,6 +14,7 @@ import { sessionOpen } from '../../auth/tokens.ts'
 import type { Broker } from '../../broker/broker.ts'
 import { databaseAnswers } from '../../db/health.ts'
 import { userCreate } from '../../db/users.ts'
+import type { Clock } from '../../lib/clock.ts'
 import { newId } from '../../lib/ids.ts'
 import { makeLog } from '../../lib/log.ts'
 import { freshDatabase } from './database.ts'
@@ -34,32 +35,20 @@ export interface TestApi extends AsyncDisposable {
 
 export const origin = 'http://desk.test'
 
-export async function startApi(
-  settings: { routes?: readonly AnyRoute[]; pagesFolder?: string } = {},
-): Promise<TestApi> {
-  const database = await freshDatabase()
-  const folder = mkdtempSync(join(tmpdir(), 'hdcs-api-'))
-  let nowMs = Date.now()
-  const clock = {
-    now: () => new Date(nowMs),
-    forward: (ms: number) => {
-      nowMs += ms
-    },
-  }
-  const log = makeLog('test', 'silent')
-  const broker: Broker = {
-    db: database.db,
-    clock,
-    log,
-    ticketKey: new Uint8Array(32),
-    gatewayUrl: null,
-    viewerFile: () => '[virt-viewer]\n',
-    uploadFolder: join(folder, 'uploads'),
-    maxUploadBytes: 10_000_000,
-    maxVirtualBytes: 2 ** 40,
-  }
-  const health = { leader: true, databaseAnswers: () => databaseAnswers(database.db) }
-  const auth = makeAuth(database.db, clock, log)
+export interface TestApiSettings {
+  routes?: readonly AnyRoute[]
+  pagesFolder?: string
+  /** On a site with hosts instead of an empty database; its clock is the machine's. */
+  broker?: Broker
+}
+
+export async function startApi(settings: TestApiSettings = {}): Promise<TestApi> {
+  await using undo = new AsyncDisposableStack()
+  const clock = makeTestClock()
+  const broker = settings.broker ?? (await emptyBroker(undo, clock))
+  const { db, log } = broker
+  const health = { leader: true, databaseAnswers: () => databaseAnswers(db) }
+  const auth = makeAuth(db, broker.clock, log)
   const app = makeApp({
     broker,
     auth,
@@ -79,6 +68,7 @@ export async function startApi(
       ...(token !== undefined && { token }),
       fetch: async (input, init) => app.request(input as string, init),
     })
+  const kept = undo.move()
   return {
     app,
     auth,
@@ -89,7 +79,7 @@ export async function startApi(
     client,
     async person(name, held = ['person']) {
       const id = newId()
-      await userCreate(database.db, {
+      await userCreate(db, {
         id,
         name,
         display_name: name,
@@ -99,13 +89,37 @@ export async function startApi(
         roles: held,
         disabled: false,
       })
-      const { token } = await sessionOpen(database.db, id, 'test', clock.now())
+      const { token } = await sessionOpen(db, id, 'test', broker.clock.now())
       return { id, name, token, client: client(token) }
     },
-    async [Symbol.asyncDispose]() {
-      await database[Symbol.asyncDispose]()
-      rmSync(folder, { recursive: true, force: true })
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+function makeTestClock() {
+  let nowMs = Date.now()
+  return {
+    now: () => new Date(nowMs),
+    forward: (ms: number) => {
+      nowMs += ms
     },
+  }
+}
+
+async function emptyBroker(undo: AsyncDisposableStack, clock: Clock): Promise<Broker> {
+  const database = undo.use(await freshDatabase())
+  const folder = mkdtempSync(join(tmpdir(), 'hdcs-api-'))
+  undo.defer(() => rmSync(folder, { recursive: true, force: true }))
+  return {
+    db: database.db,
+    clock,
+    log: makeLog('test', 'silent'),
+    ticketKey: new Uint8Array(32),
+    gatewayUrl: null,
+    viewerFile: () => '[virt-viewer]\n',
+    uploadFolder: join(folder, 'uploads'),
+    maxUploadBytes: 10_000_000,
+    maxVirtualBytes: 2 ** 40,
   }
 }
 
