@@ -1,6 +1,4 @@
 /** The sealed images of a host: built or fetched, checked, read-only, each with a note of what it is beside it. */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +6,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
 import { type Folders, fileCommit, fileWrite, foldersRoom, partOf } from './folders.ts'
 import type { FoundImage, Progress } from './host.ts'
+import { fileSha256 } from './image-convert.ts'
 import { runProgram } from './programs.ts'
 import type { ImageSource, ImageSpec } from './spec.ts'
 
@@ -76,7 +75,7 @@ export function makeImageStore(
         progress(99, 'sealing')
         await chmod(out, 0o444)
         const { blocks } = await stat(out)
-        const made = { id: image.id, virtualBytes, storedBytes: blocks * 512, sha256: await sha256Of(out, signal) }
+        const made = { id: image.id, virtualBytes, storedBytes: blocks * 512, sha256: await fileSha256(out, signal) }
         await fileWrite(notePath(image.id), new TextEncoder().encode(JSON.stringify(made)))
         await fileCommit(out, path)
         return made
@@ -118,10 +117,4 @@ async function build(
   const last = result.errors.split('\n').at(-1) || `exit code ${result.code}`
   const text = `The template “${recipe}” could not be built: ${last} The host needs its package mirrors. Try again in the console.`
   throw new HdcsError('template_unavailable', text, { cause: result.errors })
-}
-
-async function sha256Of(path: string, signal: AbortSignal): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { signal, highWaterMark: 2 ** 20 })) hash.update(chunk as Buffer)
-  return hash.digest('hex')
 }

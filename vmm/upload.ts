@@ -1,6 +1,69 @@
+/** An uploaded image on its way to the store: fetched from the control plane, compared with its checksum, converted. */
+import { createHash } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
-import type { Folders } from './folders.ts'
-import type { HostOptions } from './host.ts'
-export const importUpload = (_folders: Folders, _fetch: HostOptions['fetchImage']) => async (): Promise<void> => {
-  throw new HdcsError('unsupported', 'Uploads are not imported yet.')
+import { type Folders, foldersRoom } from './folders.ts'
+import type { HostOptions, Progress } from './host.ts'
+import { imageConvert } from './image-convert.ts'
+import type { ImageSource, ImageSpec } from './spec.ts'
+
+type Upload = Extract<ImageSource, { kind: 'upload' }>
+
+export interface UploadWork {
+  image: ImageSpec
+  /** For what is needed on the way; removed by the caller. */
+  folder: string
+  out: string
+  progress: Progress
+  signal: AbortSignal
+}
+
+/** Fetching is so much of the way, in percent: the rest is checking and converting. */
+const fetchShare = 40
+
+/** @throws HdcsError as image-convert.ts; `invalid` when the bytes are not those that were uploaded. */
+export const importUpload =
+  (folders: Folders, fetchImage: HostOptions['fetchImage']) =>
+  async (source: Upload, { image, folder, out, progress, signal }: UploadWork): Promise<void> => {
+    // The uploaded file and the converted one lie side by side for a while.
+    await foldersRoom(folders, source.sizeBytes * 2)
+    const path = join(folder, 'upload')
+    const stream = await fetchImage(image.id, signal)
+    await receive(stream, path, source, signal, percent => progress((percent * fetchShare) / 100, 'fetching the image'))
+    await imageConvert({
+      source: path,
+      target: out,
+      format: source.format,
+      maxVirtualBytes: image.maxVirtualBytes,
+      signal,
+      progress: (percent, text) => progress(fetchShare + (percent * (98 - fetchShare)) / 100, text),
+    })
+    await rm(path)
+  }
+
+async function receive(
+  stream: ReadableStream<Uint8Array>,
+  path: string,
+  { sizeBytes, sha256 }: Upload,
+  signal: AbortSignal,
+  progress: (percent: number) => void,
+): Promise<void> {
+  const hash = createHash('sha256')
+  let received = 0
+  let told = -1
+  await using file = await open(path, 'wx', 0o600)
+  for await (const chunk of stream) {
+    if (signal.aborted) throw new HdcsError('cancelled', 'The import was cancelled.')
+    received += chunk.length
+    if (received > sizeBytes) throw new HdcsError('invalid', 'More bytes came than were uploaded.')
+    hash.update(chunk)
+    await file.write(chunk)
+    const percent = Math.floor((received * 100) / Math.max(1, sizeBytes))
+    if (percent !== told) progress(percent)
+    told = percent
+  }
+  if (received !== sizeBytes) throw new HdcsError('unreachable', 'The upload’s bytes ended too early.')
+  if (hash.digest('hex') !== sha256)
+    throw new HdcsError('invalid', 'The image’s checksum is not the one it was uploaded with: upload it again.')
 }
