@@ -60,10 +60,4 @@ export const migrateFlags = {
 /** virNetworkUpdate: command, section, and where it shall take effect. */
 export const networkUpdateCommands = { modify: 1, delete: 2, addLast: 3, addFirst: 4 } as const
 export const networkUpdateSections = { bridge: 1, domain: 2, ip: 3, ipDhcpHost: 4, ipDhcpRange: 5 } as const
-export const volumeFlags = {
-  resizeAllocate: 1,
-  resizeDelta: 2,
-  resizeShrink: 4,
-  uploadSparse: 1,
-  downloadSparse: 1,
-} as const
+export const volumeResizeFlags = { allocate: 1, delta: 2, shrink: 4 } as const
