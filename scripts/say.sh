@@ -3,8 +3,9 @@
 # step TEXT COMMAND... : says TEXT, runs COMMAND into the log, says the time it took. When it fails: the log's last lines,
 # then $ADVICE (what the person can do), and the script ends with COMMAND's status. A function as COMMAND must chain by &&.
 step() {
-  local text=$1 status=0 startedAt=$SECONDS ticker
+  local text=$1 status=0 startedAt=$SECONDS ticker from
   shift
+  from=$(($(cat "$HDCS_BOOTSTRAP_LOG" 2>/dev/null | wc -l) + 1))
   printf 'hdcs: %s …\n' "$text"
   printf '\n=== %s: %s\n' "$(date -u +%FT%TZ)" "$*" >>"$HDCS_BOOTSTRAP_LOG"
   # Long steps stay visible: who sees nothing for a minute presses Ctrl-C in the middle of an installation.
@@ -12,12 +13,12 @@ step() {
   (while ! read -r -t 15 <> <(:); do printf 'hdcs: … still at it (%d s): %s\n' $((SECONDS - startedAt)) "$text"; done) 9>&- &
   ticker=$!
   # The commands must not hold the lock (fd 9) or the terminal: daemons they start live longer than we do.
-  "$@" >>"$HDCS_BOOTSTRAP_LOG" 2>&1 </dev/null 9>&- || status=$?
+  NO_COLOR=1 "$@" >>"$HDCS_BOOTSTRAP_LOG" 2>&1 </dev/null 9>&- || status=$?
   kill "$ticker" 2>/dev/null
   wait "$ticker" 2>/dev/null || true # it was ended by us
   if [ "$status" != 0 ]; then
     printf 'hdcs: FAILED after %d s: %s\n' $((SECONDS - startedAt)) "$text" >&2
-    tail -n "${LOG_LINES:-12}" "$HDCS_BOOTSTRAP_LOG" | sed 's/^/  | /' >&2
+    tail -n "+$from" "$HDCS_BOOTSTRAP_LOG" | tail -n "${LOG_LINES:-12}" | sed 's/^/  | /' >&2
     printf 'hdcs: %s\n      The whole log: %s\n' "${ADVICE:-See the lines above.}" "$HDCS_BOOTSTRAP_LOG" >&2
     exit "$status"
   fi
