@@ -5,7 +5,8 @@
 step() {
   local text=$1 status=0 startedAt=$SECONDS ticker from
   shift
-  from=$(($(cat "$HDCS_BOOTSTRAP_LOG" 2>/dev/null | wc -l) + 1))
+  : >>"$HDCS_BOOTSTRAP_LOG"
+  from=$(($(wc -l <"$HDCS_BOOTSTRAP_LOG") + 1))
   printf 'hdcs: %s …\n' "$text"
   printf '\n=== %s: %s\n' "$(date -u +%FT%TZ)" "$*" >>"$HDCS_BOOTSTRAP_LOG"
   # Long steps stay visible: who sees nothing for a minute presses Ctrl-C in the middle of an installation.
