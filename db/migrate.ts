@@ -3,9 +3,14 @@ import { HdcsError } from '../lib/errors.ts'
 import type { Db } from './connect.ts'
 import * as machines from './migrations/0001-machines.ts'
 import * as people from './migrations/0002-people.ts'
+import * as peopleEvents from './migrations/0003-people-events.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
-const migrations = { '0001-machines': machines, '0002-people': people }
+const migrations = {
+  '0001-machines': machines,
+  '0002-people': people,
+  '0003-people-events': peopleEvents,
+}
 
 /**
  * Brings the database to this program's schema. Any number of processes may call it at once: one does the work, the

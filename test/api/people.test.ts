@@ -69,6 +69,17 @@ describe('people', () => {
     expect((await client.userList()).items.length).toBeGreaterThan(0)
   })
 
+  it('are heard of when they change, but not each time they are seen', async () => {
+    const { id, client } = await api.person('heard')
+    const events = () =>
+      api.broker.db.selectFrom('event').select(['noun', 'what', 'user_id']).where('subject_id', '=', id).execute()
+    await client.meGet()
+    expect(await events()).toEqual([{ noun: 'user', what: 'made', user_id: id }])
+    await root.userUpdate({ params: { id }, body: { displayName: 'Heard of' } })
+    await root.userUpdate({ params: { id }, body: { displayName: 'Heard of' } })
+    expect(await events()).toHaveLength(2)
+  })
+
   it('are told what may be done with them, each refusal with its reason', async () => {
     const { client } = await api.person('looker', ['auditor'])
     const seen = await client.userGet({ params: { id: rootId } })
