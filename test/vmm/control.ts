@@ -48,6 +48,8 @@ export function makeControl() {
 
   return {
     connect,
+    /** For a control plane behind a socket. */
+    hear,
     machines,
     images,
     heard,
@@ -55,10 +57,10 @@ export function makeControl() {
     tell: (message: ToAgent) => connection?.heard(message),
     cut: () => connection?.closed(),
     open: () => connection?.opened({ send: hear }),
-    machine: (id: string, is: (report: MachineReport) => boolean) =>
+    machine: (id: string, is: (report: MachineReport) => boolean, timeoutMs?: number) =>
       until(() => {
         const report = machines.get(id)
         return report && is(report) ? report : undefined
-      }),
+      }, timeoutMs),
   }
 }
