@@ -1,0 +1,283 @@
+import { Group, SimpleGrid, Stack, Text } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import type { TFunction } from 'i18next'
+import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
+import type { CSSProperties } from 'react'
+import { useTranslation } from 'react-i18next'
+import { PoolBadge, TaskBadge } from '../data/badges.tsx'
+import { useMay } from '../data/me.ts'
+import type { Host, Pool, Task } from '../data/nouns.ts'
+import { desktopsQuery, hostsQuery, poolsQuery, tasksQuery, templatesQuery } from '../data/queries.ts'
+import { taskWord } from '../data/words.ts'
+import { AnchorLink, ButtonLink } from '../frame/links.tsx'
+import { formatBytes, formatNumber, formatPercent } from '../ui/format.ts'
+import { Icon } from '../ui/Icon.tsx'
+import { Meter, toneOfShare } from '../ui/Meter.tsx'
+import { PageHead } from '../ui/PageHead.tsx'
+import { PageWait } from '../ui/PageWait.tsx'
+import { Panel } from '../ui/Panel.tsx'
+import { TimeAgo } from '../ui/TimeAgo.tsx'
+import classes from './Overview.module.css'
+import { type Finding, findingsOf } from './overview-findings.ts'
+
+/** The message and its values belong together in a finding, but the compiler cannot follow a key that varies with them. */
+const sentence = (t: TFunction, { key, ...values }: Finding['words']): string =>
+  t(key, values as { host: string; text: string; name: string; number: number })
+
+/** Is anything wrong? How much is in use? Every figure leads to what it counts. */
+export function Overview() {
+  const { t } = useTranslation()
+  const may = useMay()
+  const machines = may('host.read')
+  const hosts = useQuery({ ...hostsQuery({ limit: 200 }), enabled: machines })
+  const pools = useQuery({ ...poolsQuery({ limit: 200 }), enabled: may('pool.read') })
+  const failed = useQuery({ ...desktopsQuery({ phase: 'failed', limit: 20 }), enabled: may('desktop.read') })
+  const templates = useQuery({ ...templatesQuery({ limit: 200 }), enabled: may('template.read') })
+  const tasks = useQuery(tasksQuery({ limit: 30 }))
+  if ((machines && !hosts.data && !hosts.error) || (!pools.data && !pools.error)) return <PageWait />
+
+  const poolItems = pools.data?.items ?? []
+  const findings = findingsOf({
+    hosts: machines ? (hosts.data?.items ?? null) : null,
+    pools: poolItems,
+    failed: failed.data?.items ?? [],
+    templates: templates.data?.items ?? [],
+  })
+  return (
+    <>
+      <PageHead title={t('overview.title')} text={t('overview.readAll')} />
+      <Stack gap="lg">
+        <Panel title={t('overview.wrong')}>
+          <Findings of={findings} />
+        </Panel>
+        <Panel title={t('overview.use')}>
+          <Use hosts={hosts.data?.items ?? []} pools={poolItems} machines={machines} />
+        </Panel>
+        <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+          <Panel title={t('overview.pools')}>
+            <PoolBars pools={poolItems} />
+          </Panel>
+          <Stack gap="lg">
+            {machines && (
+              <Panel title={t('overview.hosts')}>
+                <HostMap hosts={hosts.data?.items ?? []} />
+              </Panel>
+            )}
+            <Panel title={t('overview.recentTasks')}>
+              <RecentTasks tasks={(tasks.data?.items ?? []).slice(0, 6)} />
+            </Panel>
+          </Stack>
+        </SimpleGrid>
+      </Stack>
+    </>
+  )
+}
+
+function Findings({ of: findings }: { of: Finding[] }) {
+  const { t } = useTranslation()
+  if (findings.length === 0)
+    return (
+      <div className={classes.calm}>
+        <Icon of={CircleCheck} />
+        {t('overview.calm')}
+      </div>
+    )
+  return (
+    <ul className={classes.findings}>
+      {findings.map(({ key, level, words, text, next, to, id }) => (
+        <li key={key} className={classes.finding} data-level={level}>
+          <Icon of={level === 'bad' ? CircleAlert : TriangleAlert} />
+          <div>
+            <Text fw={600} size="sm">
+              {sentence(t, words)}
+            </Text>
+            {(text || next) && (
+              <Text size="sm" c="dimmed">
+                {text ?? (next && t(next))}
+              </Text>
+            )}
+          </div>
+          <ButtonLink to={to} params={{ id } as never} size="compact-sm" variant="default">
+            {t('overview.look')}
+          </ButtonLink>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+const sum = <T,>(items: readonly T[], of: (item: T) => number) => items.reduce((total, item) => total + of(item), 0)
+
+function Use({ hosts, pools, machines }: { hosts: readonly Host[]; pools: readonly Pool[]; machines: boolean }) {
+  const { t } = useTranslation()
+  const capacity = sum(hosts, host => host.capacity)
+  const running = machines ? sum(hosts, host => host.used.running) : null
+  const seen = hosts.filter(host => host.usage && host.facts)
+  const memoryUsed = sum(seen, host => host.usage?.memoryUsedBytes ?? 0)
+  const memory = sum(seen, host => host.facts?.memoryBytes ?? 0)
+  const cpus = sum(seen, host => host.facts?.cpus ?? 0)
+  const cpu = cpus ? sum(seen, host => (host.usage?.cpu ?? 0) * (host.facts?.cpus ?? 0)) / cpus : 0
+  const storage = sum(seen, host => host.usage?.storageTotalBytes ?? 0)
+  const storageUsed = storage - sum(seen, host => host.usage?.storageFreeBytes ?? 0)
+  const figures = [
+    { label: t('overview.people'), value: sum(pools, pool => pool.counts.assigned), to: '/admin/desktops' as const },
+    {
+      label: t('overview.desktopsInUse'),
+      value: sum(pools, pool => pool.counts.connected),
+      to: '/admin/desktops' as const,
+    },
+    { label: t('pools.ready'), value: sum(pools, pool => pool.counts.ready), to: '/admin/pools' as const },
+    ...(running === null
+      ? []
+      : [{ label: t('overview.desktopsRunning'), value: running, to: '/admin/desktops' as const }]),
+  ]
+  const one = (used: number, whole: number) => [{ value: used, tone: toneOfShare(whole ? used / whole : 0) }]
+  const may = useMay()
+  return (
+    <Stack gap="lg">
+      <div className={classes.figures}>
+        {figures.map(({ label, value, to }) => {
+          const body = (
+            <>
+              <div className={classes.number}>{formatNumber(value)}</div>
+              <Text size="sm" c="dimmed">
+                {label}
+              </Text>
+            </>
+          )
+          return to === '/admin/desktops' && !may('desktop.read') ? (
+            <div key={label} className={classes.figure}>
+              {body}
+            </div>
+          ) : (
+            <Link key={label} to={to} className={classes.figure ?? ''}>
+              {body}
+            </Link>
+          )
+        })}
+      </div>
+      {machines && capacity > 0 && (
+        <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="lg">
+          <Meter
+            label={t('overview.capacity')}
+            text={t('common.of', { part: formatNumber(running ?? 0), whole: formatNumber(capacity) })}
+            whole={capacity}
+            parts={one(running ?? 0, capacity)}
+          />
+          {memory > 0 && (
+            <Meter
+              label={t('overview.memory')}
+              text={t('overview.memoryUse', { used: formatBytes(memoryUsed), whole: formatBytes(memory) })}
+              whole={memory}
+              parts={one(memoryUsed, memory)}
+            />
+          )}
+          {cpus > 0 && <Meter label={t('overview.cpu')} text={formatPercent(cpu)} whole={1} parts={one(cpu, 1)} />}
+          {storage > 0 && (
+            <Meter
+              label={t('overview.storage')}
+              text={t('overview.memoryUse', { used: formatBytes(storageUsed), whole: formatBytes(storage) })}
+              whole={storage}
+              parts={one(storageUsed, storage)}
+            />
+          )}
+        </SimpleGrid>
+      )}
+    </Stack>
+  )
+}
+
+function PoolBars({ pools }: { pools: readonly Pool[] }) {
+  const { t } = useTranslation()
+  if (!pools.length)
+    return (
+      <Text size="sm" c="dimmed">
+        {t('overview.poolsEmpty')}
+      </Text>
+    )
+  return (
+    <Stack>
+      {pools.map(pool => (
+        <div key={pool.id}>
+          <Group justify="space-between" mb={4}>
+            <AnchorLink to="/admin/pools/$id" params={{ id: pool.id }} fw={600}>
+              {pool.name}
+            </AnchorLink>
+            <PoolBadge pool={pool} />
+          </Group>
+          <Meter
+            label={`${t('overview.assigned', { count: pool.counts.assigned })} · ${t('overview.readyNow', { count: pool.counts.ready })}`}
+            text={t('common.of', { part: formatNumber(pool.counts.total), whole: formatNumber(pool.maxSize) })}
+            whole={pool.maxSize}
+            parts={[
+              { value: pool.counts.assigned, tone: 'busy' },
+              { value: pool.counts.ready, tone: 'good' },
+              { value: pool.counts.starting + pool.counts.recycling, tone: 'violet' },
+              { value: pool.counts.stopped, tone: 'idle' },
+            ]}
+          />
+        </div>
+      ))}
+    </Stack>
+  )
+}
+
+const hostTones = { online: 'good', suspect: 'warn', lost: 'bad', maintenance: 'violet', joining: 'busy' } as const
+
+function HostMap({ hosts }: { hosts: readonly Host[] }) {
+  const { t } = useTranslation()
+  if (!hosts.length)
+    return (
+      <Text size="sm" c="dimmed">
+        {t('overview.noHosts')}
+      </Text>
+    )
+  return (
+    <ul className={classes.map}>
+      {hosts.map(host => {
+        const tone = hostTones[host.state]
+        const style = { '--tone-ink': `var(--hdcs-${tone}-ink)`, '--tone-tint': `var(--hdcs-${tone}-tint)` }
+        return (
+          <li key={host.id}>
+            <Link
+              to="/admin/hosts/$id"
+              params={{ id: host.id }}
+              className={classes.host ?? ''}
+              style={style as CSSProperties}
+            >
+              <strong>{host.name}</strong>
+              {t(`hostState.${host.state}`)} ·{' '}
+              {t('common.of', { part: formatNumber(host.used.running), whole: formatNumber(host.capacity) })}
+            </Link>
+          </li>
+        )
+      })}
+    </ul>
+  )
+}
+
+function RecentTasks({ tasks }: { tasks: readonly Task[] }) {
+  const { t } = useTranslation()
+  if (!tasks.length)
+    return (
+      <Text size="sm" c="dimmed">
+        {t('overview.noTasks')}
+      </Text>
+    )
+  return (
+    <Stack gap="xs">
+      {tasks.map(task => (
+        <Group key={task.id} justify="space-between" wrap="nowrap" gap="xs">
+          <div>
+            <Text size="sm">{t('tasks.what', { kind: taskWord(t, task.kind), name: task.subject.name })}</Text>
+            <Text size="xs" c="dimmed">
+              <TimeAgo at={task.createdAt} />
+            </Text>
+          </div>
+          <TaskBadge task={task} />
+        </Group>
+      ))}
+    </Stack>
+  )
+}

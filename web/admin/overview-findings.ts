@@ -1,0 +1,127 @@
+/** What is wrong, worst first, each with where to look next. Pure: the words stand in the message files. */
+import type { Desktop, Host, Pool, Template } from '../data/nouns.ts'
+
+export interface Finding {
+  key: string
+  level: 'bad' | 'warn'
+  /** Message and its values. */
+  words:
+    | { key: 'overview.hostTrouble'; host: string; text: string }
+    | { key: 'overview.hostLost' | 'overview.hostSuspect' | 'overview.slow'; host: string }
+    | {
+        key: 'overview.desktopFailed' | 'overview.poolRestrained' | 'overview.poolEmpty' | 'overview.poolWaiting'
+        name: string
+      }
+    | { key: 'overview.templateFailed'; name: string; number: number }
+    | { key: 'overview.noHosts' }
+  /** What an administrator reads beneath: the API's own reason, or our advice. */
+  text: string | null
+  next: 'overview.hostLostNext' | 'overview.hostSuspectNext' | 'overview.poolEmptyNext' | 'overview.noHostsNext' | null
+  to: '/admin/hosts' | '/admin/hosts/$id' | '/admin/desktops/$id' | '/admin/pools/$id' | '/admin/templates/$id'
+  id: string
+}
+
+export interface Seen {
+  hosts: readonly Host[] | null
+  pools: readonly Pool[]
+  failed: readonly Desktop[]
+  templates: readonly Template[]
+}
+
+export function findingsOf({ hosts, pools, failed, templates }: Seen): Finding[] {
+  const found: Finding[] = []
+  const add = (finding: Omit<Finding, 'next' | 'text'> & Partial<Finding>) =>
+    found.push({ next: null, text: null, ...finding })
+  if (hosts?.length === 0)
+    add({
+      key: 'no-hosts',
+      level: 'warn',
+      words: { key: 'overview.noHosts' },
+      next: 'overview.noHostsNext',
+      to: '/admin/hosts',
+      id: '',
+    })
+  for (const host of hosts ?? []) {
+    const at = { to: '/admin/hosts/$id', id: host.id } as const
+    if (host.state === 'lost')
+      add({
+        key: `${host.id} lost`,
+        level: 'bad',
+        words: { key: 'overview.hostLost', host: host.name },
+        next: 'overview.hostLostNext',
+        ...at,
+      })
+    if (host.state === 'suspect')
+      add({
+        key: `${host.id} suspect`,
+        level: 'warn',
+        words: { key: 'overview.hostSuspect', host: host.name },
+        next: 'overview.hostSuspectNext',
+        ...at,
+      })
+    for (const trouble of host.troubles)
+      add({
+        key: `${host.id} ${trouble.text}`,
+        level: 'bad',
+        words: { key: 'overview.hostTrouble', host: host.name, text: trouble.text },
+        ...at,
+      })
+    if (host.facts?.accelerator === 'tcg' && !host.facts.simulated)
+      add({
+        key: `${host.id} slow`,
+        level: 'warn',
+        words: { key: 'overview.slow', host: host.name },
+        text: host.facts.acceleratorReason,
+        ...at,
+      })
+  }
+  for (const pool of pools) {
+    const at = { to: '/admin/pools/$id', id: pool.id } as const
+    const name = pool.name
+    if (pool.status === 'restrained')
+      add({
+        key: `${pool.id} restrained`,
+        level: 'bad',
+        words: { key: 'overview.poolRestrained', name },
+        text: pool.statusText,
+        ...at,
+      })
+    else if (pool.status === 'waiting')
+      add({
+        key: `${pool.id} waiting`,
+        level: 'warn',
+        words: { key: 'overview.poolWaiting', name },
+        text: pool.statusText,
+        ...at,
+      })
+    else if (pool.enabled && pool.maxSize > 0 && pool.counts.assigned >= pool.maxSize)
+      add({
+        key: `${pool.id} empty`,
+        level: 'warn',
+        words: { key: 'overview.poolEmpty', name },
+        next: 'overview.poolEmptyNext',
+        ...at,
+      })
+  }
+  for (const desktop of failed)
+    add({
+      key: desktop.id,
+      level: 'bad',
+      words: { key: 'overview.desktopFailed', name: desktop.name },
+      text: desktop.trouble?.text ?? desktop.reason,
+      to: '/admin/desktops/$id',
+      id: desktop.id,
+    })
+  for (const template of templates)
+    for (const version of template.versions)
+      if (version.state === 'failed')
+        add({
+          key: version.id,
+          level: 'warn',
+          words: { key: 'overview.templateFailed', name: template.name, number: version.number },
+          text: version.trouble?.text ?? null,
+          to: '/admin/templates/$id',
+          id: template.id,
+        })
+  return found.toSorted((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1))
+}

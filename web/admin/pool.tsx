@@ -1,0 +1,225 @@
+import { Alert, SimpleGrid, Stack, Tabs, Text } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Pencil, Trash2, TriangleAlert } from 'lucide-react'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useRefusal, useWrite } from '../data/actions.ts'
+import { PoolBadge } from '../data/badges.tsx'
+import { client } from '../data/client.ts'
+import { useMay } from '../data/me.ts'
+import type { Pool } from '../data/nouns.ts'
+import { poolQuery } from '../data/queries.ts'
+import { AnchorLink, ButtonLink } from '../frame/links.tsx'
+import { ActionButton } from '../ui/ActionButton.tsx'
+import { Bytes } from '../ui/Bytes.tsx'
+import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
+import { ErrorPanel } from '../ui/ErrorPanel.tsx'
+import { formatDuration, formatNumber } from '../ui/format.ts'
+import { Icon } from '../ui/Icon.tsx'
+import { Meter } from '../ui/Meter.tsx'
+import { notifyDone } from '../ui/notify.tsx'
+import { PageHead } from '../ui/PageHead.tsx'
+import { PageWait } from '../ui/PageWait.tsx'
+import { Facts, Panel } from '../ui/Panel.tsx'
+import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { DesktopTable } from './desktops.tsx'
+import { PoolAccess } from './pool-access.tsx'
+
+const tabs = ['overview', 'desktops', 'access'] as const
+
+export function PoolDetail() {
+  const { t } = useTranslation()
+  const may = useMay()
+  const navigate = useNavigate()
+  const { id } = useParams({ from: '/person/admin/pools/$id' })
+  const { tab = 'overview' } = useSearch({ from: '/person/admin/pools/$id' })
+  const read = useQuery(poolQuery(id))
+  const pool = read.data
+  if (!pool) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
+  const shown = tabs.filter(name => name !== 'desktops' || may('desktop.read'))
+  const words = { overview: t('pools.overview'), desktops: t('pools.desktops'), access: t('pools.access') }
+  return (
+    <>
+      <PageHead
+        up={<AnchorLink to="/admin/pools">{t('pools.title')}</AnchorLink>}
+        title={pool.name}
+        badge={<PoolBadge pool={pool} size="md" />}
+        text={pool.description}
+        actions={<PoolActions pool={pool} />}
+      />
+      {(pool.status === 'restrained' || pool.status === 'waiting') && (
+        <Alert color="yellow" mb="lg" icon={<Icon of={TriangleAlert} />} title={t(`poolStatus.${pool.status}`)}>
+          {pool.statusText}
+          {pool.restrainedUntil && (
+            <Text size="sm" mt="xs">
+              <TimeAgo at={pool.restrainedUntil} />
+            </Text>
+          )}
+        </Alert>
+      )}
+      <Tabs
+        value={tab}
+        onChange={value =>
+          void navigate({ to: '.', search: value && value !== 'overview' ? { tab: value } : {}, replace: true })
+        }
+        keepMounted={false}
+      >
+        <Tabs.List mb="lg">
+          {shown.map(name => (
+            <Tabs.Tab key={name} value={name}>
+              {words[name]}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="overview">
+          <PoolOverview pool={pool} />
+        </Tabs.Panel>
+        <Tabs.Panel value="desktops">
+          <DesktopTable poolId={id} />
+        </Tabs.Panel>
+        <Tabs.Panel value="access">
+          <PoolAccess pool={pool} />
+        </Tabs.Panel>
+      </Tabs>
+    </>
+  )
+}
+
+function PoolOverview({ pool }: { pool: Pool }) {
+  const { t } = useTranslation()
+  const may = useMay()
+  const { counts, hardware } = pool
+  return (
+    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+      <Panel title={t('pools.counts')}>
+        <Stack>
+          <Meter
+            label={t('pools.total')}
+            text={t('common.of', { part: formatNumber(counts.total), whole: formatNumber(pool.maxSize) })}
+            whole={pool.maxSize}
+            parts={[
+              { value: counts.assigned, tone: 'busy' },
+              { value: counts.ready, tone: 'good' },
+              { value: counts.starting + counts.recycling, tone: 'violet' },
+              { value: counts.stopped, tone: 'idle' },
+              { value: counts.failed, tone: 'bad' },
+            ]}
+          />
+          <Facts
+            of={[
+              [t('pools.ready'), formatNumber(counts.ready)],
+              [t('pools.assigned'), formatNumber(counts.assigned)],
+              [t('pools.connected'), formatNumber(counts.connected)],
+              [t('pools.starting'), formatNumber(counts.starting)],
+              [t('pools.stopped'), formatNumber(counts.stopped)],
+              [t('pools.recycling'), formatNumber(counts.recycling)],
+              [t('pools.failed'), formatNumber(counts.failed)],
+              [
+                t('pools.wait'),
+                pool.estimateMs === null
+                  ? t('pools.waitUnknown')
+                  : pool.estimateMs === 0
+                    ? t('pools.waitNow')
+                    : formatDuration(pool.estimateMs),
+              ],
+            ]}
+          />
+        </Stack>
+      </Panel>
+      <Panel title={t('pools.settings')}>
+        <Facts
+          of={[
+            [t('pools.kind'), `${t(`kind.${pool.kind}`)} – ${t(`kindHelp.${pool.kind}`)}`],
+            [
+              t('pools.template'),
+              may('template.read') ? (
+                <AnchorLink to="/admin/templates/$id" params={{ id: pool.templateId }} key="t">
+                  {pool.templateName}
+                </AnchorLink>
+              ) : (
+                pool.templateName
+              ),
+            ],
+            [
+              t('pools.currentVersion'),
+              pool.currentVersion === null
+                ? t('pools.noVersion')
+                : `${pool.currentVersion}${pool.templateVersion === null ? ` (${t('pools.newest')})` : ''}`,
+            ],
+            [t('pools.size'), `${formatNumber(pool.minSize)} – ${formatNumber(pool.maxSize)}`],
+            [t('pools.warm'), formatNumber(pool.warm)],
+            [t('pools.cold'), formatNumber(pool.cold)],
+            [t('pools.perUser'), formatNumber(pool.maxPerUser)],
+            [
+              t('pools.hardware'),
+              <span key="h">
+                {hardware.vcpus} vCPU · <Bytes of={hardware.memoryBytes} /> · {hardware.video}
+              </span>,
+            ],
+            [t('common.details'), pool.statusText || undefined],
+          ]}
+        />
+      </Panel>
+    </SimpleGrid>
+  )
+}
+
+function PoolActions({ pool }: { pool: Pool }) {
+  const { t } = useTranslation()
+  const may = useMay()
+  const navigate = useNavigate()
+  const refusal = useRefusal()
+  const [loss, setLoss] = useState<Loss | null>(null)
+  const remove = useWrite(
+    (force: boolean) => client.poolDelete({ params: { id: pool.id }, query: { force } }),
+    ['pool', 'desktop'],
+  )
+  if (!may('pool.write')) return null
+  const { total, assigned } = pool.counts
+  const ask = () =>
+    setLoss({
+      title: t('loss.title', { action: t('action.delete'), name: pool.name }),
+      facts: [
+        [t('pools.total'), formatNumber(total)],
+        [t('pools.assigned'), formatNumber(assigned)],
+      ],
+      lost: [
+        t('pools.deleteLoss', { count: total }),
+        ...(assigned ? [t('pools.deletePeople', { count: assigned })] : []),
+      ].join(' '),
+      ...(assigned > 0 && { also: t('pools.deleteForce') }),
+      confirm: t('common.delete'),
+      act: async force => {
+        await remove.mutateAsync(force)
+        notifyDone(t('pools.deleted', { name: pool.name }))
+        await navigate({ to: '/admin/pools' })
+      },
+    })
+  // A pool with people in it can be deleted by force: the dialog asks for it, so that reason does not lock the button.
+  const refused = refusal(pool.actions, 'delete')
+  return (
+    <>
+      <ButtonLink
+        to="/admin/pools/$id/edit"
+        params={{ id: pool.id }}
+        size="xs"
+        variant="default"
+        leftSection={<Icon of={Pencil} small />}
+      >
+        {t('common.edit')}
+      </ButtonLink>
+      <ActionButton
+        size="xs"
+        variant="default"
+        c="var(--mantine-color-error)"
+        leftSection={<Icon of={Trash2} small />}
+        reason={assigned > 0 ? null : (refused ?? null)}
+        onClick={ask}
+      >
+        {t('common.delete')}
+      </ActionButton>
+      <ConfirmLoss loss={loss} onClose={() => setLoss(null)} />
+    </>
+  )
+}

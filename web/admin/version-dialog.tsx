@@ -1,0 +1,254 @@
+import {
+  Alert,
+  Button,
+  FileInput,
+  Group,
+  Modal,
+  Progress,
+  SegmentedControl,
+  Select,
+  Stack,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { Upload } from 'lucide-react'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useWrite } from '../data/actions.ts'
+import { client } from '../data/client.ts'
+import type { Template } from '../data/nouns.ts'
+import { ErrorPanel } from '../ui/ErrorPanel.tsx'
+import { formatBytes, formatDuration } from '../ui/format.ts'
+import { Icon } from '../ui/Icon.tsx'
+import { notifyDone } from '../ui/notify.tsx'
+import { problemOf } from '../ui/problem.ts'
+import { formatOf, type UploadState, useUpload } from './upload.ts'
+
+const nameForm = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
+
+interface VersionValues {
+  name: string
+  description: string
+  notes: string
+  recipe: 'desktop' | 'tiny'
+  readyWhen: 'agent' | 'running'
+  file: File | null
+}
+
+/** A new template, or a new version of one: by recipe or by upload. `template` null: a new one. */
+export function VersionDialog(props: {
+  template: Template | null
+  how: 'recipe' | 'upload'
+  onClose: () => void
+  onMade: (templateId: string) => void
+}) {
+  const { t } = useTranslation()
+  const { template } = props
+  const [how, setHow] = useState(props.how)
+  const upload = useUpload()
+  const form = useForm<VersionValues>({
+    validateInputOnBlur: true,
+    initialValues: {
+      name: template?.name ?? (props.how === 'recipe' ? 'debian-desktop' : ''),
+      description: '',
+      notes: '',
+      recipe: 'desktop',
+      readyWhen: 'agent',
+      file: null,
+    },
+    validate: {
+      name: value => (template || nameForm.test(value) ? null : t('pools.form.nameBad')),
+      file: value =>
+        how === 'recipe'
+          ? null
+          : value
+            ? formatOf(value.name)
+              ? null
+              : t('templates.fileBad')
+            : t('templates.fileMissing'),
+    },
+  })
+
+  type Source = Parameters<typeof client.versionAdd>[0]['body']['source']
+  const announce = async (values: VersionValues, source: Source) => {
+    const made = template
+      ? await client.versionAdd({ params: { id: template.id }, body: { source, notes: values.notes } })
+      : await client.templateCreate({
+          body: {
+            name: values.name,
+            description: values.description,
+            readyWhen: values.readyWhen,
+            source,
+            notes: values.notes,
+          },
+        })
+    const numbers = made.template.versions.map(version => version.number)
+    return { templateId: made.template.id, number: Math.max(...numbers) }
+  }
+  const build = useWrite(
+    (values: VersionValues) => announce(values, { kind: 'recipe', recipe: values.recipe }),
+    ['template'],
+  )
+
+  const submit = async (values: VersionValues) => {
+    if (how === 'recipe') {
+      build.mutate(values, {
+        onSuccess: made => {
+          notifyDone(t('templates.buildStarted'))
+          props.onMade(made.templateId)
+        },
+        onError: error => {
+          for (const [field, message] of Object.entries(problemOf(error).fields)) form.setFieldError(field, message)
+        },
+      })
+      return
+    }
+    const { file } = values
+    const format = file && formatOf(file.name)
+    if (!file || !format) return
+    let madeId = ''
+    const arrived = await upload.start(file, async sha256 => {
+      const made = await announce(values, { kind: 'upload', format, sizeBytes: file.size, sha256 })
+      madeId = made.templateId
+      return made
+    })
+    if (!arrived) return
+    notifyDone(t('templates.uploaded'))
+    props.onMade(madeId)
+  }
+
+  const title = template ? `${t('templates.newVersion')}: ${template.name}` : t('templates.createTitle')
+  const busy = upload.state !== null
+  return (
+    <Modal
+      opened
+      size="lg"
+      onClose={() => {
+        upload.cancel()
+        props.onClose()
+      }}
+      closeOnClickOutside={!busy}
+      closeOnEscape={!busy}
+      title={title}
+      closeButtonProps={{ 'aria-label': t('common.close') }}
+    >
+      <form onSubmit={form.onSubmit(submit)} noValidate>
+        <Stack>
+          <SegmentedControl
+            fullWidth
+            disabled={busy}
+            aria-label={t('templates.kind')}
+            value={how}
+            onChange={value => setHow(value as 'recipe' | 'upload')}
+            data={[
+              { value: 'recipe', label: t('templates.byRecipe') },
+              { value: 'upload', label: t('templates.byUpload') },
+            ]}
+          />
+          <Text size="sm" c="dimmed">
+            {how === 'recipe' ? t('templates.buildText') : t('templates.uploadText')}
+          </Text>
+          {!template && (
+            <>
+              <TextInput
+                required
+                data-autofocus
+                disabled={busy}
+                label={t('templates.name')}
+                description={t('templates.nameHelp')}
+                {...form.getInputProps('name')}
+              />
+              <TextInput disabled={busy} label={t('templates.description')} {...form.getInputProps('description')} />
+            </>
+          )}
+          {how === 'recipe' ? (
+            <Select
+              label={t('templates.recipe')}
+              data={[
+                { value: 'desktop', label: t('templates.desktop') },
+                { value: 'tiny', label: t('templates.tiny') },
+              ]}
+              {...form.getInputProps('recipe')}
+            />
+          ) : (
+            <>
+              <FileInput
+                required
+                disabled={busy}
+                label={t('templates.file')}
+                placeholder={t('templates.fileChoose')}
+                leftSection={<Icon of={Upload} small />}
+                {...form.getInputProps('file')}
+              />
+              {!template && (
+                <Select
+                  disabled={busy}
+                  label={t('templates.readyWhen')}
+                  data={[
+                    { value: 'agent', label: t('templates.readyAgent') },
+                    { value: 'running', label: t('templates.readyRunning') },
+                  ]}
+                  {...form.getInputProps('readyWhen')}
+                />
+              )}
+            </>
+          )}
+          <Textarea
+            autosize
+            disabled={busy}
+            label={t('templates.notes')}
+            description={t('templates.notesHelp')}
+            {...form.getInputProps('notes')}
+          />
+          {upload.state && <UploadProgress state={upload.state} />}
+          <ErrorPanel error={build.error} />
+          <ErrorPanel error={upload.error} title={t('templates.uploadFailed')} />
+          <Group justify="flex-end">
+            {busy ? (
+              <Button variant="default" onClick={upload.cancel}>
+                {t('templates.cancelUpload')}
+              </Button>
+            ) : (
+              <>
+                <Button variant="default" onClick={props.onClose}>
+                  {t('common.cancel')}
+                </Button>
+                <Button type="submit" loading={build.isPending}>
+                  {how === 'recipe' ? t('templates.buildButton') : t('templates.byUpload')}
+                </Button>
+              </>
+            )}
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+/** How far a file is, how fast, and how long it still takes. */
+export function UploadProgress({ state }: { state: UploadState }) {
+  const { t } = useTranslation()
+  const { doneBytes, wholeBytes, bytesPerSecond } = state
+  const restMs = bytesPerSecond > 0 ? ((wholeBytes - doneBytes) / bytesPerSecond) * 1000 : 0
+  const word = state.step === 'hashing' ? t('templates.hashing') : t('templates.uploading')
+  return (
+    <Alert color="blue" title={word}>
+      <Progress value={wholeBytes ? (doneBytes / wholeBytes) * 100 : 0} aria-label={word} />
+      <Group justify="space-between" mt="xs">
+        <Text size="sm">
+          {t('templates.rest', {
+            done: formatBytes(doneBytes),
+            whole: formatBytes(wholeBytes),
+            rate: formatBytes(bytesPerSecond),
+          })}
+        </Text>
+        {restMs > 0 && <Text size="sm">{t('templates.remaining', { time: formatDuration(restMs) })}</Text>}
+      </Group>
+      <Text size="sm" mt="xs">
+        {t('templates.uploadStay')}
+      </Text>
+    </Alert>
+  )
+}

@@ -1,0 +1,78 @@
+/** How each noun's states look: one table per noun. */
+import { useTranslation } from 'react-i18next'
+import { type Look, StateBadge } from '../ui/StateBadge.tsx'
+import type { Desktop, Host, Pool, Task, TemplateVersion } from './nouns.ts'
+
+const desktopLooks = {
+  making: 'busy',
+  stopped: 'stopped',
+  starting: 'busy',
+  ready: 'running',
+  paused: 'paused',
+  stopping: 'busy',
+  recycling: 'busy',
+  removing: 'busy',
+  failed: 'bad',
+  unknown: 'unknown',
+} satisfies Record<Desktop['phase'], Look>
+
+const poolLooks = {
+  ok: 'good',
+  filling: 'busy',
+  waiting: 'waiting',
+  restrained: 'warn',
+  disabled: 'stopped',
+  removing: 'busy',
+} satisfies Record<Pool['status'], Look>
+
+const hostLooks = {
+  online: 'good',
+  suspect: 'warn',
+  lost: 'bad',
+  maintenance: 'maintenance',
+  joining: 'busy',
+} satisfies Record<Host['state'], Look>
+
+const versionLooks = {
+  uploading: 'waiting',
+  making: 'busy',
+  sealed: 'good',
+  failed: 'bad',
+} satisfies Record<TemplateVersion['state'], Look>
+
+const taskLooks = {
+  queued: 'waiting',
+  running: 'busy',
+  succeeded: 'good',
+  failed: 'bad',
+  cancelled: 'stopped',
+} satisfies Record<Task['state'], Look>
+
+interface Size {
+  size?: 'sm' | 'md'
+}
+
+export function DesktopBadge({ desktop, ...size }: { desktop: Desktop } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={desktopLooks[desktop.phase]} word={t(`phase.${desktop.phase}`)} {...size} />
+}
+
+export function PoolBadge({ pool, ...size }: { pool: Pool } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={poolLooks[pool.status]} word={t(`poolStatus.${pool.status}`)} {...size} />
+}
+
+export function HostBadge({ host, ...size }: { host: Host } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={hostLooks[host.state]} word={t(`hostState.${host.state}`)} {...size} />
+}
+
+export function VersionBadge({ version, ...size }: { version: TemplateVersion } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={versionLooks[version.state]} word={t(`versionState.${version.state}`)} {...size} />
+}
+
+export function TaskBadge({ task, ...size }: { task: Task } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={taskLooks[task.state]} word={t(`taskState.${task.state}`)} {...size} />
+}

@@ -1,0 +1,83 @@
+/**
+ * One event stream per page → the queries of the nouns that changed are read again. Events are gathered first, so a
+ * filling pool of hundreds of desktops costs a few reads, not hundreds.
+ */
+import { useSyncExternalStore } from 'react'
+import { ApiError, client } from './client.ts'
+import { queryClient } from './queries.ts'
+
+/** Shorter: more reads while much happens; longer: pages feel slow. */
+const gatherMs = 200
+/** A cut shorter than this is not shown: it would only flicker. */
+const quietMs = 1_500
+
+export type Liveness = 'live' | 'stale'
+let liveness: Liveness = 'live'
+const listeners = new Set<() => void>()
+function become(next: Liveness) {
+  if (liveness === next) return
+  liveness = next
+  for (const listener of listeners) listener()
+}
+
+/** Which other nouns show a noun's changes in their counts and names. */
+const alsoShownBy: Record<string, string[]> = {
+  desktop: ['pool', 'host'],
+  template: ['pool'],
+  version: ['template', 'pool'],
+  assignment: ['desktop', 'pool'],
+  session: ['desktop'],
+  entitlement: ['pool'],
+  user: ['group', 'me'],
+  group: ['user'],
+}
+
+function gather() {
+  const nouns = new Set<string>()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  return (noun: string) => {
+    for (const shown of [noun, ...(alsoShownBy[noun] ?? [])]) nouns.add(shown)
+    timer ??= setTimeout(() => {
+      timer = undefined
+      const changed = [...nouns]
+      nouns.clear()
+      for (const name of changed) void queryClient.invalidateQueries({ queryKey: [name] })
+    }, gatherMs)
+  }
+}
+
+/** Follows the stream until the signal ends it. A sign-in that ended stops it: the page asks to sign in again. */
+export async function followEvents(signal: AbortSignal): Promise<void> {
+  const changed = gather()
+  let broken = false
+  let staleTimer: ReturnType<typeof setTimeout> | undefined
+  const onOpen = () => {
+    clearTimeout(staleTimer)
+    become('live')
+    // After a long break the server may no longer hold what happened meanwhile: read everything that is shown.
+    if (broken) void queryClient.invalidateQueries()
+    broken = false
+  }
+  const onBreak = () => {
+    if (!broken) staleTimer = setTimeout(() => become('stale'), quietMs)
+    broken = true
+  }
+  try {
+    for await (const event of client.events({ signal, onOpen, onBreak })) changed(event.type.split('.')[0] ?? '')
+  } catch (thrown) {
+    // Only a final refusal ends the iterator; reading who I am brings the person to the sign-in page.
+    if (thrown instanceof ApiError && thrown.status === 401) void queryClient.invalidateQueries({ queryKey: ['me'] })
+    else if (!signal.aborted) become('stale')
+  } finally {
+    clearTimeout(staleTimer)
+  }
+}
+
+export const useLiveness = (): Liveness =>
+  useSyncExternalStore(
+    listener => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+    () => liveness,
+  )

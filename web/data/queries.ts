@@ -1,0 +1,106 @@
+/**
+ * What pages read, noun by noun: the first part of a key is the noun, so one live event can refresh all that shows it.
+ * Lists answer at most 100; whoever wants more pages by cursor.
+ */
+import { keepPreviousData, MutationCache, QueryCache, QueryClient, queryOptions } from '@tanstack/react-query'
+import type { Ask, OperationId } from '../../api/client.ts'
+import { ApiError, client } from './client.ts'
+
+const signedOutListeners = new Set<() => void>()
+/** Tells when the server no longer knows this sign-in. @returns how to stop listening */
+export function onSignedOut(listener: () => void): () => void {
+  signedOutListeners.add(listener)
+  return () => void signedOutListeners.delete(listener)
+}
+const watchSignIn = (error: unknown) => {
+  if (error instanceof ApiError && error.status === 401) for (const listener of signedOutListeners) listener()
+}
+
+export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: watchSignIn }),
+  mutationCache: new MutationCache({ onError: watchSignIn }),
+  defaultOptions: {
+    queries: {
+      // Live events say when something changed. Shorter: needless traffic; longer: a missed event shows for longer.
+      staleTime: 30_000,
+      retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500),
+      refetchOnWindowFocus: true,
+    },
+  },
+})
+
+/** What a list may be asked, as its route says. */
+type Query<Id extends OperationId> = Ask<Id> extends { query?: infer Q } ? NonNullable<Q> : never
+
+export const meQuery = queryOptions({
+  queryKey: ['me'],
+  queryFn: () => client.meGet(),
+  staleTime: 5 * 60_000,
+})
+
+export const poolsQuery = (query: Query<'poolList'> = {}) =>
+  queryOptions({
+    queryKey: ['pool', 'list', query],
+    queryFn: () => client.poolList({ query }),
+    placeholderData: keepPreviousData,
+  })
+export const poolQuery = (id: string) =>
+  queryOptions({ queryKey: ['pool', id], queryFn: () => client.poolGet({ params: { id } }) })
+export const entitlementQuery = (id: string) =>
+  queryOptions({ queryKey: ['pool', id, 'entitlement'], queryFn: () => client.entitlementGet({ params: { id } }) })
+
+export const desktopsQuery = (query: Query<'desktopList'> = {}) =>
+  queryOptions({
+    queryKey: ['desktop', 'list', query],
+    queryFn: () => client.desktopList({ query }),
+    placeholderData: keepPreviousData,
+  })
+export const desktopQuery = (id: string) =>
+  queryOptions({ queryKey: ['desktop', id], queryFn: () => client.desktopGet({ params: { id } }) })
+export const historyQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['desktop', id, 'history'],
+    queryFn: () => client.desktopHistory({ params: { id }, query: { limit: 100 } }),
+  })
+
+export const templatesQuery = (query: Query<'templateList'> = {}) =>
+  queryOptions({
+    queryKey: ['template', 'list', query],
+    queryFn: () => client.templateList({ query }),
+    placeholderData: keepPreviousData,
+  })
+export const templateQuery = (id: string) =>
+  queryOptions({ queryKey: ['template', id], queryFn: () => client.templateGet({ params: { id } }) })
+
+export const hostsQuery = (query: Query<'hostList'> = {}) =>
+  queryOptions({
+    queryKey: ['host', 'list', query],
+    queryFn: () => client.hostList({ query }),
+    placeholderData: keepPreviousData,
+  })
+export const hostQuery = (id: string) =>
+  queryOptions({ queryKey: ['host', id], queryFn: () => client.hostGet({ params: { id } }) })
+export const clustersQuery = queryOptions({ queryKey: ['host', 'clusters'], queryFn: () => client.clusterList() })
+
+export const tasksQuery = (query: Query<'taskList'> = {}) =>
+  queryOptions({ queryKey: ['task', 'list', query], queryFn: () => client.taskList({ query }) })
+export const taskLogQuery = (id: string) =>
+  queryOptions({ queryKey: ['task', id, 'log'], queryFn: () => client.taskLog({ params: { id } }) })
+
+export const usersQuery = (query: Query<'userList'> = {}) =>
+  queryOptions({
+    queryKey: ['user', 'list', query],
+    queryFn: () => client.userList({ query }),
+    placeholderData: keepPreviousData,
+  })
+export const userQuery = (id: string) =>
+  queryOptions({ queryKey: ['user', id], queryFn: () => client.userGet({ params: { id } }) })
+export const groupsQuery = (query: Query<'groupList'> = {}) =>
+  queryOptions({ queryKey: ['group', 'list', query], queryFn: () => client.groupList({ query }) })
+export const tokensQuery = queryOptions({ queryKey: ['token'], queryFn: () => client.tokenList() })
+export const auditQuery = (query: Query<'auditList'> = {}) =>
+  queryOptions({
+    queryKey: ['audit', 'list', query],
+    queryFn: () => client.auditList({ query }),
+    placeholderData: keepPreviousData,
+  })

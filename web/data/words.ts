@@ -1,0 +1,16 @@
+/** Words for what the API names by code: known ones from the message files, unknown ones as they came. */
+import type { TFunction } from 'i18next'
+import { en } from '../i18n/en.ts'
+
+type StepName = keyof typeof en.step
+type ActionName = keyof typeof en.action
+type TaskKind = keyof typeof en.taskKind
+
+export const stepWord = (t: TFunction, name: string): string => (name in en.step ? t(`step.${name as StepName}`) : name)
+export const actionWord = (t: TFunction, name: string): string =>
+  name in en.action ? t(`action.${name as ActionName}`) : name
+/** `desktop.start` and `desktopStart` are one kind. */
+export function taskWord(t: TFunction, kind: string): string {
+  const key = kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+  return key in en.taskKind ? t(`taskKind.${key as TaskKind}`) : kind
+}

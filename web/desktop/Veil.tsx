@@ -1,0 +1,116 @@
+import { Button, Loader } from '@mantine/core'
+import type { ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+import type { Session, SessionStatus } from '../../spice/session.ts'
+import type { Desktop } from '../data/nouns.ts'
+import { ButtonLink } from '../frame/links.tsx'
+import { useStart } from '../portal/claim.ts'
+import { problemOf } from '../ui/problem.ts'
+import classes from './Desktop.module.css'
+
+interface VeilProps {
+  desktopId: string
+  desktop: Desktop | undefined
+  status: SessionStatus
+  session: Session | null
+}
+
+/** What stands over the last picture while it is not live, in plain words and with what can be done. */
+export function Veil({ desktopId, desktop, status, session }: VeilProps) {
+  const { t } = useTranslation()
+  const start = useStart()
+  if (status.state === 'ready') return null
+  if (status.state === 'connecting')
+    return (
+      <Word title={t('screen.connecting')}>
+        <Loader size="sm" color="var(--hdcs-screen-ink)" />
+      </Word>
+    )
+  const again = (label: string) => (
+    <Button onClick={() => session?.reconnect()} variant="white">
+      {label}
+    </Button>
+  )
+  const home = (
+    <ButtonLink to="/" variant="default">
+      {t('screen.home')}
+    </ButtonLink>
+  )
+  if (status.state === 'reconnecting') {
+    const { attempt, reason } = status
+    if (reason === 'moved') return <Word title={t('screen.moved')} />
+    const silent = reason === 'desktop_unreachable'
+    return (
+      <Word
+        title={silent ? t('screen.unreachable', { attempt }) : t('screen.lost', { attempt })}
+        text={silent ? t('screen.unreachableHelp') : t('screen.lostHelp')}
+      >
+        <div className={classes.buttons}>
+          {again(t('screen.tryNow'))}
+          {home}
+        </div>
+      </Word>
+    )
+  }
+  if (status.reason === 'left') return null
+  if (status.reason === 'taken_over_or_off') {
+    const off = desktop && desktop.power !== 'running' && desktop.phase !== 'ready'
+    return off ? (
+      <Word title={t('screen.offTitle')} text={t('screen.offText')}>
+        <div className={classes.buttons}>
+          <Button
+            variant="white"
+            loading={start.isPending}
+            onClick={() =>
+              start.mutate({
+                id: desktopId,
+                poolId: desktop.poolId,
+                how: desktop.phase === 'paused' ? 'resume' : 'start',
+              })
+            }
+          >
+            {t('screen.startIt')}
+          </Button>
+          {home}
+        </div>
+      </Word>
+    ) : (
+      <Word title={t('screen.takenTitle')} text={t('screen.takenText')}>
+        <div className={classes.buttons}>
+          {again(t('screen.takeBack'))}
+          {home}
+        </div>
+      </Word>
+    )
+  }
+  if (status.reason === 'ended')
+    return (
+      <Word title={t('screen.endedTitle')} text={t('screen.endedText')}>
+        <div className={classes.buttons}>{home}</div>
+      </Word>
+    )
+  const problem = problemOf(status.cause?.cause ?? status.cause)
+  return (
+    <Word
+      title={t('screen.refusedTitle')}
+      text={problem.detail || (problem.known ? t(`problem.code.${problem.known}`) : t('problem.network'))}
+    >
+      <div className={classes.buttons}>
+        {again(t('screen.again'))}
+        {home}
+      </div>
+    </Word>
+  )
+}
+
+function Word({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+  return (
+    <div className={classes.veil}>
+      <div className={classes.word} role="status">
+        <strong>{title}</strong>
+        {text && <p>{text}</p>}
+        {children}
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,87 @@
+/** The session of this page as React sees it: opened once per desktop, closed when the page goes away. */
+import { useEffect, useRef, useState } from 'react'
+import { type ErrorCode, errorCodes, HdcsError } from '../../lib/errors.ts'
+import { openSession, type Session, type SessionStatus } from '../../spice/session.ts'
+import { ApiError, client } from '../data/client.ts'
+
+/** The session understands the house's errors: a refusal is told apart from a network that is away. */
+function asRefusal(thrown: unknown): unknown {
+  if (!(thrown instanceof ApiError)) return thrown
+  const code = (errorCodes as readonly string[]).includes(thrown.code) ? (thrown.code as ErrorCode) : 'internal'
+  return new HdcsError(code, thrown.detail, { cause: thrown })
+}
+
+export interface ScreenSession {
+  status: SessionStatus
+  session: Session | null
+  /** The last text the guest copied. */
+  copied: string | null
+}
+
+export function useScreen(desktopId: string, area: React.RefObject<HTMLElement | null>): ScreenSession {
+  const [status, setStatus] = useState<SessionStatus>({ state: 'connecting' })
+  const [session, setSession] = useState<Session | null>(null)
+  const [copied, setCopied] = useState<string | null>(null)
+  const closing = useRef<Session | null>(null)
+  useEffect(() => {
+    const element = area.current
+    if (!element) return
+    const opened = openSession({
+      connect: async () => {
+        try {
+          return (await client.desktopConnect({ params: { id: desktopId } })).webSocketUrl
+        } catch (thrown) {
+          throw asRefusal(thrown)
+        }
+      },
+      area: element,
+      displayWorker: () => new Worker(new URL('../../spice/display-worker.ts', import.meta.url), { type: 'module' }),
+      changed: setStatus,
+      clipboard: text => {
+        setCopied(text)
+        // The browser may refuse (no focus, no permission): then the text waits in the clipboard panel.
+        navigator.clipboard?.writeText(text).catch(() => undefined)
+      },
+    })
+    closing.current = opened
+    setSession(opened)
+    return () => {
+      opened.close()
+      setSession(null)
+    }
+  }, [desktopId, area])
+  return { status, session, copied }
+}
+
+/** How often the round trip is taken. Shorter: traffic for nothing; longer: the word comes late. */
+const measureEveryMs = 5_000
+
+/** Round trip to the server in milliseconds; null while unknown. */
+export function useRoundTrip(active: boolean): number | null {
+  const [ms, setMs] = useState<number | null>(null)
+  useEffect(() => {
+    if (!active) return setMs(null)
+    let ended = false
+    const measure = async () => {
+      const begun = performance.now()
+      try {
+        await fetch('/healthz', { cache: 'no-store' })
+        if (!ended) setMs(Math.round(performance.now() - begun))
+      } catch {
+        // The session itself tells of a cut line; here only the figure goes away.
+        if (!ended) setMs(null)
+      }
+    }
+    void measure()
+    const timer = setInterval(measure, measureEveryMs)
+    return () => {
+      ended = true
+      clearInterval(timer)
+    }
+  }, [active])
+  return ms
+}
+
+/** What people feel: below 60 ms nothing, above 150 ms every key. */
+export const healthOf = (ms: number | null): 'good' | 'fair' | 'poor' | 'noHealth' =>
+  ms === null ? 'noHealth' : ms < 60 ? 'good' : ms < 150 ? 'fair' : 'poor'

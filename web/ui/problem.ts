@@ -1,0 +1,38 @@
+/** Whatever was thrown at a page, as the words to show: a code the message files know, or a network that is away. */
+import { en } from '../i18n/en.ts'
+
+export type ProblemCode = keyof typeof en.problem.code
+export interface Problem {
+  /** Null: the server did not answer at all. */
+  known: ProblemCode | null
+  detail: string
+  requestId: string | null
+  /** Field → what is wrong with it. */
+  fields: Record<string, string>
+}
+
+interface ProblemLike {
+  status?: unknown
+  code?: unknown
+  detail?: unknown
+  /** Of a trouble in a report. */
+  text?: unknown
+  requestId?: unknown
+  errors?: unknown
+}
+
+export function problemOf(thrown: unknown): Problem {
+  const like = (typeof thrown === 'object' && thrown ? thrown : {}) as ProblemLike
+  if (typeof like.code !== 'string') return { known: null, detail: '', requestId: null, fields: {} }
+  if (like.status === 0) return { known: null, detail: '', requestId: null, fields: {} }
+  const known = (like.code in en.problem.code ? like.code : 'internal') as ProblemCode
+  const errors = Array.isArray(like.errors) ? (like.errors as { field?: unknown; message?: unknown }[]) : []
+  return {
+    known,
+    detail: typeof like.detail === 'string' ? like.detail : typeof like.text === 'string' ? like.text : '',
+    requestId: typeof like.requestId === 'string' ? like.requestId : null,
+    fields: Object.fromEntries(
+      errors.map(error => [String(error.field ?? '').replace(/^body\./, ''), String(error.message ?? '')]),
+    ),
+  }
+}
