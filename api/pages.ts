@@ -87,6 +87,8 @@ export function makePages(folder: string, connect: string[]): Pages {
         'content-type': types[extname(path)] ?? 'application/octet-stream',
         'cache-control': hashed.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
         vary: 'accept-encoding',
+        // A worker lives under the policy of its own script, not of the page that started it.
+        ...(extname(path) === '.js' && { 'content-security-policy': contentPolicy(null, connect) }),
       })
       if (gzipped) headers.set('content-encoding', 'gzip')
       return new Response(gzipped ? found.gzipped : found.plain, { headers })
