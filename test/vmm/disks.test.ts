@@ -1,0 +1,80 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Disks, imagePath, makeDisks, overlayPath, qcow2Header } from '../../vmm/disks.ts'
+import { type Folders, foldersMake, foldersSweep, partOf } from '../../vmm/folders.ts'
+import { imageSpec, installationId, machineSpec } from './wishes.ts'
+
+const MiB = 2 ** 20
+let root: string
+let folders: Folders
+let disks: Disks
+const spec = machineSpec(1)
+const overlay = { machineId: spec.id, incarnation: 1 }
+const code = (name: string) => expect.objectContaining({ code: name })
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'hdcs-disks-'))
+  folders = await foldersMake(join(root, 'host'), installationId)
+  disks = makeDisks(folders, null)
+  execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', imagePath(folders, imageSpec().id), '64M'])
+})
+afterAll(() => rm(root, { recursive: true }))
+
+describe('an overlay', () => {
+  it('is small, sound, stands on its image by an absolute name, and carries the bitmap of its birth', async () => {
+    await disks.overlayMake(spec)
+    const path = overlayPath(folders, overlay)
+    expect((await stat(path)).blocks * 512).toBeLessThanOrEqual(64 * 1024)
+    expect(await qcow2Header(path)).toEqual({ virtualBytes: 64 * MiB, backing: imagePath(folders, imageSpec().id) })
+    execFileSync('qemu-img', ['check', '-q', path])
+    const info = JSON.parse(execFileSync('qemu-img', ['info', '--output=json', path], { encoding: 'utf8' }))
+    expect(info).toMatchObject({
+      'backing-filename-format': 'qcow2',
+      'format-specific': { data: { bitmaps: [{ name: 'birth', flags: ['auto'] }] } },
+    })
+  })
+
+  it('of a larger disk is larger, of a smaller one is refused', async () => {
+    const larger = { ...spec, incarnation: 2, hardware: { ...spec.hardware, diskBytes: 128 * MiB } }
+    await disks.overlayMake(larger)
+    const path = overlayPath(folders, { machineId: spec.id, incarnation: 2 })
+    expect((await qcow2Header(path)).virtualBytes).toBe(128 * MiB)
+    const smaller = { ...spec, incarnation: 3, hardware: { ...spec.hardware, diskBytes: MiB } }
+    await expect(disks.overlayMake(smaller)).rejects.toEqual(code('invalid'))
+  })
+
+  it('that was half made when its agent was killed is not there, and is swept away', async () => {
+    await writeFile(join(folders.overlays, `${spec.id}.9.qcow2.0badcafe-00000000.part`), 'half')
+    const ours = partOf(overlayPath(folders, { machineId: spec.id, incarnation: 8 }))
+    await writeFile(ours, 'being written by this process')
+    expect((await disks.overlays()).map(({ incarnation }) => incarnation).toSorted()).toEqual([1, 2])
+    await foldersSweep(folders)
+    expect((await readdir(folders.overlays)).filter(name => name.endsWith('.part'))).toHaveLength(1)
+    await rm(ours)
+  })
+
+  it('never names a file outside its folder', async () => {
+    await expect(disks.overlayMake({ ...spec, id: '../../../etc/passwd' })).rejects.toEqual(code('invalid'))
+    await expect(disks.overlayRemove({ machineId: spec.id, incarnation: 1.5 })).rejects.toEqual(code('invalid'))
+  })
+
+  it('keeps its image from being called unused', async () => {
+    expect(await disks.imageUsed(imageSpec().id)).toBe(true)
+    for (const found of await disks.overlays()) await disks.overlayRemove(found)
+    expect(await disks.imageUsed(imageSpec().id)).toBe(false)
+  })
+})
+
+describe('a host’s folder', () => {
+  it('of another installation is refused, not touched', async () => {
+    await expect(foldersMake(folders.root, crypto.randomUUID())).rejects.toEqual(code('conflict'))
+  })
+
+  it('can be entered, but not listed, by QEMU’s user', async () => {
+    for (const folder of [folders.root, folders.images, folders.overlays])
+      expect((await stat(folder)).mode & 0o777).toBe(0o711)
+  })
+})
