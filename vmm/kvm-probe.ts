@@ -37,16 +37,23 @@ function bootDisk(): Uint8Array {
   return disk
 }
 
-/**
- * @param folder keeps the probing disk and the answer, which holds until the machine boots again or QEMU changes.
- */
-export async function probeAcceleration(folder: string, emulator: string, qemuVersion: string): Promise<Acceleration> {
+export interface ProbeOptions {
+  /** Keeps the probing disk and the answer, which holds until the machine boots again or QEMU changes. */
+  folder: string
+  emulator: string
+  qemuVersion: string
+  /** Whom libvirt runs QEMU as: what we may open says nothing of that. Null: ourselves. */
+  runAs: { uid: number; gid: number } | null
+}
+
+export async function probeAcceleration(options: ProbeOptions): Promise<Acceleration> {
+  const { folder, qemuVersion } = options
   const bootId = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '') // not Linux: never cached
   const key = `${bootId.trim()} ${qemuVersion}`
   const file = join(folder, 'kvm-probe.json')
   const known = await readKnown(file)
   if (known && bootId && known.key === key) return known.acceleration
-  const { guestRan, ...acceleration } = await probe(folder, emulator)
+  const { guestRan, ...acceleration } = await probe(options)
   // A missing device or right may come any moment; how a guest behaves stays.
   if (!guestRan) return acceleration
   await writeFile(`${file}.part`, JSON.stringify({ key, acceleration }))
@@ -62,7 +69,7 @@ async function readKnown(file: string): Promise<{ key: string; acceleration: Acc
   }
 }
 
-async function probe(folder: string, emulator: string): Promise<Acceleration & { guestRan: boolean }> {
+async function probe({ folder, emulator, runAs }: ProbeOptions): Promise<Acceleration & { guestRan: boolean }> {
   const refuse = (reason: string, guestRan = false) => ({ accelerator: 'tcg' as const, reason, guestRan })
   const device = '/dev/kvm'
   if (await missing(device, constants.F_OK))
@@ -74,13 +81,15 @@ async function probe(folder: string, emulator: string): Promise<Acceleration & {
   await mkdir(folder, { recursive: true })
   const disk = join(folder, 'kvm-probe.raw')
   await writeFile(disk, bootDisk())
-  const args = [
+  const asUser = runAs ? ['setpriv', '--reuid', `${runAs.uid}`, '--regid', `${runAs.gid}`, '--init-groups', '--'] : []
+  const [program = emulator, ...args] = [
+    [...asUser, emulator],
     ['-accel', 'kvm', '-machine', 'q35', '-m', '16', '-display', 'none', '-nodefaults', '-no-user-config'],
     ['-device', 'isa-debug-exit,iobase=0xf4,iosize=4'],
     ['-drive', `file=${disk.replaceAll(',', ',,')},format=raw,if=virtio,readonly=on`],
   ].flat()
   try {
-    const { code, errors } = await runProgram(emulator, args, { timeoutMs: guestMs })
+    const { code, errors } = await runProgram(program, args, { timeoutMs: guestMs })
     if (code === exitCode) return { accelerator: 'kvm', reason: null, guestRan: true }
     return refuse(`QEMU cannot use /dev/kvm: ${errors.split('\n').at(-1) || `exit code ${code}`}`)
   } catch (thrown) {

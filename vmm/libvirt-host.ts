@@ -103,7 +103,8 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   }
   const probe = async () => {
     if (options.accelerator === 'tcg') return { accelerator: 'tcg' as const, reason: 'Emulation was chosen.' }
-    return probeAcceleration(folders.cache, emulator, await qemuVersion(daemon))
+    const runAs = ownersReady && owner.uid !== 0 ? owner : null
+    return probeAcceleration({ folder: folders.cache, emulator, runAs, qemuVersion: await qemuVersion(daemon) })
   }
 
   return {

@@ -7,11 +7,13 @@ import { probeAcceleration } from '../../vmm/kvm-probe.ts'
 it('runs a guest on KVM before anybody believes in it, says why not, and remembers what the guest did', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'hdcs-kvm-'))
   try {
-    const first = await probeAcceleration(folder, 'qemu-system-x86_64', '7.2.0')
+    const first = await probeAcceleration({ folder, emulator: 'qemu-system-x86_64', qemuVersion: '7.2.0', runAs: null })
     expect(first.reason === null).toBe(first.accelerator === 'kvm')
     if (first.reason) expect(first.reason).toMatch(/\/dev\/kvm|QEMU/)
     const began = performance.now()
-    expect(await probeAcceleration(folder, 'qemu-system-x86_64', '7.2.0')).toEqual(first)
+    expect(
+      await probeAcceleration({ folder, emulator: 'qemu-system-x86_64', qemuVersion: '7.2.0', runAs: null }),
+    ).toEqual(first)
     expect(performance.now() - began).toBeLessThan(1_000)
   } finally {
     await rm(folder, { recursive: true })
@@ -21,7 +23,9 @@ it('runs a guest on KVM before anybody believes in it, says why not, and remembe
 it('falls back to emulation where QEMU itself cannot run', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'hdcs-kvm-'))
   try {
-    expect(await probeAcceleration(folder, '/no/such/qemu', '7.2.0')).toMatchObject({ accelerator: 'tcg' })
+    expect(
+      await probeAcceleration({ folder, emulator: '/no/such/qemu', qemuVersion: '7.2.0', runAs: null }),
+    ).toMatchObject({ accelerator: 'tcg' })
   } finally {
     await rm(folder, { recursive: true })
   }
