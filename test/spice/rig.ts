@@ -1,6 +1,6 @@
 /** A gateway on a real port, tickets for it, and a simulated screen behind it. */
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { sealTicket, type Ticket } from '../../auth/tickets.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { makeLog } from '../../lib/log.ts'
@@ -19,6 +19,8 @@ export interface Rig extends AsyncDisposable {
   clock: Clock & { set(time: Date): void }
   /** Seals a ticket of its own id and session. */
   ticket(changes?: Partial<Ticket>): Promise<string>
+  /** As if the network were gone for a moment. */
+  breakConnections(): void
   /** `webSocketUrl` of the API. */
   url(sealed: string): string
 }
@@ -40,6 +42,14 @@ export async function startRig(options: { passwordSet?: boolean; name?: string }
   const server = createServer((_, response) => void response.writeHead(404).end())
   server.on('upgrade', gateway.upgrade)
   server.on('connect', gateway.connect)
+  const sockets = new Set<Socket>()
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  const breakConnections = () => {
+    for (const socket of sockets) socket.destroy()
+  }
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const address = `127.0.0.1:${(server.address() as AddressInfo).port}`
   return {
@@ -48,6 +58,7 @@ export async function startRig(options: { passwordSet?: boolean; name?: string }
     screen,
     address,
     clock,
+    breakConnections,
     ticket(changes = {}) {
       const number = ++tickets
       const spice = { host: screen.host, port: screen.port, password }
@@ -65,7 +76,7 @@ export async function startRig(options: { passwordSet?: boolean; name?: string }
     url: sealed => `ws://${address}/spice?ticket=${sealed}`,
     async [Symbol.asyncDispose]() {
       gateway.close()
-      server.closeAllConnections()
+      breakConnections()
       await new Promise(resolve => server.close(resolve))
       await screen.close()
     },

@@ -1,0 +1,217 @@
+import { mkdirSync } from 'node:fs'
+import type { Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { SessionStatus } from '../../spice/session.ts'
+import { startTestPages, type TestPages } from './browser.ts'
+import { type Recorder, startRecorder } from './recorder.ts'
+import { password, type Rig, startRig } from './rig.ts'
+
+let pages: TestPages
+let rig: Rig
+let recorder: Recorder | undefined
+let page: Page & { troubles: string[] }
+beforeAll(async () => {
+  pages = await startTestPages()
+})
+afterAll(() => pages[Symbol.asyncDispose]())
+beforeEach(async () => {
+  rig = await startRig({ name: 'demo-12' })
+})
+afterEach(async () => {
+  await page.close()
+  await recorder?.close()
+  recorder = undefined
+  await rig[Symbol.asyncDispose]()
+})
+
+const last = (): Promise<SessionStatus> => page.evaluate(() => window.seen.at(-1) as SessionStatus)
+const reaches = (wanted: object) =>
+  vi.waitFor(async () => expect(await last()).toMatchObject(wanted), { timeout: 20_000 })
+/** The page against the recorder. */
+async function openRecorded(
+  options: Parameters<typeof startRecorder>[0],
+  viewport?: { width: number; height: number },
+) {
+  const made = await startRecorder(options)
+  recorder = made
+  page = await pages.open(
+    rig,
+    async () => rig.url(await rig.ticket({ spice: { host: made.host, port: made.port, password } })),
+    viewport,
+  )
+  await reaches({ state: 'ready' })
+  await page.locator('canvas').focus()
+  return made
+}
+const keysAre = (made: Recorder, keys: string) => vi.waitFor(() => expect(made.keys()).toBe(keys))
+
+describe('a desktop in the browser', () => {
+  it('is drawn by a worker under a strict policy, and typing changes the picture', async () => {
+    page = await pages.open(rig, async () => rig.url(await rig.ticket()))
+    await reaches({ state: 'ready', width: 800, height: 480, agent: false })
+    const canvas = page.locator('canvas')
+    await vi.waitFor(async () => expect((await page.evaluate(() => window.session.stats()))?.frames).toBeGreaterThan(0))
+    const before = await canvas.screenshot()
+    await page.keyboard.type('hello 42')
+    await vi.waitFor(() => expect(rig.screen.typed()).toBe('HELLO 42'))
+    await vi.waitFor(async () => expect((await canvas.screenshot()).equals(before)).toBe(false))
+    mkdirSync('test/out', { recursive: true })
+    await page.screenshot({ path: 'test/out/spice-session.png' })
+    expect(await canvas.evaluate(element => (element as HTMLElement).style.cursor)).toMatch(/^url\("data:image\/png/)
+    expect(await page.evaluate(() => window.session.stats())).toMatchObject({ skipped: {} })
+    expect(page.troubles).toEqual([])
+  })
+
+  it('comes back by itself with a new ticket when the gateway went away', async () => {
+    let tickets = 0
+    page = await pages.open(rig, async () => {
+      tickets++
+      return rig.url(await rig.ticket())
+    })
+    await reaches({ state: 'ready' })
+    rig.breakConnections()
+    await vi.waitFor(async () =>
+      expect((await page.evaluate(() => window.seen)).map(({ state }) => state)).toContain('reconnecting'),
+    )
+    await reaches({ state: 'ready' })
+    expect(tickets).toBe(2)
+    expect(await page.locator('canvas').count()).toBe(1)
+  })
+
+  it('does not fight for a desktop that was opened somewhere else', async () => {
+    page = await pages.open(rig, async () => rig.url(await rig.ticket()))
+    await reaches({ state: 'ready' })
+    const first = page
+    page = await pages.open(rig, async () => rig.url(await rig.ticket()))
+    await reaches({ state: 'ready' })
+    await vi.waitFor(async () =>
+      expect(await first.evaluate(() => window.seen.at(-1))).toMatchObject({
+        state: 'closed',
+        reason: 'taken_over_or_off',
+      }),
+    )
+    expect(await last()).toMatchObject({ state: 'ready' })
+    await first.close()
+  })
+
+  it('says that a session was ended, and comes back when asked', async () => {
+    page = await pages.open(rig, async () => rig.url(await rig.ticket({ sessionId: 'kicked' })))
+    await reaches({ state: 'ready' })
+    rig.gateway.kick('kicked')
+    await reaches({ state: 'closed', reason: 'ended' })
+    await page.evaluate(() => window.session.reconnect())
+    await reaches({ state: 'ready' })
+    await page.evaluate(() => window.session.close())
+    await reaches({ state: 'closed', reason: 'left' })
+    expect(await page.locator('canvas').count()).toBe(0)
+  })
+
+  it('waits for a desktop that does not answer', async () => {
+    rig.screen.setPassword(null, new Date())
+    page = await pages.open(rig, async () => rig.url(await rig.ticket()))
+    await reaches({ state: 'reconnecting', reason: 'desktop_unreachable' })
+    rig.screen.setPassword(password, new Date(Date.now() + 60_000))
+    await reaches({ state: 'ready' })
+  })
+})
+
+describe('keys', () => {
+  it('go by their place: AltGr, Meta, Pause and Print are what the guest sees', async () => {
+    const made = await openRecorded({})
+    for (const key of ['KeyA', 'AltRight', 'MetaLeft', 'PrintScreen', 'Pause', 'IntlBackslash', 'NumpadEnter'])
+      await page.keyboard.press(key)
+    await keysAre(made, '1e 9e e0 38 e0 b8 e0 5b e0 db e0 37 e0 b7 e1 1d 45 e1 9d c5 56 d6 e0 1c e0 9c')
+  })
+
+  it('are released when the page loses the focus, once', async () => {
+    const made = await openRecorded({})
+    await page.keyboard.down('ShiftLeft')
+    await page.keyboard.down('KeyA')
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur())
+    await keysAre(made, '2a 1e aa 9e')
+    await page.keyboard.up('KeyA')
+    await page.keyboard.up('ShiftLeft')
+    await page.locator('canvas').focus()
+    await page.keyboard.press('KeyB')
+    await keysAre(made, '2a 1e aa 9e 30 b0')
+  })
+
+  it('are pressed in order and released in reverse by a button of the page', async () => {
+    const made = await openRecorded({})
+    await page.evaluate(() => window.session.keys('ControlLeft', 'AltLeft', 'Delete'))
+    await keysAre(made, '1d 38 e0 53 e0 d3 b8 9d')
+  })
+})
+
+describe('the pointer', () => {
+  it("is where it is in the guest's own pixels, also in a canvas that was scaled down", async () => {
+    const made = await openRecorded({ width: 2000, height: 1000 }, { width: 1000, height: 600 })
+    await page.mouse.move(300, 200)
+    await vi.waitFor(() => expect(made.pointer.at(-1)).toBe('move 600,400 buttons 0'))
+    await page.mouse.move(2, 2)
+    made.resize(500, 400)
+    await reaches({ state: 'ready', width: 500, height: 400 })
+    const box = await page.locator('canvas').boundingBox()
+    await page.mouse.move((box?.x ?? 0) + 499, (box?.y ?? 0) + 399)
+    await vi.waitFor(() => expect(made.pointer.at(-1)).toBe('move 499,399 buttons 0'))
+  })
+
+  it('keeps both buttons of a chord, and gathers small turns of the wheel', async () => {
+    const made = await openRecorded({})
+    await page.mouse.move(100, 100)
+    made.clear()
+    await page.mouse.down()
+    await page.mouse.down({ button: 'right' })
+    await page.mouse.up({ button: 'right' })
+    await page.mouse.up()
+    const presses = () => made.pointer.filter(line => !line.startsWith('move'))
+    await vi.waitFor(() =>
+      expect(presses()).toEqual([
+        'press 1 buttons 1',
+        'press 3 buttons 5',
+        'release 3 buttons 1',
+        'release 1 buttons 0',
+      ]),
+    )
+    made.clear()
+    for (let turn = 0; turn < 25; turn++) await page.mouse.wheel(0, 10)
+    await page.mouse.wheel(0, -120)
+    const down = ['press 5 buttons 16', 'release 5 buttons 0']
+    await vi.waitFor(() => expect(presses()).toEqual([...down, ...down, 'press 4 buttons 8', 'release 4 buttons 0']))
+  })
+})
+
+describe("the guest's agent", () => {
+  const word = (body: Buffer, index: number) => body.readUInt32LE(4 * index)
+  /** Clipboard by selection and demand, as spice-vdagent announces. */
+  const capabilities = Buffer.from(new Uint32Array([0, (1 << 5) | (1 << 6)]).buffer)
+  const grabUtf8 = Buffer.from(new Uint32Array([0, 1]).buffer)
+
+  it('is asked for the resolution of the area, and again when that changes', async () => {
+    const made = await openRecorded({ agent: true }, { width: 1280, height: 720 })
+    const asked = () => made.agent.filter(({ type }) => type === 2).map(({ body }) => [word(body, 3), word(body, 2)])
+    await vi.waitFor(() => expect(asked().at(-1)).toEqual([1280, 720]))
+    await page.setViewportSize({ width: 1603, height: 901 })
+    await vi.waitFor(() => expect(asked().at(-1)).toEqual([1600, 900]))
+    await page.evaluate(() => window.session.setFollow(false))
+    await page.evaluate(() => window.session.resize(640, 480))
+    await vi.waitFor(() => expect(asked().at(-1)).toEqual([640, 480]))
+  })
+
+  it.each([20, 5_000, 100_000])('takes %i characters of text and hands as many back', async length => {
+    const made = await openRecorded({ agent: true })
+    const text = 'grüße € '.padEnd(length, 'x')
+    made.tellAgent(6, capabilities)
+    await vi.waitFor(() => expect(made.agent.some(({ type }) => type === 6)).toBe(true))
+    await page.evaluate(offer => window.session.clipboardOffer(offer), text)
+    await vi.waitFor(() => expect(made.agent.at(-1)).toMatchObject({ type: 7, body: grabUtf8 }))
+    made.tellAgent(8, grabUtf8)
+    await vi.waitFor(() => expect(made.agent.at(-1)?.type).toBe(4))
+    expect(made.agent.at(-1)?.body.toString('utf8', 8)).toBe(text)
+
+    made.tellAgent(7, grabUtf8)
+    await vi.waitFor(() => expect(made.agent.at(-1)).toMatchObject({ type: 8, body: grabUtf8 }))
+    made.tellAgent(4, Buffer.concat([grabUtf8, Buffer.from(text)]))
+    await vi.waitFor(async () => expect(await page.evaluate(() => window.copied.at(-1))).toBe(text))
+  })
+})
