@@ -37,8 +37,12 @@ export interface Visit {
   faults: string[]
 }
 
-/** The refusals that a journey provokes on purpose are no console errors of ours: Chromium notes every 4xx there. */
-const expected = /Failed to load resource: the server responded with a status of (401|403|404|409|429)/
+/**
+ * No console errors of ours: Chromium notes every refusal that a journey provokes on purpose, and every request it cut
+ * because the machine's own network changed (a bridge of libvirt came up).
+ */
+const expected =
+  /Failed to load resource: (the server responded with a status of (401|403|404|409|429)|net::ERR_NETWORK_CHANGED)/
 
 /** A fresh person at a browser: no cookie, nothing kept. */
 export async function visit(browser: Browser, baseUrl: string, look: Look = wide): Promise<Visit> {
@@ -98,7 +102,9 @@ export async function layoutFaults(page: Page): Promise<string[]> {
       const names = wideOnes.slice(0, 3).map(element => `${element.tagName}.${element.className}`)
       faults.push(`the page scrolls sideways (${root.scrollWidth} in ${root.clientWidth}): ${names.join(', ')}`)
     }
-    for (const element of document.querySelectorAll<HTMLElement>('button, a, h1, h2, h3, label, th, td, p, dt, dd')) {
+    for (const element of document.querySelectorAll<HTMLElement>(
+      'button, a, h1, h2, h3, label, th, td, p, dt, dd, .mantine-Button-label',
+    )) {
       const style = getComputedStyle(element)
       if (style.overflowX === 'visible' || style.textOverflow === 'ellipsis' || style.visibility === 'hidden') continue
       const cut = element.scrollWidth - element.clientWidth

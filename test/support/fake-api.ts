@@ -244,7 +244,7 @@ const desktop = (of: Json, phase: string, who: Json | null, more: Json = {}) => 
             deny('start', 'it is running already'),
           ]
         : [
-            ...allow('start', 'release', 'delete'),
+            ...allow('start', 'resume', 'release', 'delete'),
             deny('shutdown', 'it is not running'),
             deny('reboot', 'it is not running'),
           ],

@@ -42,10 +42,10 @@ export function Frame() {
             size="sm"
             aria-label={navigation ? t('frame.closeNavigation') : t('frame.openNavigation')}
           />
-          <Link to="/admin" className={classes.brand ?? ''} aria-label={t('nav.overview')}>
+          <Link to="/admin" className={classes.brand ?? ''} aria-label={`${t('app.name')}: ${t('nav.overview')}`}>
             <Brand />
           </Link>
-          <button type="button" className={classes.find} onClick={find.open} aria-label={t('palette.title')}>
+          <button type="button" className={classes.find} onClick={find.open} aria-label={`${t('frame.search')} Ctrl K`}>
             <Icon of={Search} small />
             <span>{t('frame.search')}</span>
             <Kbd size="xs">Ctrl K</Kbd>

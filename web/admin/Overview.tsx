@@ -247,7 +247,8 @@ function HostMap({ hosts }: { hosts: readonly Host[] }) {
               style={style as CSSProperties}
             >
               <strong>{host.name}</strong>
-              {t(`hostState.${host.state}`)} ·{' '}
+              {t(`hostState.${host.state}`)}
+              <br />
               {t('common.of', { part: formatNumber(host.used.running), whole: formatNumber(host.capacity) })}
             </Link>
           </li>

@@ -30,7 +30,9 @@ export function PersonMenu() {
           aria-label={t('frame.person')}
           rightSection={<Icon of={ChevronDown} small />}
         >
-          <Avatar size="sm" radius="xl" color="harbour" variant="filled" name={me.displayName || me.name} alt="" />
+          <Avatar size="sm" radius="xl" color="harbour" variant="filled">
+            <Icon of={UserRound} small />
+          </Avatar>
         </Button>
       </Menu.Target>
       <Menu.Dropdown>

@@ -156,7 +156,7 @@ function Tokens() {
               size="xs"
               variant="default"
               leftSection={<Icon of={Trash2} small />}
-              aria-label={t('account.tokenDelete', { name: token.name })}
+              aria-label={`${t('common.delete')} – ${token.name}`}
               onClick={() =>
                 setLoss({
                   title: t('account.tokenDelete', { name: token.name }),

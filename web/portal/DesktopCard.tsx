@@ -13,7 +13,6 @@ import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { Picture } from '../ui/Picture.tsx'
-import { TimeAgo } from '../ui/TimeAgo.tsx'
 import classes from './Cards.module.css'
 import { useStart } from './claim.ts'
 import { useGiveBack } from './give-back.ts'
@@ -52,12 +51,6 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
         </Title>
         <Text size="sm" c="dimmed">
           {desktop.poolName} · {t(desktop.kind === 'floating' ? 'portal.resets' : 'portal.keeps')}
-          {desktop.assignedAt && (
-            <>
-              {' · '}
-              <TimeAgo at={desktop.assignedAt} />
-            </>
-          )}
         </Text>
         {desktop.trouble && (
           <Text size="sm" c="var(--mantine-color-error)">
@@ -71,7 +64,7 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
               data-primary
               to="/desktop/$desktopId"
               {...on}
-              aria-label={t('portal.openNamed', { name: desktop.name })}
+              aria-label={`${t('portal.open')} – ${desktop.name}`}
               rightSection={<Icon of={ArrowRight} />}
             >
               {t('portal.open')}

@@ -60,8 +60,8 @@ export function Login() {
   return (
     <div className={classes.page}>
       <header className={classes.side}>
-        <Scene />
         <Brand onDark />
+        <Scene />
         <div className={classes.pitch}>
           <Text fz={{ base: 'h2', md: 'h1' }} fw={700} lh={1.2} c="var(--hdcs-brand-ink)">
             {t('login.welcome')}

@@ -66,10 +66,8 @@ export function PoolHero({ pool }: { pool: Pool }) {
 function Kept({ kind }: { kind: Pool['kind'] }) {
   const { t } = useTranslation()
   return (
-    <Text size="sm" c="dimmed" component="div">
-      <span style={{ verticalAlign: 'text-bottom', marginInlineEnd: '0.4em' }}>
-        <Icon of={kind === 'floating' ? RotateCcw : Save} small />
-      </span>
+    <Text size="sm" c="dimmed" component="div" className={classes.kept ?? ''}>
+      <Icon of={kind === 'floating' ? RotateCcw : Save} small />
       {kind === 'floating' ? t('portal.resets') : t('portal.keeps')}
     </Text>
   )
@@ -102,7 +100,7 @@ function useOffer(pool: Pool, mine: number, large = false) {
         loading={claim.isPending}
         disabled={stale}
         onClick={() => claim.mutate(pool.id)}
-        aria-label={t('portal.getNamed', { name: pool.name })}
+        aria-label={`${t('portal.get')} – ${pool.name}`}
         rightSection={<Icon of={ArrowRight} />}
       >
         {t('portal.get')}

@@ -3,7 +3,7 @@ import { Link, Outlet } from '@tanstack/react-router'
 import { LayoutDashboard } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { hasConsole, useMe } from '../data/me.ts'
-import { ButtonLink } from '../frame/links.tsx'
+import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { PersonMenu } from '../frame/PersonMenu.tsx'
 import { StaleNotice } from '../frame/StaleNotice.tsx'
 import { Brand } from '../ui/Brand.tsx'
@@ -24,7 +24,7 @@ export function PortalFrame() {
       </a>
       <header className={classes.header}>
         <div className={classes.row}>
-          <Link to="/" className={classes.brand ?? ''} aria-label={t('frame.portal')}>
+          <Link to="/" className={classes.brand ?? ''} aria-label={`${t('app.name')}: ${t('frame.portal')}`}>
             <Brand />
           </Link>
           {hasConsole(me) && (
@@ -37,6 +37,11 @@ export function PortalFrame() {
           <PersonMenu />
         </div>
         <StaleNotice />
+        {me.passwordTemporary && (
+          <div className={classes.notice}>
+            {t('account.temporary')} <AnchorLink to="/account">{t('account.temporaryAction')}</AnchorLink>
+          </div>
+        )}
       </header>
       <Container component="main" id="main" tabIndex={-1} size={sizes.portalPage} className={classes.main ?? ''}>
         <Outlet />

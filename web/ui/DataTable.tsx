@@ -213,7 +213,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
                       data-align={column.align}
                       className={index === 0 ? classes.name : undefined}
                     >
-                      {column.cell(row)}
+                      <div>{column.cell(row)}</div>
                     </td>
                   ))}
                 </tr>

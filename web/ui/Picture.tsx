@@ -21,7 +21,7 @@ export function Picture({ name, dimmed = false }: { name: string; dimmed?: boole
         </linearGradient>
       </defs>
       <rect width="320" height="180" fill={`url(#sky-${hue})`} />
-      <circle cx={220 + at(2)} cy={at(0)} r="22" fill={`hsl(${(hue + 60) % 360} 80% 88%)`} opacity="0.75" />
+      <circle cx={120 + 2 * at(2)} cy={at(0)} r="22" fill={`hsl(${(hue + 60) % 360} 80% 88%)`} opacity="0.75" />
       <path
         d={`M0 ${120 + at(1) / 4} C 70 ${70 + at(0)}, 130 ${150 - at(2) / 2}, 200 ${110 + at(1) / 3} S 300 ${90 + at(3) / 3}, 320 ${110} V180 H0 Z`}
         fill={`hsl(${hue} 45% 34%)`}

@@ -2,6 +2,7 @@
 import {
   type CSSVariablesResolver,
   createTheme,
+  defaultVariantColorsResolver,
   type MantineColorsTuple,
   Modal,
   Notification,
@@ -54,6 +55,8 @@ const toneColours = {
   violet: { light: ['#6a3bb0', '#f1e9fc'], dark: ['#cdadff', '#2f2148'] },
 } satisfies Record<Tone, { light: [ink: string, tint: string]; dark: [ink: string, tint: string] }>
 
+const noticeTones: Record<string, Tone> = { red: 'bad', yellow: 'warn', blue: 'busy', teal: 'good' }
+
 const fontFamily =
   "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', 'Noto Sans CJK SC', 'Microsoft YaHei', sans-serif"
 
@@ -84,6 +87,13 @@ export const theme = createTheme({
   radius: { xs: rem(4), sm: rem(6), md: rem(8), lg: rem(12), xl: rem(20) },
   spacing: { xs: rem(8), sm: rem(12), md: rem(16), lg: rem(24), xl: rem(36) },
   cursorType: 'pointer',
+  // Notices wear the tones of the states: Mantine's own light yellow is unreadable (2.7 : 1).
+  variantColorResolver: input => {
+    const tone = input.variant === 'light' && typeof input.color === 'string' ? noticeTones[input.color] : undefined
+    if (!tone) return defaultVariantColorsResolver(input)
+    const tint = `var(--hdcs-${tone}-tint)`
+    return { background: tint, hover: tint, color: `var(--hdcs-${tone}-ink)`, border: '1px solid transparent' }
+  },
   respectReducedMotion: true,
   components: {
     Modal: Modal.extend({
