@@ -44,6 +44,8 @@ export function makeAgent(events: AgentEvents): Agent {
   let tokens = 0
   let theirs = 0
   let taken = 0
+  /** The guest's agent said what it can: before that it is not known how a clipboard message looks. */
+  let introduced = false
   let offered: string | null = null
   let queue: Uint8Array[] = []
   let received = new Uint8Array(headerBytes)
@@ -55,6 +57,7 @@ export function makeAgent(events: AgentEvents): Agent {
     running = true
     tokens = count
     theirs = 0
+    introduced = false
     taken = 0
     queue = []
     received = new Uint8Array(headerBytes)
@@ -123,6 +126,8 @@ export function makeAgent(events: AgentEvents): Agent {
     [types.capabilities](body) {
       const view = viewOf(body)
       if (body.length >= 8) theirs = view.getUint32(4, true)
+      if (!introduced && offered !== null) send(types.grab, withSelection(['u32', utf8Text]))
+      introduced = true
       if (view.getUint32(0, true)) send(types.capabilities, pack(['u32', 0], ['u32', ours]))
     },
     [types.grab](body) {
@@ -158,7 +163,7 @@ export function makeAgent(events: AgentEvents): Agent {
     piece,
     clipboardOffer(text) {
       offered = text
-      send(types.grab, withSelection(['u32', utf8Text]))
+      if (introduced) send(types.grab, withSelection(['u32', utf8Text]))
     },
     monitors(monitors) {
       const fields = monitors.map(({ width, height, x, y }) =>

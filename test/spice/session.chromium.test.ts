@@ -118,9 +118,9 @@ describe('a desktop in the browser', () => {
 describe('keys', () => {
   it('go by their place: AltGr, Meta, Pause and Print are what the guest sees', async () => {
     const made = await openRecorded({})
-    for (const key of ['KeyA', 'AltRight', 'MetaLeft', 'PrintScreen', 'Pause', 'IntlBackslash', 'NumpadEnter'])
+    for (const key of ['KeyA', 'AltRight', 'MetaLeft', 'PrintScreen', 'Pause', 'NumpadEnter'])
       await page.keyboard.press(key)
-    await keysAre(made, '1e 9e e0 38 e0 b8 e0 5b e0 db e0 37 e0 b7 e1 1d 45 e1 9d c5 56 d6 e0 1c e0 9c')
+    await keysAre(made, '1e 9e e0 38 e0 b8 e0 5b e0 db e0 37 e0 b7 e1 1d 45 e1 9d c5 e0 1c e0 9c')
   })
 
   it('are released when the page loses the focus, once', async () => {
@@ -200,17 +200,18 @@ describe("the guest's agent", () => {
 
   it.each([20, 5_000, 100_000])('takes %i characters of text and hands as many back', async length => {
     const made = await openRecorded({ agent: true })
+    const said = () => made.agent.filter(({ type }) => type !== 2).at(-1)
     const text = 'grüße € '.padEnd(length, 'x')
     made.tellAgent(6, capabilities)
     await vi.waitFor(() => expect(made.agent.some(({ type }) => type === 6)).toBe(true))
     await page.evaluate(offer => window.session.clipboardOffer(offer), text)
-    await vi.waitFor(() => expect(made.agent.at(-1)).toMatchObject({ type: 7, body: grabUtf8 }))
+    await vi.waitFor(() => expect(said()).toMatchObject({ type: 7, body: grabUtf8 }))
     made.tellAgent(8, grabUtf8)
-    await vi.waitFor(() => expect(made.agent.at(-1)?.type).toBe(4))
-    expect(made.agent.at(-1)?.body.toString('utf8', 8)).toBe(text)
+    await vi.waitFor(() => expect(said()?.type).toBe(4))
+    expect(said()?.body.toString('utf8', 8)).toBe(text)
 
     made.tellAgent(7, grabUtf8)
-    await vi.waitFor(() => expect(made.agent.at(-1)).toMatchObject({ type: 8, body: grabUtf8 }))
+    await vi.waitFor(() => expect(said()).toMatchObject({ type: 8, body: grabUtf8 }))
     made.tellAgent(4, Buffer.concat([grabUtf8, Buffer.from(text)]))
     await vi.waitFor(async () => expect(await page.evaluate(() => window.copied.at(-1))).toBe(text))
   })
