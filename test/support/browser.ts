@@ -80,8 +80,9 @@ interface AxeViolation {
 export async function axeFaults(page: Page): Promise<string[]> {
   await page.evaluate(axeSource)
   const violations = await page.evaluate(async () => {
-    // biome-ignore lint/suspicious/noExplicitAny: axe was put into the page as source and has no type here
-    const axe = (globalThis as any).axe as { run(on: Document, how: object): Promise<{ violations: AxeViolation[] }> }
+    const { axe } = globalThis as unknown as {
+      axe: { run(on: Document, how: object): Promise<{ violations: AxeViolation[] }> }
+    }
     const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
     return (await axe.run(document, { runOnly: tags })).violations
   })

@@ -85,9 +85,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
         onKeyDown={onKeyDown}
         mb="xs"
       />
-      <ul className={classes.list} id={listId} role="listbox" aria-label={t('palette.title')}>
+      <div className={classes.list} id={listId} role="listbox" aria-label={t('palette.title')}>
         {entries.map((entry, index) => (
-          <li key={entry.key} role="presentation">
+          <div key={entry.key} role="presentation">
             {entries[index - 1]?.group !== entry.group && (
               <div className={classes.group} role="presentation">
                 {entry.group}
@@ -107,9 +107,9 @@ export function Palette({ onClose }: { onClose: () => void }) {
               {entry.label}
               {entry.hint && <small>{entry.hint}</small>}
             </div>
-          </li>
+          </div>
         ))}
-      </ul>
+      </div>
       {entries.length === 0 && (
         <Text size="sm" c="dimmed" p="sm">
           {t('palette.empty', { text })}

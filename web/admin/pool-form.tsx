@@ -15,7 +15,6 @@ import {
 import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
@@ -98,17 +97,18 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
   const sealed = (template?.versions ?? []).filter(version => version.state === 'sealed').map(version => version.number)
   const newest = sealed.length ? Math.max(...sealed) : null
 
-  useEffect(() => {
-    // A new pool takes the hardware its template asks for, until somebody changes it.
-    if (pool || !template || form.isTouched('memoryMib') || form.isTouched('vcpus')) return
-    form.setValues({
-      vcpus: template.hardware.vcpus,
-      memoryMib: template.hardware.memoryBytes / 2 ** 20,
-      video: template.hardware.video,
-      sound: template.hardware.sound,
-    })
-    // biome-ignore lint/correctness/useExhaustiveDependencies: only another template changes the proposal
-  }, [template?.id])
+  /** A new pool takes the hardware its template asks for, until somebody changes it. */
+  const chooseTemplate = (templateId: string | null) => {
+    const chosen = templates.find(candidate => candidate.id === templateId)
+    if (!chosen) return
+    form.setFieldValue('templateId', chosen.id)
+    form.setFieldValue('templateVersion', 'newest')
+    if (form.isTouched('memoryMib') || form.isTouched('vcpus')) return
+    form.setFieldValue('vcpus', chosen.hardware.vcpus)
+    form.setFieldValue('memoryMib', chosen.hardware.memoryBytes / 2 ** 20)
+    form.setFieldValue('video', chosen.hardware.video)
+    form.setFieldValue('sound', chosen.hardware.sound)
+  }
 
   const number = (field: keyof PoolValues, min: number) => ({
     min,
@@ -162,6 +162,7 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
                     label: description ? `${name} – ${description}` : name,
                   }))}
                   {...form.getInputProps('templateId')}
+                  onChange={chooseTemplate}
                 />
               </>
             )}

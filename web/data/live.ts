@@ -34,11 +34,13 @@ const alsoShownBy: Record<string, string[]> = {
 
 function gather() {
   const nouns = new Set<string>()
-  let timer: ReturnType<typeof setTimeout> | undefined
+  let gathering = false
   return (noun: string) => {
     for (const shown of [noun, ...(alsoShownBy[noun] ?? [])]) nouns.add(shown)
-    timer ??= setTimeout(() => {
-      timer = undefined
+    if (gathering) return
+    gathering = true
+    setTimeout(() => {
+      gathering = false
       const changed = [...nouns]
       nouns.clear()
       for (const name of changed) void queryClient.invalidateQueries({ queryKey: [name] })

@@ -110,7 +110,6 @@ export function TopBar(props: TopBarProps) {
           <Icon of={ChevronDown} small />
         </button>
       )}
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: a toolbar is no control of its own; it only lingers */}
       <div
         ref={bar}
         className={classes.bar}
