@@ -3,12 +3,16 @@
  * Exit code 0 or an error text on stderr.
  */
 import { execFileSync } from 'node:child_process'
-import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { bootPartition, bootSector, bzImagePayload, type PayloadFormat } from './boot.ts'
 import { extTimesSet } from './ext-times.ts'
 import { mbrEncode, mbrOffset, partitionParse } from './mbr.ts'
 import { signatureCut, typesBlank } from './module-trim.ts'
+import { pngEncode } from './png.ts'
+import { themePictures } from './theme-pictures.ts'
+import { wallpaperDraw } from './wallpaper.ts'
 
 const payloadLimitBytes = 256 * 2 ** 20
 
@@ -67,6 +71,22 @@ const commands: Record<string, (values: string[]) => void> = {
   /** ext-times DISK OFFSET EPOCH_SECONDS */
   'ext-times'(values) {
     extTimesSet(argument(values, 0, 'disk'), Number(argument(values, 1, 'offset')), Number(argument(values, 2, 'time')))
+  },
+
+  /** wallpaper FILE.png WIDTH HEIGHT */
+  wallpaper(values) {
+    const width = Number(argument(values, 1, 'width'))
+    const height = Number(argument(values, 2, 'height'))
+    writeFileSync(argument(values, 0, 'file'), pngEncode(width, height, wallpaperDraw(width, height)))
+  },
+
+  /** theme FOLDER : pictures of the window manager's theme */
+  theme(values) {
+    for (const [name, text] of themePictures()) {
+      const path = join(argument(values, 0, 'folder'), name)
+      mkdirSync(dirname(path), { recursive: true })
+      writeFileSync(path, text)
+    }
   },
 
   /** modules-trim FILE... */
