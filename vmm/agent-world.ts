@@ -171,6 +171,7 @@ export function worldListing(
     if (known.found && !now) machineStopped(known, 'crashed', nowMs)
     known.missing = false
     known.found = now
+    if (now) known.memory = { ...known.memory, clients: now.clients }
     known.overlays = (overlays.get(id) ?? []).map(({ incarnation }) => incarnation)
     known.version++
     touched.add(id)

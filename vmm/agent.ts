@@ -2,7 +2,7 @@
  * The loop of a host: it hears the wish, looks at what is, takes the next steps and says what changed. It works on
  * while the control plane is away, and a killed agent loses nothing: the next one reads the host and waits for a wish.
  */
-import { type Clock, systemClock } from '../lib/clock.ts'
+import { type Clock, pause, systemClock } from '../lib/clock.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { startAgentImages } from './agent-images.ts'
@@ -57,6 +57,8 @@ const pingTimeoutMs = 5_000
 const missingMs = 1_000
 /** At the end, calls in flight get this long; the machines stay as they are in any case. */
 const farewellMs = 5_000
+/** Between attempts to read the host at all. Shorter: a libvirtd that starts is hammered; longer: people wait for it. */
+const firstRereadMs = 1_000
 /** Before the control plane is dialled, guests found running get this long to answer: else warm desktops flap. */
 const firstPingsMs = 2_000
 
@@ -254,6 +256,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
 
   let rereading: Promise<void> | null = null
   let rereadAgain = false
+  let listed = false
   function reread(): Promise<void> {
     rereadAgain = rereading !== null
     rereading ??= (async () => {
@@ -264,6 +267,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         const { touched, missing } = worldListing(world, { machines, overlays, images: found }, before, nowMs())
         touch(touched)
         if (missing) setTimeout(() => void (ended || reread()), missingMs).unref()
+        listed = true
         if (troubles.host) log.info('the host answers again')
         troubles.host = null
       } while (rereadAgain && !ended)
@@ -331,7 +335,11 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     }
   })().catch(thrown => log.error({ err: thrown }, 'the host’s events ended'))
 
-  await reread()
+  // A full report of what was never listed would say that everything is gone.
+  while (!listed) {
+    await reread()
+    if (!listed) await pause(firstRereadMs)
+  }
   for (const known of world.machines.values()) if (known.found?.agentConnected) ping(known)
   await Promise.race([Promise.allSettled(inFlight), new Promise(r => setTimeout(r, firstPingsMs).unref())])
 

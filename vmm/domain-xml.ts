@@ -145,7 +145,7 @@ export function graphicsXml({ listen, port, password, validUntil }: GraphicsPart
     </graphics>`
 }
 
-export interface ReadDomain extends Omit<FoundMachine, 'power'> {
+export interface ReadDomain extends Omit<FoundMachine, 'power' | 'clients'> {
   installationId: string
 }
 

@@ -18,6 +18,8 @@ export interface FoundMachine {
   graphics: { host: string; port: number } | null
   /** Whether the guest agent's channel is open right now. */
   agentConnected: boolean
+  /** SPICE main channels connected right now. */
+  clients: number
 }
 
 export interface FoundOverlay {

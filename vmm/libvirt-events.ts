@@ -26,12 +26,14 @@ export const lifecycleMeaning = (change: Lifecycle): Meaning | null => passings[
 export const refOf = (id: string) => ({ name: id, uuid: id, id: -1 })
 
 /** Asking QEMU who is connected: only for machines that were running before us. */
-const askMs = 3_000
+const askMs = 1_000
 
 export interface MachineEvents extends AsyncDisposable {
   events(): AsyncIterableIterator<HostEvent>
-  /** From now on events of this domain are told. `running`: it was before us, so its clients are asked for. */
-  own(id: string, how: 'started' | 'running'): void
+  /** From now on events of this domain are told. */
+  own(id: string): void
+  /** Its clients; QEMU is asked when it was running before us. */
+  clients(id: string): Promise<number>
 }
 
 /**
@@ -46,8 +48,8 @@ export async function startMachineEvents(
   isOurs: (id: string) => Promise<boolean>,
 ): Promise<MachineEvents> {
   const queue = makeEventQueue<HostEvent>()
-  /** The open connections of each machine of ours. */
-  const screens = new Map<string, Set<string>>()
+  /** The open connections of each machine of ours; null: not asked yet. */
+  const screens = new Map<string, Set<string> | null>()
   const subscription = await daemon.events.eventsSubscribe(['lifecycle', 'graphics', 'agentLifecycle'])
 
   function tellClients(id: string, change: (connections: Set<string>) => void): void {
@@ -62,7 +64,8 @@ export async function startMachineEvents(
   async function hear(event: ConnectionEvent): Promise<void> {
     if (event.type === 'lost') return
     if (event.type === 'renewed' || event.type === 'overflow') {
-      for (const id of screens.keys()) void askClients(id)
+      // Who came and went meanwhile is asked anew when the machines are listed.
+      for (const id of screens.keys()) screens.set(id, null)
       return queue.push({ type: 'reread' })
     }
     const id = event.domain.uuid
@@ -85,17 +88,17 @@ export async function startMachineEvents(
     }
   }
 
-  async function askClients(id: string): Promise<void> {
+  async function clients(id: string): Promise<number> {
+    const known = screens.get(id)
+    if (known) return Math.min(1, known.size)
+    const connections = new Set<string>()
+    screens.set(id, connections)
     try {
-      const open = await spiceConnections(daemon.statistics, id)
-      const connections = screens.get(id)
-      if (!connections) return
-      connections.clear()
-      for (const connection of open) connections.add(connection)
-      queue.push({ type: 'clients', machineId: id, clients: Math.min(1, open.length) })
+      for (const connection of await spiceConnections(daemon.statistics, id)) connections.add(connection)
     } catch {
       // It ended meanwhile, or its QEMU hangs: the next connection or end is told as an event.
     }
+    return Math.min(1, connections.size)
   }
 
   const hearing = (async () => {
@@ -104,11 +107,8 @@ export async function startMachineEvents(
 
   return {
     events: () => queue.consume(),
-    own(id, how) {
-      if (screens.has(id)) return
-      screens.set(id, new Set())
-      if (how === 'running') void askClients(id)
-    },
+    own: id => void (screens.has(id) || screens.set(id, new Set())),
+    clients,
     async [Symbol.asyncDispose]() {
       await subscription[Symbol.asyncDispose]()
       await hearing

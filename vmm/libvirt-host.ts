@@ -67,7 +67,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     const domain = await read(id)
     if (!domain) return null
     const { state } = await daemon.actions.domainGetState({ domain: refOf(id) }, { timeoutMs: askMs })
-    return foundOf(domain, state === 'paused' || state === 'pmsuspended')
+    return foundOf(domain, state === 'paused' || state === 'pmsuspended', await machineEvents.clients(id))
   }
 
   async function machine(id: string): Promise<FoundMachine> {
@@ -126,8 +126,8 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
         stats.map(async ({ domain, params }) => {
           const known = await read(domain.uuid)
           if (!known) return null
-          machineEvents.own(known.id, 'running')
-          return foundOf(known, pausedStates.includes(Number(params['state.state'])))
+          const clients = await machineEvents.clients(known.id)
+          return foundOf(known, pausedStates.includes(Number(params['state.state'])), clients)
         }),
       )
       return found.filter(machine => machine !== null)
@@ -138,7 +138,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     },
 
     async machineStart(spec) {
-      machineEvents.own(spec.id, 'started')
+      machineEvents.own(spec.id)
       return start(spec)
     },
     async machineDestroy(id) {
@@ -212,8 +212,9 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
 /** virDomainState: paused, pmsuspended. */
 const pausedStates: readonly number[] = [3, 7]
 
-const foundOf = ({ installationId: _, ...domain }: ReadDomain, paused: boolean): FoundMachine => ({
+const foundOf = ({ installationId: _, ...domain }: ReadDomain, paused: boolean, clients: number): FoundMachine => ({
   ...domain,
+  clients,
   power: paused ? 'paused' : 'running',
 })
 

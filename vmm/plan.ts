@@ -104,8 +104,14 @@ function planStop(spec: MachineSpec, memory: MachineMemory, nowMs: number): Mach
   return wait('it was asked to shut down', Math.min(endsAtMs, againAtMs))
 }
 
+const diskMissing: Trouble = {
+  code: 'not_found',
+  text: 'The desktop’s disk is missing on this host. Look whether its storage is mounted; else restore a backup or reset the desktop.',
+}
+
 function planStanding(spec: MachineSpec, { overlays, image, memory, networkReady }: MachineFacts): MachineDecision {
   if (!overlays.includes(spec.incarnation)) {
+    if (spec.diskMade) return wait('its disk is missing', null, diskMissing)
     if (image === 'ready') return take({ do: 'make disk', incarnation: spec.incarnation }, 'it has no disk')
     return image === 'coming' ? wait('its image is being made') : wait('its image is missing', null, image)
   }

@@ -41,6 +41,7 @@ interface SimMachine {
   spec: MachineSpec
   power: FoundMachine['power']
   agentConnected: boolean
+  clients: number
   timers: Set<NodeJS.Timeout>
   screen: Promise<SimScreen> | null
   address: FoundMachine['graphics']
@@ -113,7 +114,9 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   const screenOf = async ({ spec }: SimMachine) => {
     const screen = await startSimScreen({ name: spec.name })
     screen.onClients(clients => {
-      if (machines.has(spec.id)) events.push({ type: 'clients', machineId: spec.id, clients })
+      const machine = machines.get(spec.id)
+      if (machine) machine.clients = clients
+      if (machine) events.push({ type: 'clients', machineId: spec.id, clients })
     })
     return screen
   }
@@ -124,6 +127,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     power: machine.power,
     graphics: machine.address,
     agentConnected: machine.agentConnected,
+    clients: machine.clients,
   })
 
   return {
@@ -204,6 +208,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
         spec,
         power: 'running',
         agentConnected: false,
+        clients: 0,
         timers: new Set(),
         screen: null,
         address: null,

@@ -49,6 +49,11 @@ export interface MachineSpec {
   stopGraceMs: number
   /** The disk's life. Another number: the machine is stopped, its overlay destroyed, and a new one made. */
   incarnation: number
+  /**
+   * True once this incarnation's disk was reported: should it be missing later (a storage that is not mounted), the
+   * agent reports trouble instead of giving its owner an empty one.
+   */
+  diskMade?: boolean
   imageId: string
   hardware: Hardware
   /** Allocated by the control plane before boot; null: no network. */

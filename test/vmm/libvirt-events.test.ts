@@ -19,7 +19,7 @@ it('tells of our machines on libvirt’s own test driver, and of nobody else’s
   const ours = await daemon.actions.domainDefineXmlFlags({ xml: xml('ours') })
   const foreign = await daemon.actions.domainDefineXmlFlags({ xml: xml('foreign') })
   try {
-    machines.own(ours.uuid, 'started')
+    machines.own(ours.uuid)
     for (const domain of [foreign, ours]) {
       await daemon.actions.domainCreateWithFlags({ domain })
       await daemon.actions.domainSuspend({ domain })

@@ -13,6 +13,7 @@ const runs = (facts: Partial<FoundMachine> = {}): FoundMachine => ({
   power: 'running',
   graphics: null,
   agentConnected: true,
+  clients: 0,
   ...facts,
 })
 const facts = (some: Partial<MachineFacts> = {}): MachineFacts => ({
@@ -33,6 +34,11 @@ describe('the next step of a machine', () => {
     ['nothing is there: its disk', {}, { do: 'make disk', incarnation: 1 }],
     ['its image is still coming: waits', { image: 'coming' }, null],
     ['its image does not come: waits', { image: trouble }, null],
+    [
+      'its disk was there and is missing: never an empty one instead',
+      { spec: machineSpec(1, { diskMade: true }) },
+      null,
+    ],
     ['its disk is there: a start', { overlays: [1] }, { do: 'start' }],
     [
       'the network is not there: waits',
