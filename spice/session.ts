@@ -21,6 +21,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { openCursor } from './channels/cursor.ts'
 import { type Inputs, openInputs } from './channels/inputs.ts'
 import { type Main, openMain } from './channels/main.ts'
+import { canPlay, openPlayback, type Playback } from './channels/playback.ts'
 import type { DisplayStats } from './display-worker.ts'
 import { openScreen, type Screen } from './screen.ts'
 import { closeDecision, type Decision, refusalDecision, retryWaitMs, type SessionReason } from './session-rules.ts'
@@ -74,9 +75,12 @@ export interface Session {
 }
 
 /** `skipped` is what was not drawn, and how often: empty is well. */
-export type SessionStats = DisplayStats
+export interface SessionStats extends DisplayStats {
+  /** Sound played since the connection was made. */
+  soundSeconds: number
+}
 
-const types = { display: 2, inputs: 3, cursor: 4 } as const
+const types = { display: 2, inputs: 3, cursor: 4, playback: 5 } as const
 /** Lower: the guest changes its resolution all the time while a window is dragged; higher: it follows late. */
 const followAfterMs = 300
 /** A session that lived this long was well: the next reconnect starts with the shortest wait again. */
@@ -89,6 +93,7 @@ interface Connection {
   screen: Screen | null
   inputs: Inputs | null
   cursor: { close(): void } | null
+  playback: Playback | null
   relative: boolean
   wellTimer: ReturnType<typeof setTimeout>
 }
@@ -142,7 +147,7 @@ export function openSession(options: SessionOptions): Session {
     const wellTimer = setTimeout(() => {
       attempt = 0
     }, wellAfterMs)
-    return { main, screen: null, inputs: null, cursor: null, relative: false, wellTimer }
+    return { main, screen: null, inputs: null, cursor: null, playback: null, relative: false, wellTimer }
   }
 
   function openChannels(
@@ -167,6 +172,12 @@ export function openSession(options: SessionOptions): Session {
     connection.inputs.setRelative(connection.relative)
     // A screen without the guest's pointer shapes is still a screen.
     if (list.some(({ type }) => type === types.cursor)) connection.cursor = openCursor(url, canvas, () => {})
+    const sound = options.sound === false || !canPlay() ? undefined : list.find(({ type }) => type === types.playback)
+    if (sound) {
+      const playback = openPlayback(url, sound.id)
+      connection.playback = playback
+      for (const event of ['pointerdown', 'keydown']) canvas.addEventListener(event, playback.wake)
+    }
     canvas.focus({ preventScroll: true })
   }
 
@@ -194,11 +205,12 @@ export function openSession(options: SessionOptions): Session {
 
   function disconnect(): void {
     if (!connection) return
-    const { main, screen, inputs, cursor, wellTimer } = connection
+    const { main, screen, inputs, cursor, playback, wellTimer } = connection
     connection = null
     clearTimeout(wellTimer)
     inputs?.close()
     cursor?.close()
+    playback?.close()
     screen?.close()
     main.close()
   }
@@ -238,7 +250,11 @@ export function openSession(options: SessionOptions): Session {
       attempt = 0
       void connect()
     },
-    stats: async () => (await connection?.screen?.stats()) ?? null,
+    async stats() {
+      const soundSeconds = connection?.playback?.seconds ?? 0
+      const drawn = await connection?.screen?.stats()
+      return drawn ? { ...drawn, soundSeconds } : null
+    },
     close() {
       if (ended) return
       ended = true

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { openChannel } from '../../spice/channel.ts'
 import { makeDisplay } from '../../spice/channels/display.ts'
+import { decodeSlowly } from '../../spice/fallback.ts'
 import { scanCode } from '../../spice/keys.ts'
 import type { Surface } from '../../spice/surface.ts'
 import { linkedChannel, linkedMain } from './client.ts'
@@ -13,7 +14,7 @@ const forget = (surface: Surface) => {
 
 /** The display channel of the browser, without a browser. */
 function watchDisplay(url: string) {
-  const display = makeDisplay({ primary: () => {}, damaged: forget })
+  const display = makeDisplay({ primary: () => {}, damaged: forget }, decodeSlowly)
   const channel = openChannel({ url, type: 2, message: display.message, closed: () => {} })
   return { display, channel }
 }
@@ -38,6 +39,8 @@ describe.each([
   ['virtio', 'lz', ['-vga', 'none', '-device', 'virtio-vga']],
   ['qxl', 'lz', ['-vga', 'qxl']],
   ['std', 'off', ['-vga', 'std']],
+  ['std', 'quic', ['-vga', 'std']],
+  ['virtio', 'auto_glz', ['-vga', 'none', '-device', 'virtio-vga']],
 ] as const)('a real screen (%s, compression %s)', (_, compression, vga) => {
   it('is drawn pixel for pixel, through text that scrolls, palettes and 32 bits, and reacts to keys', async () => {
     await using qemu = await startQemu({ vga, compression })

@@ -14,8 +14,12 @@ export interface Recorder {
   agent: { type: number; body: Buffer }[]
   /** Says something as the guest's agent, in pieces. */
   tellAgent(type: number, body: Uint8Array): void
+  /** Sends on every open channel of this type. */
+  tell(channelType: number, type: number, body: Uint8Array): void
   /** Shows a screen of another size. */
   resize(width: number, height: number): void
+  /** Channel types that are open now. */
+  open(): number[]
   clear(): void
   close(): Promise<void>
 }
@@ -44,7 +48,7 @@ export async function startRecorder(
   }
   const handlers: Record<number, (channel: SimChannel, type: number, body: Buffer) => void> = {
     1(channel, type, body) {
-      if (type === 104) channel.send(104, Buffer.concat([words(3), Buffer.from([4, 0, 3, 0, 2, 0])]))
+      if (type === 104) channel.send(104, Buffer.concat([words(4), Buffer.from([5, 0, 4, 0, 3, 0, 2, 0])]))
       if (type !== 107) return
       joined = Buffer.concat([joined, body])
       channel.send(110, words(1))
@@ -85,6 +89,9 @@ export async function startRecorder(
         for (let at = 0; channel.type === 1 && at < message.length; at += pieceBytes)
           channel.send(109, message.subarray(at, at + pieceBytes))
     },
+    tell(channelType, type, body) {
+      for (const channel of channels) if (channel.type === channelType) channel.send(type, body)
+    },
     resize(width, height) {
       Object.assign(size, { width, height })
       for (const channel of channels)
@@ -93,6 +100,7 @@ export async function startRecorder(
           showSurface(channel)
         }
     },
+    open: () => [...channels].map(({ type }) => type),
     clear() {
       codes.length = 0
       pointer.length = 0

@@ -67,7 +67,7 @@ export async function startRig(options: { passwordSet?: boolean; name?: string }
         ...ids,
         desktopName: 'demo-1',
         spice,
-        channels: [1, 2, 3, 4],
+        channels: [1, 2, 3, 4, 5],
         usbFilter: '-1,-1,-1,-1,0',
         ...changes,
       }

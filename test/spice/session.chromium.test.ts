@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SessionStatus } from '../../spice/session.ts'
+import { halves, words } from '../../vmm/sim-spice.ts'
 import { startTestPages, type TestPages } from './browser.ts'
 import { type Recorder, startRecorder } from './recorder.ts'
 import { password, type Rig, startRig } from './rig.ts'
@@ -214,5 +215,77 @@ describe("the guest's agent", () => {
     await vi.waitFor(() => expect(said()).toMatchObject({ type: 8, body: grabUtf8 }))
     made.tellAgent(4, Buffer.concat([grabUtf8, Buffer.from(text)]))
     await vi.waitFor(async () => expect(await page.evaluate(() => window.copied.at(-1))).toBe(text))
+  })
+})
+
+describe('pictures that come rarely', () => {
+  it('are drawn in their turn: a JPEG, then what was drawn over it while it was decoded', async () => {
+    const made = await openRecorded({ width: 200, height: 100 })
+    const jpeg = await page.evaluate(async () => {
+      const context = new OffscreenCanvas(200, 100).getContext('2d') as OffscreenCanvasRenderingContext2D
+      context.fillStyle = '#20c040'
+      context.fillRect(0, 0, 200, 100)
+      const blob = await context.canvas.convertToBlob({ type: 'image/jpeg', quality: 1 })
+      return [...new Uint8Array(await blob.arrayBuffer())]
+    })
+    const box = words(0, 0, 100, 200)
+    const image = Buffer.concat([
+      Buffer.alloc(8),
+      Buffer.from([105, 0]),
+      words(200, 100, jpeg.length),
+      Buffer.from(jpeg),
+    ])
+    made.tell(
+      2,
+      304,
+      Buffer.concat([words(0), box, Buffer.alloc(1), words(57), box, halves(8), Buffer.alloc(14), image]),
+    )
+    // DRAW_FILL of the left half in red.
+    made.tell(
+      2,
+      302,
+      Buffer.concat([words(0, 0, 0, 100, 100), Buffer.from([0, 1]), words(0xff0000), halves(8), Buffer.alloc(13)]),
+    )
+    const colours = () =>
+      page.evaluate(async () => {
+        const shown = document.querySelector('canvas') as HTMLCanvasElement
+        const context = new OffscreenCanvas(200, 100).getContext('2d') as OffscreenCanvasRenderingContext2D
+        context.drawImage(shown, 0, 0)
+        return [50, 150].map(x => [...context.getImageData(x, 50, 1, 1).data].map(value => Math.round(value / 16)))
+      })
+    await vi.waitFor(async () =>
+      expect(await colours()).toEqual([
+        [16, 0, 0, 16],
+        [2, 12, 4, 16],
+      ]),
+    )
+    expect((await page.evaluate(() => window.session.stats()))?.skipped).toEqual({})
+  })
+})
+
+describe('sound', () => {
+  const start = Buffer.concat([words(2), halves(1), words(48_000, 0)])
+  const seconds = async () => (await page.evaluate(() => window.session.stats()))?.soundSeconds ?? 0
+  /** A packet every 20 ms until enough was heard. */
+  async function heard(made: Recorder, mode: number, packet: Buffer) {
+    await vi.waitFor(() => expect(made.open()).toContain(5))
+    await page.mouse.click(50, 50)
+    const before = await seconds()
+    made.tell(5, 102, Buffer.concat([words(0), halves(mode)]))
+    made.tell(5, 103, start)
+    await page.keyboard.press('KeyA')
+    const timer = setInterval(() => made.tell(5, 101, Buffer.concat([words(0), packet])), 20)
+    await vi
+      .waitFor(async () => expect(await seconds()).toBeGreaterThan(before + 0.5), { timeout: 10_000 })
+      .finally(() => clearInterval(timer))
+    made.tell(5, 104, Buffer.alloc(0))
+  }
+
+  it('is played as Opus and as samples', async () => {
+    const made = await openRecorded({})
+    // The shortest packet there is: 20 ms of stereo silence (RFC 6716).
+    await heard(made, 3, Buffer.from([0xfc, 0xff, 0xfe]))
+    await heard(made, 1, Buffer.alloc(48 * 20 * 4))
+    expect(page.troubles).toEqual([])
   })
 })
