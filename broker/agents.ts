@@ -3,7 +3,7 @@
  * process an agent is connected to does not matter: wishes stand in the database, and PostgreSQL's notifications
  * reach every process.
  */
-import { desktopGenerations, desktopSpecs, desktopsObserve, desktopsObserveAbsent } from '../db/desktops.ts'
+import { desktopGenerations, desktopSpecs, desktopsObserve, desktopsObserveAbsent } from '../db/agents.ts'
 import { nudge } from '../db/events.ts'
 import { hostByKey, hostObserve } from '../db/hosts.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'

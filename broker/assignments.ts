@@ -1,6 +1,7 @@
 import type { Principal } from '../auth/principal.ts'
+import { desktopAssign, desktopClaim, desktopFree, desktopsOwned } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
-import { desktopAssign, desktopClaim, desktopFree, desktopsOwned, desktopWish, transitionNote } from '../db/desktops.ts'
+import { desktopWish, transitionNote } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
 import type { Phase } from '../db/schema.ts'
 import { pause } from '../lib/clock.ts'

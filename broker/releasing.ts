@@ -1,5 +1,7 @@
+import { desktopDetach } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
-import { desktopDetach, desktopWish, sessionsEnd, transitionNote } from '../db/desktops.ts'
+import { desktopWish, transitionNote } from '../db/desktops.ts'
+import { sessionsEnd } from '../db/sessions.ts'
 
 /** A persistent desktop is asked politely before its power is cut; a floating one has nothing to save. */
 const persistentGraceMs = 60_000

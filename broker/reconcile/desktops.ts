@@ -1,5 +1,6 @@
 import type { Tx } from '../../db/connect.ts'
-import { desktopDelete, desktopSettle, desktopsDirty, sessionsEnd, transitionNote } from '../../db/desktops.ts'
+import { desktopDelete, desktopSettle, desktopsDirty, transitionNote } from '../../db/desktops.ts'
+import { sessionsEnd } from '../../db/sessions.ts'
 import type { Broker } from '../broker.ts'
 import { type DesktopFacts, desktopConsequence, desktopPhase } from '../desktop-state.ts'
 import { releaseWish } from '../releasing.ts'

@@ -1,0 +1,127 @@
+import { type Kysely, sql } from 'kysely'
+import type { Tx } from './connect.ts'
+import type { Database, Phase } from './schema.ts'
+
+export interface Claimed {
+  id: string
+  name: string
+  phase: Phase
+}
+
+/**
+ * Between the moment a desktop is given back and the reconciler's look at it, its phase still says "ready" while its
+ * disk is the last person's. The incarnations tell: nobody gets a disk other than the one that is wished.
+ */
+const claimable = (poolId: string) => sql<boolean>`
+  pool_id = ${poolId} and user_id is null and wished_present and phase in ('ready', 'starting', 'stopped', 'making')
+  and (observed_incarnation = wished_incarnation or (observed_incarnation is null and wished_incarnation = 1))`
+
+/**
+ * Gives the best unclaimed desktop of a pool to a person, in one statement, and notes it.
+ * Order: running and ready, still starting, stopped, still being made. `skip locked` lets any number of control
+ * processes claim at once without waiting for each other and without giving one desktop twice; without it a class of
+ * 30 queues up behind the first row. The unique slot keeps one person from two desktops by two clicks.
+ *
+ * @returns undefined when nothing is free, or all that is free is held by somebody for a moment (desktopFree tells).
+ *   Waiting for such a row here was tried: claims that wait for each other's rows deadlock.
+ */
+export async function desktopClaim(
+  db: Kysely<Database>,
+  claim: { poolId: string; userId: string; slot: number; taskId: string; now: Date },
+): Promise<Claimed | undefined> {
+  const free = db
+    .selectFrom('desktop')
+    .select('id')
+    .where(claimable(claim.poolId))
+    .orderBy(sql`array_position(array['ready', 'starting', 'stopped', 'making'], phase)`)
+    .orderBy('made_at')
+    .limit(1)
+    .forUpdate()
+    .skipLocked()
+
+  return db
+    .with('claimed', q =>
+      q
+        .updateTable('desktop')
+        .set({
+          user_id: claim.userId,
+          user_slot: claim.slot,
+          assigned_at: claim.now,
+          claim_task_id: claim.taskId,
+          wished_power: 'running',
+        })
+        .where('id', '=', free)
+        .returning(['id', 'name', 'phase', 'host_id']),
+    )
+    .with('noted', q =>
+      q
+        .insertInto('transition')
+        .columns(['desktop_id', 'pool_id', 'host_id', 'user_id', 'at', 'was', 'became', 'reason'])
+        .expression(
+          q
+            .selectFrom('claimed')
+            .select([
+              'id',
+              sql<string>`${claim.poolId}::uuid`.as('pool_id'),
+              'host_id',
+              sql<string>`${claim.userId}::uuid`.as('user_id'),
+              sql<Date>`${claim.now}::timestamptz`.as('at'),
+              'phase',
+              sql<string>`'assigned'`.as('became'),
+              sql<string>`'claimed'`.as('reason'),
+            ]),
+        ),
+    )
+    .selectFrom('claimed')
+    .select(['id', 'name', 'phase'])
+    .executeTakeFirst()
+}
+
+/** Whether anything is free, held by somebody for a moment or not. */
+export async function desktopFree(db: Kysely<Database>, poolId: string): Promise<boolean> {
+  const row = await db.selectFrom('desktop').select('id').where(claimable(poolId)).limit(1).executeTakeFirst()
+  return row !== undefined
+}
+
+/** A person's desktops in a pool, oldest slot first. */
+export function desktopsOwned(db: Kysely<Database>, poolId: string, userId: string) {
+  return db
+    .selectFrom('desktop')
+    .select(['id', 'name', 'phase', 'user_slot', 'claim_task_id', 'wished_power'])
+    .where('pool_id', '=', poolId)
+    .where('user_id', '=', userId)
+    .where('wished_present', '=', true)
+    .orderBy('user_slot')
+    .execute()
+}
+
+/** Nobody's any more, and its next life begins with a new disk. */
+export async function desktopDetach(tx: Tx, id: string, incarnation: number) {
+  await tx
+    .updateTable('desktop')
+    .set({
+      user_id: null,
+      user_slot: null,
+      assigned_at: null,
+      claim_task_id: null,
+      wished_incarnation: incarnation,
+      wished_power: 'stopped',
+      wished_stop_grace_ms: 0,
+      wished_graphics: null,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Gives a desktop that was just made, in this transaction, to the person it was made for. */
+export async function desktopAssign(
+  tx: Tx,
+  id: string,
+  to: { userId: string; slot: number; taskId: string; now: Date },
+) {
+  await tx
+    .updateTable('desktop')
+    .set({ user_id: to.userId, user_slot: to.slot, assigned_at: to.now, claim_task_id: to.taskId })
+    .where('id', '=', id)
+    .execute()
+}

@@ -1,0 +1,42 @@
+import { type Kysely, sql } from 'kysely'
+import type { Tx } from './connect.ts'
+import type { Database, GraphicsWish } from './schema.ts'
+
+/** A new SPICE password with the next serial. */
+export async function desktopAdmit(tx: Tx, id: string, wish: Omit<GraphicsWish, 'serial'>): Promise<void> {
+  await sql`
+    update desktop set wished_graphics = ${JSON.stringify(wish)}::jsonb
+      || jsonb_build_object('serial', coalesce((wished_graphics ->> 'serial')::int, 0) + 1)
+    where id = ${id}`.execute(tx)
+}
+
+export async function sessionInsert(
+  tx: Tx,
+  session: { id: string; desktop_id: string; user_id: string; created_at: Date },
+) {
+  await tx
+    .updateTable('session')
+    .set({ ended_at: session.created_at })
+    .where('desktop_id', '=', session.desktop_id)
+    .where('ended_at', 'is', null)
+    .execute()
+  await tx
+    .insertInto('session')
+    .values({ ...session, ended_at: null })
+    .execute()
+}
+
+export async function sessionsEnd(tx: Tx, desktopId: string, now: Date) {
+  await tx
+    .updateTable('session')
+    .set({ ended_at: now })
+    .where('desktop_id', '=', desktopId)
+    .where('ended_at', 'is', null)
+    .execute()
+}
+
+/** Where its screen is, as last reported. */
+export async function desktopGraphics(db: Kysely<Database>, id: string) {
+  const row = await db.selectFrom('desktop').select('observed_graphics').where('id', '=', id).executeTakeFirst()
+  return row?.observed_graphics ?? null
+}

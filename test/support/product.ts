@@ -1,0 +1,111 @@
+/** The product as a person runs it: one process on a data folder of its own, started, killed and started again. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Client, makeClient } from '../../api/client.ts'
+import { startEmbeddedPostgres } from '../../db/embedded.ts'
+
+const entry = fileURLToPath(new URL('../../bin/all-in-one.ts', import.meta.url))
+/** Packages and built images are kept between runs; QEMU's user must be able to enter, so not under root's home. */
+const base = '/var/tmp'
+
+export const adminPassword = 'correct-horse-battery'
+
+export interface Product extends AsyncDisposable {
+  url: string
+  folder: string
+  /** Resolves when it says it is ready, with the seconds it took. */
+  start(): Promise<number>
+  /** No goodbye. */
+  kill(): Promise<void>
+  /** As Ctrl-C does. */
+  end(): Promise<number | null>
+  /** Everything it printed since the last start. */
+  output(): string
+  pid(): number | undefined
+  /** Signs in over HTTP. */
+  client(name?: string, password?: string): Promise<Client>
+}
+
+/** @param options.simHosts 0 is this machine's libvirt. */
+export async function makeProduct(
+  name: string,
+  options: { simHosts: number; env?: Record<string, string> },
+): Promise<Product> {
+  const folder = mkdtempSync(join(base, `hdcs-${name}-`))
+  chmodSync(folder, 0o711)
+  mkdirSync(join(base, 'hdcs-test-cache'), { recursive: true })
+  mkdirSync(join(folder, 'host'), { mode: 0o711 })
+  symlinkSync(join(base, 'hdcs-test-cache'), join(folder, 'host', 'cache'))
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  let child: ChildProcess | undefined
+  let output = ''
+
+  const end = async (signal: NodeJS.Signals) => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return child?.exitCode ?? null
+    const gone = once(child, 'exit')
+    child.kill(signal)
+    await gone
+    return child.exitCode
+  }
+
+  return {
+    url,
+    folder,
+    async start() {
+      output = ''
+      const began = performance.now()
+      const env = {
+        ...process.env,
+        HDCS_DATA_DIR: folder,
+        HDCS_LISTEN: `127.0.0.1:${port}`,
+        HDCS_ADMIN_PASSWORD: adminPassword,
+        HDCS_SIM_HOSTS: String(options.simHosts),
+        ...options.env,
+      }
+      const started = spawn(process.execPath, [entry], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      child = started
+      const ready = Promise.withResolvers<void>()
+      const read = (text: Buffer) => {
+        output = `${output}${text}`.slice(-200_000)
+        if (output.includes('HDCS is ready')) ready.resolve()
+      }
+      started.stdout.on('data', read)
+      started.stderr.on('data', read)
+      started.once('exit', code => ready.reject(new Error(`ended with ${code} before it was ready:\n${output}`)))
+      await ready.promise
+      return (performance.now() - began) / 1000
+    },
+    async kill() {
+      await end('SIGKILL')
+    },
+    end: () => end('SIGINT'),
+    output: () => output,
+    pid: () => child?.pid,
+    async client(user = 'admin', password = adminPassword) {
+      const { token } = await makeClient({ baseUrl: url }).login({ body: { name: user, password } })
+      return makeClient({ baseUrl: url, token })
+    },
+    async [Symbol.asyncDispose]() {
+      await end('SIGKILL')
+      // The database outlives a killed process on purpose; here nobody will adopt it any more.
+      const database = await startEmbeddedPostgres(join(folder, 'database'))
+      await database[Symbol.asyncDispose]()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (typeof address !== 'object' || !address) throw new Error('no port')
+  return address.port
+}
