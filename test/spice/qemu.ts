@@ -8,12 +8,18 @@ import { createInterface } from 'node:readline'
 import { vi } from 'vitest'
 import { guestDisk } from './guest.ts'
 
+export interface Screendump {
+  width: number
+  height: number
+  pixels: Int32Array
+}
+
 export interface Qemu extends AsyncDisposable {
   port: number
   qmp(command: string, args?: object): Promise<unknown>
   setPassword(password: string): Promise<void>
   /** 0xRRGGBB from the top. */
-  screendump(): Promise<{ width: number; height: number; pixels: Int32Array }>
+  screendump(): Promise<Screendump>
 }
 
 export async function startQemu(options: {
@@ -89,7 +95,7 @@ export async function startQemu(options: {
   }
 }
 
-function readPpm(bytes: Buffer) {
+export function readPpm(bytes: Buffer): Screendump {
   const head = /^P6\s+(\d+)\s+(\d+)\s+255\s/.exec(bytes.toString('latin1', 0, 40))
   if (!head) throw new Error('no PPM')
   const [width, height] = [Number(head[1]), Number(head[2])]
