@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { open, openPortal, type Portal, personPassword } from '../support/portal.ts'
+
+let portal: Portal
+
+beforeAll(async () => {
+  portal = await openPortal('admin')
+})
+afterAll(() => portal?.[Symbol.asyncDispose]())
+
+describe('an administrator', () => {
+  it('makes a pool, changes it and removes it, and every page follows', async () => {
+    const { page, context, faults } = await portal.signIn()
+    await page.getByRole('link', { name: 'Console' }).click()
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.getByRole('link', { name: 'Pools', exact: true }).click()
+    await page.getByRole('link', { name: 'New pool' }).click()
+    await page.getByRole('textbox', { name: 'Name' }).fill('Physics Lab')
+    await page.getByRole('textbox', { name: 'Description' }).focus()
+    await page.getByText('Lower-case letters, digits and dashes; 40 at most').waitFor()
+    await page.getByRole('textbox', { name: 'Name' }).fill('physics-lab')
+    await page.getByRole('textbox', { name: 'Description' }).fill('For the physics class')
+    await page.getByRole('textbox', { name: 'At most' }).fill('4')
+    await page.getByRole('button', { name: 'Make the pool' }).click()
+    await page.getByRole('heading', { name: 'physics-lab' }).waitFor()
+
+    await page.getByRole('link', { name: 'Edit' }).click()
+    await page.getByRole('textbox', { name: 'At most' }).fill('5')
+    await page.getByRole('button', { name: 'Save changes' }).click()
+    await page.getByText('0 – 5').waitFor()
+
+    await page.getByRole('tab', { name: 'Desktops' }).click()
+    await page.getByRole('link', { name: 'physics-lab-001' }).waitFor()
+
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('dialog', { name: 'Delete physics-lab?' }).getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('link', { name: 'New pool' }).waitFor()
+    await page.getByRole('link', { name: 'physics-lab' }).waitFor({ state: 'detached' })
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('is told beside the field what the server refuses', async () => {
+    const { page, context } = await portal.signIn()
+    await open(page, '/admin/pools/new')
+    await page.getByRole('textbox', { name: 'Name' }).fill('demo')
+    await page.getByRole('button', { name: 'Make the pool' }).click()
+    await page.getByRole('alert').waitFor()
+    expect(new URL(page.url()).pathname).toBe('/admin/pools/new')
+    await context.close()
+  })
+
+  it('adds a person, whose password is shown once and works', async () => {
+    const { page, context, faults } = await portal.signIn()
+    await open(page, '/admin/people')
+    await page.getByRole('button', { name: 'New person' }).click()
+    const dialog = page.getByRole('dialog', { name: 'New person' })
+    await dialog.getByRole('textbox', { name: 'User name' }).fill('dora')
+    await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill('Dora Lind')
+    await dialog.getByRole('button', { name: 'Add' }).click()
+    const password = await dialog.locator('pre').innerText()
+    await dialog.getByRole('button', { name: 'Done' }).click()
+    await page.getByRole('link', { name: 'dora' }).waitFor()
+    expect(await dialog.count()).toBe(0)
+    const dora = await portal.signIn('dora', password)
+    await dora.page.getByText('Somebody else has seen your password').waitFor()
+    expect(faults).toEqual([])
+    await dora.context.close()
+    await context.close()
+  })
+
+  it('gives a pool to one person only, and the others no longer see it', async () => {
+    await portal.person('erik')
+    const { page, context } = await portal.signIn()
+    await open(page, '/admin/pools')
+    await page.getByRole('link', { name: 'demo' }).click()
+    await page.getByRole('tab', { name: 'Who may use it' }).click()
+    await page.getByRole('switch', { name: 'Everyone with an account' }).click()
+    await page.getByText('Nobody may use it yet').waitFor()
+    await page.getByRole('button', { name: 'Save access' }).click()
+    await page.getByText('was saved').waitFor()
+    const erik = await portal.signIn('erik', personPassword)
+    await erik.page.getByText('No desktop for you yet').waitFor()
+
+    // The portal is live: what is given turns up without a reload.
+    await page
+      .getByRole('combobox', { name: 'People' })
+      .or(page.getByRole('textbox', { name: 'People' }))
+      .click()
+    await page.getByRole('option', { name: 'erik' }).click()
+    await page.keyboard.press('Escape')
+    await page.getByRole('button', { name: 'Save access' }).click()
+    await erik.page.getByRole('button', { name: /^Get/ }).waitFor({ timeout: 10_000 })
+    await erik.context.close()
+    await context.close()
+  })
+
+  it('sees a desktop change its state without touching the page, and why', async () => {
+    const { page, context, faults } = await portal.signIn()
+    const [desktop] = (await portal.admin.desktopList({ query: { phase: 'ready' } })).items
+    if (!desktop) throw new Error('no desktop is ready')
+    await open(page, `/admin/desktops/${desktop.id}`)
+    await page.getByRole('button', { name: 'Suspend' }).click()
+    await page.getByRole('table').getByRole('cell', { name: 'Paused' }).first().waitFor({ timeout: 15_000 })
+    await page.getByRole('button', { name: 'Resume' }).click()
+    await page.getByRole('button', { name: 'Force off' }).click()
+    const question = page.getByRole('dialog', { name: /^Force off/ })
+    await question.getByText('it is like pulling the plug').waitFor()
+    await page.keyboard.press('Escape')
+    await question.waitFor({ state: 'detached' })
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('gets the line that joins a server, and the trail of all that was done', async () => {
+    const { page, context, faults } = await portal.signIn()
+    await open(page, '/admin/hosts')
+    await page.getByRole('button', { name: 'Add a server' }).click()
+    await page.getByRole('button', { name: 'Make the line' }).click()
+    await page.getByText('Waiting for it to report').waitFor()
+    await page.keyboard.press('Escape')
+    await page.getByRole('link', { name: 'Audit trail' }).click()
+    await page.getByRole('cell', { name: 'joinTokenMake' }).waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('finds a page, a pool and a desktop by typing Ctrl K', async () => {
+    const { page, context } = await portal.signIn()
+    await open(page, '/admin')
+    await page.getByRole('heading', { name: 'Overview' }).waitFor()
+    await page.keyboard.press('Control+k')
+    await page.getByRole('combobox').fill('demo')
+    await page.getByRole('option', { name: /demo.*Pool/ }).waitFor()
+    await page
+      .getByRole('option', { name: /demo-00/ })
+      .first()
+      .waitFor()
+    await page.keyboard.press('Enter')
+    await page.waitForURL(/\/admin\/pools\//)
+    await context.close()
+  })
+
+  it('keeps the page and freezes its actions while the server is away, and goes on when it is back', async () => {
+    const { page, context } = await portal.signIn()
+    const pools = (await portal.admin.poolList()).items
+    await open(page, `/admin/pools/${pools[0]?.id}`)
+    await page.getByRole('heading', { name: 'demo' }).waitFor()
+    await portal.product.kill()
+    await page.getByText('Reconnecting…').waitFor({ timeout: 20_000 })
+    await page.getByRole('heading', { name: 'demo' }).waitFor()
+    await portal.product.start()
+    await page.getByText('Reconnecting…').waitFor({ state: 'detached', timeout: 30_000 })
+    await context.close()
+  })
+})
