@@ -1,0 +1,152 @@
+/**
+ * A cold pool of 20 tiny desktops on real QEMU, against lone boots in the same run; then the idle cost and the second start.
+ *   wall ≤ 1.15 × guest CPU seconds / cores · guest CPU ≤ 1.1 × 20 lone boots · first ready in the time of a lone boot
+ *   control plane + agent (database included) ≤ 3 % of the guests' CPU · overlay ≤ 200 KiB · second start ≤ 5 s
+ *   idle ≤ 1 % of a core and ≤ 250 MiB
+ * Run on an otherwise quiet machine: bash scripts/run.sh bench/boot.ts [DESKTOPS]
+ */
+import { readdirSync, statSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { ensureLibvirtd } from '../test/support/libvirtd.ts'
+import { makeProduct } from '../test/support/product.ts'
+import { connectDaemon } from '../vmm/libvirt/daemon.ts'
+import { networkRemove } from '../vmm/networks.ts'
+import { cpuSeconds, machineBusySeconds, memoryBytes, processesWith, processTree } from './processes.ts'
+
+const size = Number(process.argv[2] ?? 20)
+const lones = 3
+const cores = cpus().length
+await ensureLibvirtd()
+await using product = await makeProduct('bench', { simHosts: 0 })
+await product.start()
+const client = await product.client()
+const sql = new pg.Client(
+  `postgres://postgres@${encodeURIComponent(join(product.folder, 'database', 'socket'))}/postgres`,
+)
+await sql.connect()
+const demo = (await client.poolList({ query: { name: 'demo' } })).items[0]
+if (!demo) throw new Error('no demo pool')
+await client.poolUpdate({ params: { id: demo.id }, body: { warm: 0, minSize: 0 } })
+await until(async () => (await client.poolGet({ params: { id: demo.id } })).currentVersion === 1)
+await until(async () => (await numberOf(`select count(*) from desktop`)) === 0)
+
+const lone: { cpu: number; seconds: number }[] = []
+for (let n = 0; n < lones; n++) lone.push(...(await fill(`lone-${n}`, 1)).guests)
+const loneCpu = median(lone.map(({ cpu }) => cpu))
+const loneSeconds = median(lone.map(({ seconds }) => seconds))
+console.log(`lone boot: ${loneSeconds.toFixed(2)} s, ${loneCpu.toFixed(2)} CPU s (median of ${lones})`)
+
+const storm = await fill('storm', size, true)
+const guestCpu = storm.guests.reduce((sum, { cpu }) => sum + cpu, 0)
+const first = Math.min(...storm.guests.map(({ seconds }) => seconds))
+const rows: [string, number, number, string][] = [
+  ['wall ÷ (guest CPU ÷ cores)', storm.wall / (storm.guestCpuAtEnd / cores), 1.15, ''],
+  [`guest CPU ÷ ${size} lone boots`, guestCpu / (size * loneCpu), 1.1, ''],
+  ['first ready ÷ lone boot', first / loneSeconds, 1.15, ''],
+  ['control + agent + database CPU ÷ guest CPU', storm.ownCpu / storm.guestCpuAtEnd, 0.03, ''],
+  ['largest fresh overlay, KiB', Math.max(...storm.overlayBytes) / 1024, 200, ''],
+]
+console.log(
+  `storm: ${size} ready in ${storm.wall.toFixed(1)} s; guests ${storm.guestCpuAtEnd.toFixed(1)} CPU s; ours ${storm.ownCpu.toFixed(2)} CPU s; others ${storm.foreign.toFixed(1)} CPU s`,
+)
+
+await new Promise(resolve => setTimeout(resolve, 5_000))
+const own = ownProcesses()
+const before = own.reduce((sum, pid) => sum + (cpuSeconds(pid) ?? 0), 0)
+await new Promise(resolve => setTimeout(resolve, 30_000))
+const idle = (own.reduce((sum, pid) => sum + (cpuSeconds(pid) ?? 0), 0) - before) / 30
+rows.push(['idle CPU, cores', idle, 0.01, ''])
+rows.push([
+  'idle memory, MiB (PSS, database included)',
+  own.reduce((sum, pid) => sum + memoryBytes(pid), 0) / 2 ** 20,
+  250,
+  '',
+])
+
+await product.end()
+rows.push(['second start, s', await product.start(), 5, ''])
+for (const [name, value, limit] of rows)
+  console.log(`${value <= limit ? 'kept  ' : 'MISSED'}  ${value.toFixed(3).padStart(9)} ≤ ${limit}   ${name}`)
+process.exitCode = rows.every(([, value, limit]) => value <= limit) ? 0 : 1
+
+const admin = await product.client()
+await admin.poolDelete({ params: { id: storm.poolId }, query: { force: true } })
+await until(async () => (await numberOf(`select count(*) from desktop`)) === 0)
+const { rows: settings } = await sql.query<{ value: string }>(`select value from setting where key = 'installationId'`)
+await product.end()
+await using daemon = await connectDaemon()
+await networkRemove(daemon.networks, settings[0]?.value ?? '')
+await sql.end().catch(() => undefined) // the database has ended with the product
+
+/** A pool made and filled; everything that ran for it is read from /proc and the transitions, so that nothing is asked of the product meanwhile. */
+async function fill(name: string, count: number, keep = false) {
+  const ownBefore = own_()
+  const busyBefore = machineBusySeconds()
+  const samples = new Map<string, { at: number; cpu: number }[]>()
+  const sampling = setInterval(() => {
+    for (const [pid, line] of processesWith('guest=' + name)) {
+      const guest = /guest=([\w-]+)/.exec(line)?.[1] ?? ''
+      const cpu = cpuSeconds(pid)
+      if (cpu !== undefined) samples.set(guest, [...(samples.get(guest) ?? []), { at: Date.now(), cpu }])
+    }
+  }, 50)
+  const sampler = process.cpuUsage()
+  const began = Date.now()
+  const pool = await client.poolCreate({
+    body: { name, kind: 'floating', templateId: demo?.templateId ?? '', warm: count, maxSize: count },
+  })
+  await until(
+    async () =>
+      (await numberOf(`select count(*) from desktop where pool_id = '${pool.id}' and phase = 'ready'`)) === count,
+    500,
+  )
+  clearInterval(sampling)
+  const { user, system } = process.cpuUsage(sampler)
+  const { rows } = await sql.query<{ name: string; id: string; at: Date }>(
+    `select d.name, d.id, t.at from desktop d join transition t on t.desktop_id = d.id and t.became = 'ready' where d.pool_id = $1`,
+    [pool.id],
+  )
+  const guests = rows.map(row => {
+    const seen = samples.get(row.name) ?? []
+    const atReady = seen.findLast(({ at }) => at <= row.at.getTime()) ?? seen.at(-1)
+    return { cpu: atReady?.cpu ?? Number.NaN, seconds: (row.at.getTime() - (seen[0]?.at ?? began)) / 1000 }
+  })
+  const wall = (Math.max(...rows.map(row => row.at.getTime())) - began) / 1000
+  const guestCpuAtEnd = [...samples.values()].reduce((sum, seen) => sum + (seen.at(-1)?.cpu ?? 0), 0)
+  const ownCpu = own_() - ownBefore
+  const foreign = machineBusySeconds() - busyBefore - guestCpuAtEnd - ownCpu - (user + system) / 1e6
+  const folder = join(product.folder, 'host', 'overlays')
+  const ids = new Set(rows.map(row => row.id))
+  const overlayBytes = readdirSync(folder)
+    .filter(file => ids.has(file.split('.')[0] ?? ''))
+    .map(file => statSync(join(folder, file)).blocks * 512)
+  if (!keep) {
+    await client.poolDelete({ params: { id: pool.id }, query: { force: true } })
+    await until(async () => (await numberOf(`select count(*) from desktop where pool_id = '${pool.id}'`)) === 0)
+  }
+  return { poolId: pool.id, wall, guests, guestCpuAtEnd, ownCpu, foreign, overlayBytes }
+}
+
+function ownProcesses(): number[] {
+  const database = [...processesWith(join(product.folder, 'database', 'postgres')).keys()].flatMap(processTree)
+  return [...new Set([product.pid() ?? 0, ...database])]
+}
+
+function own_() {
+  return ownProcesses().reduce((sum, pid) => sum + (cpuSeconds(pid) ?? 0), 0)
+}
+
+async function numberOf(query: string) {
+  const { rows } = await sql.query<{ count: string }>(query)
+  return Number(rows[0]?.count)
+}
+
+function median(values: number[]) {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
+
+async function until(look: () => Promise<boolean>, everyMs = 200) {
+  while (!(await look())) await new Promise(resolve => setTimeout(resolve, everyMs))
+}
