@@ -10,7 +10,6 @@ import { sendFile, type Upload } from './client-upload.ts'
 import { operations } from './operations.gen.ts'
 import type { routes } from './routes.ts'
 
-export type { ErrorCode, FieldError }
 export { ApiError, type LiveEvent, type Upload }
 
 type Operation = (typeof routes)[number]

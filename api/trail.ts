@@ -19,8 +19,12 @@ export interface Done {
   requestId: string
 }
 
-/** Every write, and whoever was turned away. Reads are for the access log. */
+/**
+ * Every write, and whoever was turned away. Other reads are for the access log, and so is the question "am I signed
+ * in?" of a page that is not: it would be the trail's commonest line.
+ */
 export function isForTrail(done: Done): boolean {
+  if (done.route.operationId === 'meGet' && done.outcome === 'unauthenticated') return false
   return done.route.method !== 'get' || done.outcome === 'unauthenticated' || done.outcome === 'forbidden'
 }
 

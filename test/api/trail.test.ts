@@ -68,6 +68,11 @@ describe('the trail', () => {
     expect(await trail({ action: 'poolList' })).toHaveLength(2)
   })
 
+  it('is not filled by pages that ask whether one is signed in', async () => {
+    await refusal(api.client().meGet())
+    expect(await trail({ action: 'meGet' })).toEqual([])
+  })
+
   it('is read newest first, page by page', async () => {
     const { client } = await api.person('reader', ['auditor'])
     const seen: string[] = []
