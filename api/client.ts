@@ -3,7 +3,6 @@
  * themselves (types only: nothing of the server is loaded) and called by the generated table. Browser-safe.
  */
 import type { z } from '@hono/zod-openapi'
-import type { ErrorCode, FieldError } from '../lib/errors.ts'
 import { ApiError, apiErrorOf } from './client-error.ts'
 import { type EventFilter, type LiveEvent, liveEvents } from './client-events.ts'
 import { sendFile, type Upload } from './client-upload.ts'
