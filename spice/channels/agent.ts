@@ -124,8 +124,9 @@ export function makeAgent(events: AgentEvents): Agent {
 
   const handlers: Readonly<Record<number, (body: Uint8Array) => void>> = {
     [types.capabilities](body) {
+      if (body.length < 8) return
       const view = viewOf(body)
-      if (body.length >= 8) theirs = view.getUint32(4, true)
+      theirs = view.getUint32(4, true)
       if (!introduced && offered !== null) send(types.grab, withSelection(['u32', utf8Text]))
       introduced = true
       if (view.getUint32(0, true)) send(types.capabilities, pack(['u32', 0], ['u32', ours]))
