@@ -10,6 +10,8 @@ export interface GatewayOptions {
   ticketKey: Uint8Array
   clock: Clock
   log: Log
+  /** Where pages come from besides the gateway's own address, e.g. `https://desk.example`; for a gateway apart from them. */
+  pageOrigins?: readonly string[]
 }
 
 export interface GatewayStats extends PipeCounters {

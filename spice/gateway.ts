@@ -99,7 +99,7 @@ async function admit(state: GatewayState, request: IncomingMessage): Promise<Doo
   const channel = /^(\d{1,2})\.(\d{1,3})$/.exec(url.searchParams.get('channel') ?? '')
   const sealed = url.searchParams.get('ticket')
   if (url.pathname !== gatewayPath || !channel || !sealed) return 'not a request for a channel'
-  if (!sameOrigin(request)) return 'wrong origin'
+  if (!originAllowed(request, state.options.pageOrigins)) return 'wrong origin'
   const [channelType, channelId] = [Number(channel[1]), Number(channel[2])]
   if (channelId > 255) return 'not a request for a channel'
   const open = channelType === mainType ? undefined : state.admissions.find(sealed, 'browser')
@@ -122,9 +122,9 @@ async function begin(state: GatewayState, sealed: string, channelType: number): 
 }
 
 /** Pages of other sites must not use a ticket they got hold of; programs that are no browsers send no Origin. */
-function sameOrigin(request: IncomingMessage): boolean {
+function originAllowed(request: IncomingMessage, pageOrigins: readonly string[] = []): boolean {
   const { origin, host } = request.headers
-  if (origin === undefined) return true
+  if (origin === undefined || pageOrigins.includes(origin)) return true
   return URL.canParse(origin) && new URL(origin).host === host
 }
 

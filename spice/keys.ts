@@ -1,6 +1,7 @@
 /**
  * KeyboardEvent.code (the place of a key, whatever is printed on it) to PC scan codes, set 1 (the codes that QEMU's
- * PS/2 and USB keyboards understand). The guest's own layout makes letters of them.
+ * PS/2 and USB keyboards understand; numbers as in keycodemapdb, `atset1`). The guest's own layout makes letters of
+ * them.
  */
 
 /** Marks codes that are sent with e0 before them. */
@@ -19,6 +20,7 @@ const rows = [
   [0x55, 'F16'],
   [0x5a, 'F20'],
   [0x5d, 'F13 F14 F15'],
+  [0x64, 'Open Paste'],
   [0x6d, 'F23'],
   [0x6f, 'F24'],
   [0x70, 'KanaMode Lang2 Lang1 IntlRo'],
@@ -26,7 +28,7 @@ const rows = [
   [0x79, 'Convert'],
   [0x7b, 'NonConvert'],
   [0x7d, 'IntlYen NumpadComma'],
-  [extended | 0x03, 'F17 F19'],
+  [extended | 0x03, 'F17 F19 Again Props Undo'],
   [extended | 0x10, 'MediaTrackPrevious'],
   [extended | 0x19, 'MediaTrackNext'],
   [extended | 0x1c, 'NumpadEnter ControlRight'],
@@ -37,6 +39,8 @@ const rows = [
   [extended | 0x32, 'BrowserHome'],
   [extended | 0x35, 'NumpadDivide'],
   [extended | 0x37, 'PrintScreen AltRight'],
+  [extended | 0x3c, 'Cut'],
+  [extended | 0x41, 'Find'],
   [extended | 0x47, 'Home ArrowUp PageUp'],
   [extended | 0x4b, 'ArrowLeft'],
   [extended | 0x4d, 'ArrowRight'],
@@ -45,8 +49,9 @@ const rows = [
   [extended | 0x63, 'WakeUp'],
   [extended | 0x65, 'BrowserSearch BrowserFavorites BrowserRefresh BrowserStop BrowserForward BrowserBack'],
   [extended | 0x6b, 'LaunchApp1 LaunchMail MediaSelect'],
-  [extended | 0x77, 'F18'],
-  [extended | 0x79, 'F22'],
+  [extended | 0x75, 'Help'],
+  [extended | 0x77, 'F18 Copy F22'],
+  [extended | 0x7d, 'Eject'],
 ] as const satisfies readonly (readonly [number, string])[]
 
 const scanCodes: ReadonlyMap<string, number> = new Map(

@@ -10,9 +10,9 @@ import { type CloseCode, closeCodes } from './close-codes.ts'
 const highWaterBytes = 1 << 20
 const lowWaterBytes = 1 << 18
 /** A browser that took nothing for this long while bytes wait is given up; lower: a hiccup of a train's network ends it. */
-const stalledMs = 30_000
+export const stalledMs = 30_000
 /** A ping each period; none answered by the next one means the browser is gone. Higher: a dead one holds main longer. */
-const pingEveryMs = 15_000
+export const pingEveryMs = 15_000
 
 export interface PipeCounters {
   bytesUp: number
@@ -87,10 +87,10 @@ export function startPipe(
   })
   browser.on('close', () => end(closeCodes.mainClosed, 'closed by the browser'))
   const timer = setInterval(() => {
-    // While bytes wait for a slow browser, its pong waits behind them.
+    // While bytes wait for a slow browser, ping and pong wait behind them.
     const dead = pausedAt > 0 ? performance.now() - pausedAt > stalledMs : !answered
     if (dead) return end(closeCodes.stalled, 'the browser does not answer')
-    answered = false
+    answered = pausedAt > 0
     browser.ping()
   }, pingEveryMs)
   timer.unref()

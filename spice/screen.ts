@@ -10,6 +10,7 @@ export interface Screen {
 
 export interface ScreenOptions {
   area: HTMLElement
+  label: string
   worker: Worker
   url: string
   id: number
@@ -20,12 +21,15 @@ export interface ScreenOptions {
 /** The worker closes its channel and itself; one that hangs in a picture is ended after this. */
 const workerGraceMs = 1000
 
-export function openScreen({ area, worker, url, id, resized, closed }: ScreenOptions): Screen {
+export function openScreen({ area, label, worker, url, id, resized, closed }: ScreenOptions): Screen {
   const canvas = document.createElement('canvas')
   const asked: ((stats: DisplayStats) => void)[] = []
   const size = { width: 0, height: 0 }
   let open = true
   canvas.tabIndex = 0
+  // Keys are the guest's, so a screen reader must not take them as its own commands.
+  canvas.setAttribute('role', 'application')
+  canvas.setAttribute('aria-label', label)
   // The CSSOM is not bound by `style-src`, attributes would be. Scaled down to fit, never up: letters stay sharp.
   Object.assign(canvas.style, { display: 'block', outline: 'none', touchAction: 'none', userSelect: 'none' })
   Object.assign(canvas.style, { maxWidth: '100%', maxHeight: '100%', margin: 'auto' })

@@ -44,6 +44,8 @@ export interface SessionOptions {
   connect(): Promise<string>
   /** The canvas is put in here, scaled down to fit, never up. Give it a size of its own. */
   area: HTMLElement
+  /** What a screen reader calls the canvas; keys go to the guest while it has the focus. */
+  label?: string
   /** The page makes the worker, so that its bundler sees the entry. */
   displayWorker(): Worker
   changed(status: SessionStatus): void
@@ -160,6 +162,7 @@ export function openSession(options: SessionOptions): Session {
     if (!connection || connection.screen || !display) return
     const screen = openScreen({
       area: options.area,
+      label: options.label ?? 'Desktop',
       worker: options.displayWorker(),
       url,
       id: display.id,

@@ -16,8 +16,7 @@ export interface TestChannel {
 
 export interface OpenOptions {
   origin?: string
-  /** Called with every message; the default keeps them. */
-  protocols?: string[]
+  autoPong?: boolean
 }
 
 /** @returns the channel once it is linked, or how it was refused: HTTP's status, or the code of the close. */
@@ -26,8 +25,11 @@ export function openTestChannel(
   channel: string,
   options: OpenOptions = {},
 ): Promise<TestChannel | number> {
-  const { origin, protocols = ['binary'] } = options
-  const socket = new WebSocket(`${url}&channel=${channel}`, protocols, origin === undefined ? {} : { origin })
+  const { origin, autoPong = true } = options
+  const socket = new WebSocket(`${url}&channel=${channel}`, ['binary'], {
+    autoPong,
+    ...(origin !== undefined && { origin }),
+  })
   const reader = new MessageReader()
   const messages: TestChannel['messages'] = []
   const waiting = new Map<number, (body: Uint8Array) => void>()

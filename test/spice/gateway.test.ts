@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { sealTicket, ticketSeconds } from '../../auth/tickets.ts'
 import { closeCodes } from '../../spice/close-codes.ts'
+import { pingEveryMs, stalledMs } from '../../spice/pipe.ts'
 import { linkedChannel, linkedMain, openTestChannel } from './client.ts'
 import { startFlood } from './flood.ts'
 import { password, type Rig, startRig, ticketKey } from './rig.ts'
@@ -127,6 +128,14 @@ describe('a ticket', () => {
     expect(typeof (await openTestChannel(url, '1.0', { origin: `http://${rig.address}` }))).toBe('object')
   })
 
+  it('is of use to pages of the origins that the gateway was told', async () => {
+    await using apart = await startRig({ pageOrigins: ['https://desk.example'] })
+    const open = async (origin: string) => openTestChannel(apart.url(await apart.ticket()), '1.0', { origin })
+    expect(typeof (await open('https://desk.example'))).toBe('object')
+    expect(await open('http://desk.example')).toBe(403)
+    expect(await open('https://desk.example.evil.example')).toBe(403)
+  })
+
   it('opens so many channels and no more', async () => {
     const url = await newUrl()
     await linkedMain(url)
@@ -208,6 +217,44 @@ describe('a session', () => {
     await vi.waitFor(() => expect(rig.gateway.stats().bytesDown).toBeGreaterThan(totalBytes), { timeout: 20_000 })
     await vi.waitFor(() => expect(received).toBeGreaterThan(totalBytes - (1 << 20)), { timeout: 20_000 })
     await flood.close()
+  })
+
+  describe('whose browser is gone without a word', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] }))
+    afterEach(() => void vi.useRealTimers())
+
+    it('ends when a ping was not answered', async () => {
+      const url = await newUrl()
+      const main = await linkedChannel(url, '1.0', { autoPong: false })
+      await main.message(103)
+      const alive = await linkedChannel(url, '3.0')
+      vi.advanceTimersByTime(pingEveryMs)
+      expect(rig.gateway.stats().channels).toBe(2)
+      await new Promise(resolve => main.socket.once('ping', resolve))
+      vi.advanceTimersByTime(pingEveryMs)
+      expect((await main.closed).code).toBe(closeCodes.stalled)
+      expect((await alive.closed).code).toBe(closeCodes.stalled)
+    })
+
+    it('ends when it took nothing for too long', async () => {
+      const flood = await startFlood({ displayBytes: 64 << 20 })
+      const url = await newUrl({ spice: { host: flood.host, port: flood.port, password } })
+      const main = await linkedMain(url)
+      const display = await linkedChannel(url, '2.0')
+      display.socket.pause()
+      await vi.waitFor(() => expect(rig.gateway.stats().pausesDown).toBeGreaterThan(0))
+      for (let passed = 0; passed < stalledMs; passed += pingEveryMs) {
+        vi.advanceTimersByTime(pingEveryMs)
+        // Its answer to our own ping comes after it took main's pong.
+        main.socket.ping()
+        await new Promise(resolve => main.socket.once('pong', resolve))
+      }
+      expect(rig.gateway.stats().channels).toBe(2)
+      vi.advanceTimersByTime(pingEveryMs)
+      await vi.waitFor(() => expect(rig.gateway.stats().channels).toBe(1))
+      display.socket.terminate()
+      await flood.close()
+    })
   })
 
   it('refuses a message larger than any of ours', async () => {

@@ -28,7 +28,9 @@ export interface Rig extends AsyncDisposable {
 let tickets = 0
 
 /** @param options.passwordSet false: nobody is let in until the test says so. */
-export async function startRig(options: { passwordSet?: boolean; name?: string } = {}): Promise<Rig> {
+export async function startRig(
+  options: { passwordSet?: boolean; name?: string; pageOrigins?: string[] } = {},
+): Promise<Rig> {
   const screen = await startSimScreen({ name: options.name ?? 'demo-1' })
   if (options.passwordSet !== false) screen.setPassword(password, new Date(Date.now() + 600_000))
   let time: Date | null = null
@@ -38,7 +40,12 @@ export async function startRig(options: { passwordSet?: boolean; name?: string }
       time = wished
     },
   }
-  const gateway = makeGateway({ ticketKey, clock, log: makeLog('test', 'silent') })
+  const gateway = makeGateway({
+    ticketKey,
+    clock,
+    log: makeLog('test', 'silent'),
+    pageOrigins: options.pageOrigins ?? [],
+  })
   const server = createServer((_, response) => void response.writeHead(404).end())
   server.on('upgrade', gateway.upgrade)
   server.on('connect', gateway.connect)
