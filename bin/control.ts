@@ -71,8 +71,12 @@ export async function startControl(
     ? undefined
     : undo.use(await startEmbeddedPostgres(join(config.dataFolder, 'database')))
   const databaseUrl = config.databaseUrl ?? embedded?.url ?? ''
-  const db = connectDatabase(databaseUrl, error => log.warn({ err: error }, 'a database connection ended'))
-  undo.defer(() => db.destroy())
+  let ending = false
+  const db = connectDatabase(databaseUrl, error => ending || log.warn({ err: error }, 'a database connection ended'))
+  undo.defer(() => {
+    ending = true // its connections end with the database: no news
+    return db.destroy()
+  })
   await databaseAnswers(db).catch(cause => {
     throw new HdcsError(
       'unreachable',
@@ -145,6 +149,7 @@ export async function startControl(
     },
     pagesFolder: existsSync(pagesFolder) ? pagesFolder : null,
     publicUrl: config.publicUrl,
+    trustProxy: config.trustProxy,
   })
   mountAgents(app, broker, installationId)
   const doors = options.doors?.(ticketKey)
@@ -189,9 +194,15 @@ function keptKey(file: string): Uint8Array {
   return Buffer.from(readFileSync(file, 'utf8').trim(), 'hex')
 }
 
+/** Uploads take as long as they take; JSON bodies have a limit of their own (api/body.ts). Headers come at once or never. */
+const patience = { requestTimeout: 0, headersTimeout: 20_000 }
+
 function makeServer(config: Config, listener: ReturnType<typeof getRequestListener>): Server {
-  if (!config.tls) return createServer(listener)
-  return createTlsServer({ cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) }, listener)
+  if (!config.tls) return createServer(patience, listener)
+  return createTlsServer(
+    { ...patience, cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
+    listener,
+  )
 }
 
 async function listen(server: Server, config: Config): Promise<void> {

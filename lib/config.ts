@@ -18,6 +18,8 @@ export interface Config {
   gatewayUrl: string | null
   /** How browsers reach us when a proxy stands before us; null: as each request says. */
   publicUrl: string | null
+  /** A proxy of ours sets `X-Forwarded-*`: without this all people share one address for rate limits. */
+  trustProxy: boolean
   tls: { certFile: string; keyFile: string } | null
 }
 
@@ -39,6 +41,7 @@ export function readConfig(env: Record<string, string | undefined>, root: boolea
     ticketKey: env.HDCS_TICKET_KEY ? readKey(env.HDCS_TICKET_KEY) : null,
     gatewayUrl: readUrl('HDCS_GATEWAY_URL', env.HDCS_GATEWAY_URL, ['http:', 'https:']),
     publicUrl: readUrl('HDCS_PUBLIC_URL', env.HDCS_PUBLIC_URL, ['http:', 'https:']),
+    trustProxy: env.HDCS_TRUST_PROXY === '1',
     tls: readTls(env.HDCS_TLS_CERT, env.HDCS_TLS_KEY),
   }
 }
