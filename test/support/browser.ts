@@ -54,7 +54,10 @@ export async function visit(browser: Browser, baseUrl: string, look: Look = wide
     reducedMotion: 'reduce',
     hasTouch: look.width < 500,
   })
-  await context.addInitScript(language => localStorage.setItem('hdcs.language', language), look.language)
+  await context.addInitScript(language => {
+    // Chromium's own error pages run this as well and have no storage.
+    if (location.protocol.startsWith('http')) localStorage.setItem('hdcs.language', language)
+  }, look.language)
   const page = await context.newPage()
   const faults: string[] = []
   page.on('console', message => {

@@ -1,4 +1,4 @@
-import { Modal, Text, TextInput, useMantineColorScheme } from '@mantine/core'
+import { Text, TextInput, useMantineColorScheme } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
@@ -19,6 +19,7 @@ import { useTranslation } from 'react-i18next'
 import { useMay } from '../data/me.ts'
 import { desktopsQuery, hostsQuery, poolsQuery, templatesQuery, usersQuery } from '../data/queries.ts'
 import { changeLanguage } from '../i18n/index.ts'
+import { Dialog } from '../ui/Dialog.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { places } from './nav.ts'
 import classes from './Palette.module.css'
@@ -59,8 +60,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
     }
   }
   return (
-    <Modal
-      opened
+    <Dialog
       onClose={onClose}
       withCloseButton={false}
       title={undefined}
@@ -118,7 +118,7 @@ export function Palette({ onClose }: { onClose: () => void }) {
       <Text size="xs" c="dimmed" mt="sm">
         {t('palette.hint')}
       </Text>
-    </Modal>
+    </Dialog>
   )
 }
 

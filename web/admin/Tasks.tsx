@@ -1,4 +1,4 @@
-import { Code, Modal, ScrollArea, Text } from '@mantine/core'
+import { Code, ScrollArea, Text } from '@mantine/core'
 import { useDisclosure, useLocalStorage } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -9,6 +9,7 @@ import { client } from '../data/client.ts'
 import type { Task } from '../data/nouns.ts'
 import { taskLogQuery, tasksQuery } from '../data/queries.ts'
 import { stepWord, taskWord } from '../data/words.ts'
+import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatTime } from '../ui/format.ts'
 import { notifyError } from '../ui/notify.tsx'
@@ -65,7 +66,7 @@ function TaskLog({ task, onClose }: { task: TrayTask; onClose: () => void }) {
   const { t } = useTranslation()
   const { data, error } = useQuery(taskLogQuery(task.id))
   return (
-    <Modal opened onClose={onClose} size="xl" title={task.title} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Dialog onClose={onClose} size="xl" title={task.title}>
       <ErrorPanel error={error} />
       {task.failed && task.text && (
         <Text size="sm" c="var(--mantine-color-error)" mb="sm">
@@ -81,6 +82,6 @@ function TaskLog({ task, onClose }: { task: TrayTask; onClose: () => void }) {
           </Text>
         )}
       </ScrollArea.Autosize>
-    </Modal>
+    </Dialog>
   )
 }

@@ -1,4 +1,4 @@
-import { Button, Modal, Select, Stack, Text } from '@mantine/core'
+import { Button, Select, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { CircleCheck, Plus, Server } from 'lucide-react'
@@ -11,6 +11,7 @@ import { useMay } from '../data/me.ts'
 import { clustersQuery, hostsQuery } from '../data/queries.ts'
 import { CopyField } from '../ui/CopyField.tsx'
 import { DataTable } from '../ui/DataTable.tsx'
+import { Dialog } from '../ui/Dialog.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatBytes, formatNumber, formatPercent, formatTime } from '../ui/format.ts'
@@ -133,13 +134,7 @@ function Join({ onClose }: { onClose: () => void }) {
   const first = clusters.data?.items[0]
   const arrived = known && hosts.data?.items.find(host => !known.has(host.id))
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="lg"
-      title={t('hosts.joinTitle')}
-      closeButtonProps={{ 'aria-label': t('common.close') }}
-    >
+    <Dialog onClose={onClose} size="lg" title={t('hosts.joinTitle')}>
       <Stack>
         <Text size="sm">{t('hosts.joinText')}</Text>
         {!make.data && (
@@ -185,6 +180,6 @@ function Join({ onClose }: { onClose: () => void }) {
           </>
         )}
       </Stack>
-    </Modal>
+    </Dialog>
   )
 }

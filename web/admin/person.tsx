@@ -1,4 +1,4 @@
-import { Button, Modal, Stack, Text } from '@mantine/core'
+import { Button, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { KeyRound, Pencil, Trash2 } from 'lucide-react'
@@ -14,6 +14,7 @@ import { AnchorLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { DataTable } from '../ui/DataTable.tsx'
+import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
@@ -160,12 +161,7 @@ function ResetPassword({ user, onClose }: { user: User; onClose: () => void }) {
   const { t } = useTranslation()
   const reset = useWrite(() => client.userPasswordReset({ params: { id: user.id }, body: {} }), ['user'])
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t('people.resetTitle', { name: user.name })}
-      closeButtonProps={{ 'aria-label': t('common.close') }}
-    >
+    <Dialog onClose={onClose} title={t('people.resetTitle', { name: user.name })}>
       {reset.data?.password ? (
         <NewPassword name={user.name} password={reset.data.password} onClose={onClose} />
       ) : (
@@ -177,6 +173,6 @@ function ResetPassword({ user, onClose }: { user: User; onClose: () => void }) {
           </Button>
         </Stack>
       )}
-    </Modal>
+    </Dialog>
   )
 }

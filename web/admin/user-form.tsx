@@ -1,10 +1,11 @@
-import { Alert, Button, Checkbox, Group, Modal, PasswordInput, Stack, Switch, TextInput } from '@mantine/core'
+import { Alert, Button, Checkbox, Group, PasswordInput, Stack, Switch, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import type { Role, User } from '../data/nouns.ts'
 import { CopyField } from '../ui/CopyField.tsx'
+import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
@@ -80,7 +81,7 @@ export function UserDialog({ user, onClose }: { user: User | null; onClose: () =
     })
   const title = user ? t('people.editTitle', { name: user.name }) : t('people.createTitle')
   return (
-    <Modal opened onClose={onClose} title={title} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Dialog onClose={onClose} title={title}>
       {save.data ? (
         <NewPassword name={form.values.name} password={save.data} onClose={onClose} />
       ) : (
@@ -132,7 +133,7 @@ export function UserDialog({ user, onClose }: { user: User | null; onClose: () =
           </Stack>
         </form>
       )}
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -3,7 +3,6 @@ import {
   Button,
   FileInput,
   Group,
-  Modal,
   Progress,
   SegmentedControl,
   Select,
@@ -19,6 +18,7 @@ import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import type { Template } from '../data/nouns.ts'
+import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatBytes, formatDuration } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
@@ -122,8 +122,7 @@ export function VersionDialog(props: {
   const title = template ? `${t('templates.newVersion')}: ${template.name}` : t('templates.createTitle')
   const busy = upload.state !== null
   return (
-    <Modal
-      opened
+    <Dialog
       size="lg"
       onClose={() => {
         upload.cancel()
@@ -132,7 +131,6 @@ export function VersionDialog(props: {
       closeOnClickOutside={!busy}
       closeOnEscape={!busy}
       title={title}
-      closeButtonProps={{ 'aria-label': t('common.close') }}
     >
       <form onSubmit={form.onSubmit(submit)} noValidate>
         <Stack>
@@ -223,7 +221,7 @@ export function VersionDialog(props: {
           </Group>
         </Stack>
       </form>
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,7 +1,8 @@
-import { Alert, Button, Group, Modal, Stack, Text, Textarea } from '@mantine/core'
+import { Alert, Button, Group, Stack, Text, Textarea } from '@mantine/core'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Session } from '../../spice/session.ts'
+import { Dialog } from '../ui/Dialog.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 
 interface ClipboardProps {
@@ -21,12 +22,7 @@ export function ClipboardDialog({ session, copied, works, onClose }: ClipboardPr
     onClose()
   }
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t('screen.clipboard')}
-      closeButtonProps={{ 'aria-label': t('common.close') }}
-    >
+    <Dialog onClose={onClose} title={t('screen.clipboard')}>
       <Stack>
         {!works && <Alert color="yellow">{t('screen.clipboardNoAgent')}</Alert>}
         <Text size="sm">{t('screen.clipboardHelp')}</Text>
@@ -48,6 +44,6 @@ export function ClipboardDialog({ session, copied, works, onClose }: ClipboardPr
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   )
 }

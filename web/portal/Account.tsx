@@ -1,4 +1,4 @@
-import { Alert, Button, Group, Modal, NumberInput, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Button, Group, NumberInput, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure, useDocumentTitle } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -11,6 +11,7 @@ import { useMe } from '../data/me.ts'
 import { tokensQuery } from '../data/queries.ts'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { CopyField } from '../ui/CopyField.tsx'
+import { Dialog } from '../ui/Dialog.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
@@ -182,12 +183,7 @@ function TokenDialog({ onClose }: { onClose: () => void }) {
   const make = useWrite((body: { name: string; days: number }) => client.tokenCreate({ body }), ['token'])
   const form = useForm({ initialValues: { name: '', days: 90 } })
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      title={t('account.tokenMake')}
-      closeButtonProps={{ 'aria-label': t('common.close') }}
-    >
+    <Dialog onClose={onClose} title={t('account.tokenMake')}>
       {make.data ? (
         <Stack>
           <Alert color="yellow">{t('account.tokenMade')}</Alert>
@@ -212,6 +208,6 @@ function TokenDialog({ onClose }: { onClose: () => void }) {
           </Stack>
         </form>
       )}
-    </Modal>
+    </Dialog>
   )
 }

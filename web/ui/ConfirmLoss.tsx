@@ -1,7 +1,8 @@
-import { Alert, Button, Checkbox, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Checkbox, Group, Stack, Text, TextInput } from '@mantine/core'
 import { TriangleAlert } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { Dialog } from './Dialog.tsx'
 import { ErrorPanel } from './ErrorPanel.tsx'
 import { Icon } from './Icon.tsx'
 import { Facts } from './Panel.tsx'
@@ -47,7 +48,7 @@ function Question({ loss, onClose }: { loss: Loss; onClose: () => void }) {
     }
   }
   return (
-    <Modal opened onClose={onClose} title={loss.title} closeButtonProps={{ 'aria-label': t('common.close') }}>
+    <Dialog onClose={onClose} title={loss.title}>
       <Stack gap="md">
         {loss.facts && <Facts of={loss.facts} />}
         <Alert color="red" variant="light" icon={<Icon of={TriangleAlert} />} title={t('loss.lost')}>
@@ -77,6 +78,6 @@ function Question({ loss, onClose }: { loss: Loss; onClose: () => void }) {
           </Button>
         </Group>
       </Stack>
-    </Modal>
+    </Dialog>
   )
 }
