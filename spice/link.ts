@@ -35,9 +35,6 @@ const channelCapabilities: Readonly<Record<number, number>> = {
   6: 1 << 2,
 }
 
-/** QEMU takes 60 characters and never finds them right; 61 it refuses. */
-export const maxPasswordChars = 59
-
 export interface LinkRequest {
   /** 0 for main; what MAIN_INIT said for all others. */
   connectionId: number

@@ -38,6 +38,7 @@ async function startXvfb(): Promise<AsyncDisposable & { display: string }> {
   }
 }
 
+// Skipped where a program is missing: the promise is about the real viewer, and nothing else stands for it.
 describe.skipIf(missing.length > 0)(`remote-viewer (not here: ${missing.join(', ') || 'nothing'})`, () => {
   it("opens a viewer file through the gateway's port, waits for the password, and shows the guest's pixels", async () => {
     const folder = mkdtempSync(join(tmpdir(), 'hdcs-viewer-'))
