@@ -14,7 +14,8 @@ export interface KnownMachine extends MachineKnown {
   version: number
   /** The last listing did not have it, and no event said why. */
   missing: boolean
-  pinging: boolean
+  /** The life (`memory.stops`) whose guest is being asked, or waits to be asked again. */
+  pinging: number | null
   pingFailures: number
   /** What was heard while the start was still in flight. */
   heard: { stopped: 'wished' | 'guest' | 'crashed' | null; agent: boolean }
@@ -58,7 +59,7 @@ export function machineOf(world: World, id: string): KnownMachine {
     place: null,
     version: 0,
     missing: false,
-    pinging: false,
+    pinging: null,
     pingFailures: 0,
     heard: { stopped: null, agent: false },
   }
