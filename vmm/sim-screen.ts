@@ -80,7 +80,11 @@ export async function startSimScreen(options: { name: string; host?: string }): 
     sessionId++
   }
   function closeAll(which: (channel: SimChannel) => boolean): void {
-    for (const channel of [...channels]) if (which(channel)) channel.socket.destroy()
+    for (const channel of [...channels].filter(which)) {
+      // Gone at once, not when its socket is: it must not be counted beside the client that takes its place.
+      channels.delete(channel)
+      channel.socket.destroy()
+    }
   }
   function countClients(): void {
     const count = [...channels].filter(({ type }) => type === channelTypes.main).length
