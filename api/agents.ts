@@ -24,6 +24,8 @@ const pingMs = 5_000
 const joinSchema = z.object({
   token: z.string().min(1).max(200),
   hostName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/),
+  /** What the host's interfaces are in already: its desktops' subnet must touch none of it. */
+  networks: z.array(z.cidrv4()).max(500).default([]),
 })
 
 const keyOf = (authorization: string | undefined) => /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]

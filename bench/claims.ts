@@ -40,7 +40,7 @@ const control = undo.use(await startControl(config, log))
 const { db } = control.broker
 const { installationId } = control
 for (let n = 1; n <= Math.ceil((people + samples) / 900); n++) {
-  const { key } = await localHost(control.broker, control.clusterId, `sim-${n}`)
+  const { key } = await localHost(control.broker, control.clusterId, `sim-${n}`, [])
   const host = undo.use(makeSimHost({ installationId, hostName: `sim-${n}`, cpus: 512, memoryBytes: 2 ** 40 }))
   undo.use(
     await startAgent({

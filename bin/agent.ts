@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
+import { ownNetworks } from '../lib/interfaces.ts'
 import type { Log } from '../lib/log.ts'
 import { startAgent } from '../vmm/agent.ts'
 import { agentSocket } from '../vmm/agent-socket.ts'
@@ -80,7 +81,7 @@ async function hostIdentity(controlUrl: string, dataFolder: string, hostName: st
   const response = await ask(`${controlUrl}/api/v1/agents/join`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ token, hostName }),
+    body: JSON.stringify({ token, hostName, networks: ownNetworks() }),
   })
   const body: unknown = await response.json().catch(() => null) // told below as what it is: no answer of ours
   if (!response.ok || !isJoined(body)) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { localHost } from '../broker/first-start.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
+import { ownNetworks } from '../lib/interfaces.ts'
 import type { Log } from '../lib/log.ts'
 import { gatewayPath, makeGateway } from '../spice/gateway.ts'
 import { runAgent } from './agent.ts'
@@ -38,7 +39,7 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
   const folder = join(config.dataFolder, 'host')
   mkdirSync(folder, { recursive: true, mode: 0o711 })
   for (const name of names) {
-    const { key } = await localHost(control.broker, control.clusterId, name)
+    const { key } = await localHost(control.broker, control.clusterId, name, ownNetworks())
     undo.use(
       await runAgent({
         controlUrl: localUrl(control.url),

@@ -211,6 +211,7 @@ function machineSpec(row: Awaited<ReturnType<typeof desktopSpecs>>[number]): Mac
     power: row.wished_power,
     stopGraceMs: row.wished_stop_grace_ms,
     incarnation: row.wished_incarnation,
+    diskMade: row.disk_incarnation === row.wished_incarnation,
     imageId: row.version_id,
     hardware: row.hardware,
     nic: { mac: macOf(row.address_text), address: row.address_text },

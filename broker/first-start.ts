@@ -64,10 +64,11 @@ export async function localHost(
   broker: Broker,
   clusterId: string,
   name: string,
+  networks: string[],
 ): Promise<{ hostId: string; key: string }> {
   return broker.db.transaction().execute(async tx => {
     const [known] = await hostRows(tx, { name })
-    if (!known) return hostAdd(tx, { clusterId, name })
+    if (!known) return hostAdd(tx, { clusterId, name, networks })
     const key = randomBytes(32).toString('base64url')
     await hostKeyReplace(tx, known.id, secretHash(key))
     return { hostId: known.id, key }

@@ -21,6 +21,7 @@ import { pageOf } from './pages.ts'
 /** Every host gets a /22 of this for its desktops: over 1,000 addresses each, 8,192 hosts. */
 const supernet = '10.128.0.0/9'
 const subnetBits = 22
+const subnetSize = 2 ** (32 - subnetBits)
 
 function hostView(row: HostRow, principal: Principal) {
   const administrator = principal.permissions.has('host.write')
@@ -111,41 +112,54 @@ export async function joinTokenMake(
 /** A new host joins with its token and gets a key of its own. @throws HdcsError `forbidden`: unknown, used or expired token. */
 export async function hostJoin(
   broker: Broker,
-  ask: { token: string; hostName: string },
+  ask: { token: string; hostName: string; networks: string[] },
 ): Promise<{ hostId: string; key: string }> {
   return broker.db.transaction().execute(async tx => {
     const used = await joinTokenUse(tx, secretHash(ask.token), broker.clock.now())
     if (!used)
       throw new HdcsError('forbidden', 'The join token is unknown, used or expired: make a new one on the Hosts page.')
-    return hostAdd(tx, { clusterId: used.cluster_id, name: ask.hostName })
+    return hostAdd(tx, { clusterId: used.cluster_id, name: ask.hostName, networks: ask.networks })
   })
 }
 
-/** Adds a host with a subnet that no other has. A name that is taken gets a number. */
+/**
+ * Adds a host with a subnet that no other has and that none of its own networks touches (libvirt would refuse it).
+ * A name that is taken gets a number.
+ * @param host.networks CIDRs of the host's interfaces.
+ */
 export async function hostAdd(
   tx: Tx,
-  host: { clusterId: string; name: string },
+  host: { clusterId: string; name: string; networks: string[] },
 ): Promise<{ hostId: string; key: string }> {
   await addressLock(tx)
   const names = new Set((await hostRows(tx, {})).map(row => row.name))
   let name = host.name
   for (let number = 2; names.has(name); number++) name = `${host.name}-${number}`
-  const subnet = subnetFree((await subnetsTaken(tx)).map(row => row.subnet))
+  const taken = (await subnetsTaken(tx)).map(row => row.subnet)
+  const subnet = subnetFree([...taken, ...host.networks])
   const key = randomBytes(32).toString('base64url')
   const hostId = newId()
   await hostInsert(tx, { id: hostId, cluster_id: host.clusterId, name, key_hash: secretHash(key), subnet })
   return { hostId, key }
 }
 
-/** The first /22 of the supernet that is not among `taken`. Pure. @throws HdcsError `conflict` when all are taken. */
+/** The first /22 of the supernet that none of the networks in `taken` touches. Pure. @throws HdcsError `conflict` when all are taken. */
 export function subnetFree(taken: readonly string[]): string {
-  const [base, bits] = ipaddr.parseCIDR(supernet)
-  const start = base.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0)
-  const used = new Set(taken)
-  for (let index = 0; index < 2 ** (subnetBits - bits); index++) {
-    const number = start + index * 2 ** (32 - subnetBits)
-    const subnet = `${[24, 16, 8, 0].map(shift => Math.floor(number / 2 ** shift) % 256).join('.')}/${subnetBits}`
-    if (!used.has(subnet)) return subnet
+  const ranges = taken.map(rangeOf)
+  const { from, to } = rangeOf(supernet)
+  for (let first = from; first < to; first += subnetSize) {
+    const last = first + subnetSize - 1
+    if (ranges.some(range => range.from <= last && range.to >= first)) continue
+    return `${[24, 16, 8, 0].map(shift => Math.floor(first / 2 ** shift) % 256).join('.')}/${subnetBits}`
   }
   throw new HdcsError('conflict', 'No subnet is left for another host.')
+}
+
+/** First and last address of a network as numbers. */
+function rangeOf(cidr: string): { from: number; to: number } {
+  const [address, bits] = ipaddr.parseCIDR(cidr)
+  const size = 2 ** (32 - bits)
+  const number = address.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0)
+  const from = number - (number % size)
+  return { from, to: from + size - 1 }
 }

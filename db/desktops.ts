@@ -167,6 +167,7 @@ export async function desktopSettle(
     phase_reason?: string
     phase_since?: Date
     step_since?: Date
+    disk_incarnation?: number | null
     session_state?: DesktopTable['session_state']
     session_since?: Date | null
     user_id?: null

@@ -194,6 +194,8 @@ export interface DesktopTable {
   wished_stop_grace_ms: Generated<number>
   wished_incarnation: Generated<number>
   wished_graphics: JsonOrNull<GraphicsWish>
+  /** The life whose disk has existed: its host must never replace it by an empty one. Written by the desktops reconciler. */
+  disk_incarnation: number | null
   /** Set by a trigger at every wished change. */
   generation: ColumnType<number, number | undefined, never>
   observed_generation: number | null

@@ -127,6 +127,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     ...known,
     image: known.spec ? images.stateOf(known.spec.imageId) : 'coming',
     networkReady: network.ready(),
+    networkTrouble: network.trouble,
     wishHeard: world.wishHeard,
   })
 

@@ -24,6 +24,8 @@ export interface MachineFacts {
   /** Its image: on the host, still coming, or why it does not come. */
   image: 'ready' | 'coming' | Trouble
   networkReady: boolean
+  /** Why the network cannot be made; null while it is there or only not yet. */
+  networkTrouble: Trouble | null
   /** A whole wish was heard in this process: only then does "not wished" mean anything. */
   wishHeard: boolean
 }
@@ -109,7 +111,8 @@ const diskMissing: Trouble = {
   text: 'The desktop’s disk is missing on this host. Look whether its storage is mounted; else restore a backup or reset the desktop.',
 }
 
-function planStanding(spec: MachineSpec, { overlays, image, memory, networkReady }: MachineFacts): MachineDecision {
+function planStanding(spec: MachineSpec, facts: MachineFacts): MachineDecision {
+  const { overlays, image, memory } = facts
   if (!overlays.includes(spec.incarnation)) {
     if (spec.diskMade) return wait('its disk is missing', null, diskMissing)
     if (image === 'ready') return take({ do: 'make disk', incarnation: spec.incarnation }, 'it has no disk')
@@ -118,7 +121,7 @@ function planStanding(spec: MachineSpec, { overlays, image, memory, networkReady
   if (spec.power === 'stopped') return wait('as wished')
   if (memory.stopped === 'guest' && memory.restsGeneration === spec.generation)
     return wait('the guest shut itself down: it rests until its wish changes')
-  if (spec.nic && !networkReady) return wait('the network is being made')
+  if (spec.nic && !facts.networkReady) return wait('the network is being made', null, facts.networkTrouble)
   return take({ do: 'start' }, memory.stopped === 'crashed' ? 'it crashed' : 'it is wished running')
 }
 

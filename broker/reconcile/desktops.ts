@@ -46,6 +46,7 @@ async function settle(tx: Tx, row: Row, now: Date) {
     ...(changed && { phase, phase_since: now }),
     ...(reason !== row.phase_reason && { phase_reason: reason }),
     ...(sessionState !== row.session_state && { session_state: sessionState, session_since: sessionState && now }),
+    ...(row.observed_incarnation === row.wished_incarnation && { disk_incarnation: row.wished_incarnation }),
     // It became ready: the claim is its person's for good, and what was noted to undo it is forgotten.
     ...(phase === 'ready' && row.claim_task_id !== null && { claim_task_id: null }),
   })

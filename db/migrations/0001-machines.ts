@@ -129,6 +129,8 @@ create table desktop (
   wished_stop_grace_ms int not null default 0,
   wished_incarnation int not null default 1,
   wished_graphics jsonb,
+  -- The life whose disk has existed: its host must never replace it by an empty one.
+  disk_incarnation int,
   generation bigint not null,
   observed_generation bigint,
   observed_incarnation int,
@@ -257,9 +259,9 @@ begin
     new.generation := nextval('generation');
     perform pg_notify('hdcs_host', new.host_id::text);
   end if;
-  if (to_jsonb(new) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since')
+  if (to_jsonb(new) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation')
      is distinct from
-     (to_jsonb(old) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since')
+     (to_jsonb(old) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation')
   then
     new.dirty := true;
     perform pg_notify('hdcs_nudge', 'desktops');

@@ -35,6 +35,11 @@ describe('subnets', () => {
     expect(subnetFree(['10.128.4.0/22'])).toBe('10.128.0.0/22')
   })
 
+  it('touch none of the networks the host is in', () => {
+    expect(subnetFree(['10.128.0.1/22', '10.128.6.0/24', '192.168.1.5/24'])).toBe('10.128.8.0/22')
+    expect(subnetFree(['10.128.0.0/10'])).toBe('10.192.0.0/22')
+  })
+
   it('end with a clear refusal', () => {
     const all = Array.from({ length: 8192 }, (_, n) => `10.${128 + Math.floor(n / 64)}.${(n % 64) * 4}.0/22`)
     expect(() => subnetFree(all)).toThrow(expect.objectContaining({ code: 'conflict' }))

@@ -83,7 +83,7 @@ export async function startSite(options: { sim?: Partial<SimHostOptions>[] } = {
   const hosts: SimHost[] = []
   for (const [index, sim] of (options.sim ?? [{}]).entries()) {
     const name = `sim-${index + 1}`
-    const { hostId } = await localHost(broker, clusterId, name)
+    const { hostId } = await localHost(broker, clusterId, name, [])
     const host = undo.use(makeSimHost({ installationId, hostName: name, ...sim }))
     const subnet = await subnetOf(broker.db, hostId)
     undo.use(await startAgent({ host, connect: inProcess(hub, { id: hostId, subnet }), log }))

@@ -23,6 +23,7 @@ const facts = (some: Partial<MachineFacts> = {}): MachineFacts => ({
   memory: { ...freshMemory, admittedSerial: 0 },
   image: 'ready',
   networkReady: true,
+  networkTrouble: null,
   wishHeard: true,
   ...some,
 })
