@@ -189,7 +189,7 @@ function Actions({ desktop }: { desktop: Desktop }) {
             size="xs"
             variant="default"
             reason={reason}
-            {...(name === 'delete' && { c: 'var(--mantine-color-error)' })}
+            danger={name === 'delete'}
             onClick={() => ask(name)}
           >
             {actionWord(t, name)}

@@ -160,7 +160,7 @@ function RemoveHost({ host }: { host: Host }) {
         size="xs"
         variant="default"
         reason={reason}
-        c="var(--mantine-color-error)"
+        danger
         leftSection={<Icon of={Trash2} small />}
         onClick={() =>
           setLoss({

@@ -143,7 +143,7 @@ function PersonActions({ user }: { user: User }) {
       <ActionButton
         size="xs"
         variant="default"
-        c="var(--mantine-color-error)"
+        danger
         leftSection={<Icon of={Trash2} small />}
         reason={refusal(user.actions, 'delete') ?? null}
         onClick={ask}

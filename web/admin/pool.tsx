@@ -212,7 +212,7 @@ function PoolActions({ pool }: { pool: Pool }) {
       <ActionButton
         size="xs"
         variant="default"
-        c="var(--mantine-color-error)"
+        danger
         leftSection={<Icon of={Trash2} small />}
         reason={assigned > 0 ? null : (refused ?? null)}
         onClick={ask}

@@ -159,7 +159,7 @@ function Version({ template, version, ask }: VersionProps) {
               <ActionButton
                 size="xs"
                 variant="default"
-                c="var(--mantine-color-error)"
+                danger
                 reason={deleteReason}
                 leftSection={<Icon of={Trash2} small />}
                 onClick={() =>
@@ -262,7 +262,7 @@ function RemoveTemplate({ template, ask }: { template: Template; ask: (loss: Los
     <ActionButton
       size="xs"
       variant="default"
-      c="var(--mantine-color-error)"
+      danger
       reason={refusal(template.actions, 'delete') ?? null}
       leftSection={<Icon of={Trash2} small />}
       onClick={() =>

@@ -1,6 +1,7 @@
 /** How each noun's states look: one table per noun. */
 import { useTranslation } from 'react-i18next'
-import { type Look, StateBadge } from '../ui/StateBadge.tsx'
+import type { Look } from '../ui/look.ts'
+import { StateBadge } from '../ui/StateBadge.tsx'
 import type { Desktop, Host, Pool, Task, TemplateVersion } from './nouns.ts'
 
 const desktopLooks = {

@@ -696,7 +696,7 @@ export const en = {
     use: 'In use',
     desktops: 'Desktops here',
     troubles: 'What needs attention',
-    simulated: 'simulated',
+    simulated: 'Simulated',
     simulatedHelp: 'No real machines: for trying out and for tests.',
     cpus_one: '{{count}} core',
     cpus_other: '{{count}} cores',

@@ -100,15 +100,14 @@ export function GettingReady() {
     <Frame picture={desktop?.poolName ?? 'desktop'}>
       <div>
         <Title order={1} size="h2">
-          {ready ? t('ready.opening') : t('ready.title')}
+          {ready ? t('ready.opening') : asleep ? t('ready.stopped') : t('ready.title')}
         </Title>
         <Text c="dimmed" mt="xs">
-          {t('ready.lead', { name: desktop?.name ?? '' })}
+          {asleep ? desktop?.name : t('ready.lead', { name: desktop?.name ?? '' })}
         </Text>
       </div>
       {asleep ? (
         <>
-          <Text>{t('ready.stopped')}</Text>
           <ErrorPanel error={start.error} />
           <Button
             size="md"
@@ -154,9 +153,11 @@ export function GettingReady() {
           {t('ready.home')}
         </ButtonLink>
       </Group>
-      <Text size="sm" c="dimmed">
-        {t('ready.leave')}
-      </Text>
+      {!asleep && (
+        <Text size="sm" c="dimmed">
+          {t('ready.leave')}
+        </Text>
+      )}
     </Frame>
   )
 }

@@ -1,6 +1,6 @@
 /** What a pool offers a person at this moment. Pure: the words stand in the message files. */
 import type { Pool } from '../data/nouns.ts'
-import type { Look } from '../ui/StateBadge.tsx'
+import type { Look } from '../ui/look.ts'
 
 export type Offer = 'readyNow' | 'readyIn' | 'readyLater' | 'full' | 'have' | 'disabled' | 'waiting' | 'restrained'
 

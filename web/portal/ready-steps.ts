@@ -1,6 +1,6 @@
 /** The way of a desktop to its person as steps. Pure. */
 import type { Desktop, Task } from '../data/nouns.ts'
-import type { Step } from '../ui/Steps.tsx'
+import type { Step } from '../ui/step.ts'
 
 /** The order in which a host does it; a start from a made disk begins later in the list. */
 const order = ['queued', 'making disk', 'starting', 'booting', 'ready'] as const

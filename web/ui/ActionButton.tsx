@@ -1,21 +1,24 @@
 import { Button, type ButtonProps, Tooltip } from '@mantine/core'
 import type { ReactNode } from 'react'
 
-/**
- * A button of something the API may refuse: it stays visible and focusable with its reason, so a person learns why.
- * `reason` null: allowed.
- */
-export function ActionButton({
-  reason,
-  onClick,
-  children,
-  ...rest
-}: ButtonProps & { reason: string | null; onClick: () => void; children: ReactNode; 'aria-label'?: string }) {
+interface ActionButtonProps extends ButtonProps {
+  /** Null: allowed. Else the sentence that says why not. */
+  reason: string | null
+  /** Something is lost by it. */
+  danger?: boolean
+  onClick: () => void
+  children: ReactNode
+}
+
+/** A button of something the API may refuse: it stays visible and focusable with its reason, so a person learns why. */
+export function ActionButton({ reason, danger = false, onClick, children, ...rest }: ActionButtonProps) {
+  const refused = reason !== null
   const button = (
     <Button
       {...rest}
-      {...(reason !== null && { 'data-disabled': true, 'aria-disabled': true })}
-      onClick={event => (reason === null ? onClick() : event.preventDefault())}
+      {...(danger && !refused && { c: 'var(--mantine-color-error)' })}
+      {...(refused && { 'data-disabled': true, 'aria-disabled': true, 'aria-description': reason })}
+      onClick={event => (refused ? event.preventDefault() : onClick())}
     >
       {children}
     </Button>

@@ -102,7 +102,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
             key={action.name}
             size="xs"
             variant="default"
-            {...(action.danger && { c: 'var(--mantine-color-error)' })}
+            danger={action.danger ?? false}
             reason={reason}
             onClick={() => action.act(able)}
           >

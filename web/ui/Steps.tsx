@@ -3,11 +3,7 @@ import { Check, Circle, LoaderCircle, X } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { Icon } from './Icon.tsx'
 import classes from './Steps.module.css'
-
-export interface Step {
-  name: string
-  state: 'done' | 'current' | 'waiting' | 'failed'
-}
+import type { Step } from './step.ts'
 
 const marks = { done: Check, current: LoaderCircle, waiting: Circle, failed: X }
 

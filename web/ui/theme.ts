@@ -100,7 +100,14 @@ export const theme = createTheme({
       defaultProps: { centered: true, radius: 'lg', size: sizes.dialogue, transitionProps: { duration: 120 } },
     }),
     Tooltip: Tooltip.extend({
-      defaultProps: { withArrow: true, openDelay: 300, multiline: true, maw: 320, transitionProps: { duration: 100 } },
+      defaultProps: {
+        withArrow: true,
+        events: { hover: true, focus: true, touch: true },
+        openDelay: 300,
+        multiline: true,
+        maw: 320,
+        transitionProps: { duration: 100 },
+      },
     }),
     Popover: Popover.extend({ defaultProps: { transitionProps: { duration: 100 } } }),
     Select: Select.extend({

@@ -1,0 +1,129 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { findingsOf, type Seen } from '../../web/admin/overview-findings.ts'
+import { createBody, emptyPool, fieldOf, type PoolValues, wrongIn } from '../../web/admin/pool-values.ts'
+import { formatOf } from '../../web/admin/upload.ts'
+import { csvOf } from '../../web/ui/csv.ts'
+import { problemOf } from '../../web/ui/problem.ts'
+
+type Host = NonNullable<Seen['hosts']>[number]
+type Pool = Seen['pools'][number]
+
+const host = (changes: object = {}) =>
+  ({ id: 'h', name: 'node-a', state: 'online', troubles: [], facts: null, ...changes }) as unknown as Host
+const pool = (changes: object = {}) =>
+  ({
+    id: 'p',
+    name: 'demo',
+    status: 'ok',
+    enabled: true,
+    maxSize: 9,
+    counts: { assigned: 1 },
+    ...changes,
+  }) as unknown as Pool
+const seen = (changes: Partial<Seen>): Seen => ({
+  hosts: [host()],
+  pools: [pool()],
+  failed: [],
+  templates: [],
+  ...changes,
+})
+const keys = (found: ReturnType<typeof findingsOf>) => found.map(({ words }) => words.key)
+
+describe('what the overview finds wrong', () => {
+  it('is nothing when all is well', () => {
+    expect(findingsOf(seen({}))).toEqual([])
+  })
+
+  it('puts the worst first', () => {
+    const facts = { accelerator: 'tcg', simulated: false, acceleratorReason: 'no device' }
+    const found = findingsOf(seen({ hosts: [host({ facts }), host({ id: 'i', state: 'lost' })] }))
+    expect(keys(found)).toEqual(['overview.hostLost', 'overview.slow'])
+  })
+
+  it('does not warn of slowness where machines are only simulated', () => {
+    const facts = { accelerator: 'tcg', simulated: true, acceleratorReason: null }
+    expect(findingsOf(seen({ hosts: [host({ facts })] }))).toEqual([])
+  })
+
+  it('says that there is no host, but not to those who may not see hosts', () => {
+    expect(keys(findingsOf(seen({ hosts: [] })))).toEqual(['overview.noHosts'])
+    expect(findingsOf(seen({ hosts: null }))).toEqual([])
+  })
+
+  it('names pools that have nothing left, and those whose starts fail', () => {
+    const pools = [pool({ counts: { assigned: 9 } }), pool({ id: 'q', status: 'restrained', statusText: 'disk full' })]
+    expect(keys(findingsOf(seen({ pools })))).toEqual(['overview.poolRestrained', 'overview.poolEmpty'])
+  })
+})
+
+describe('the form of a pool', () => {
+  const values: PoolValues = { ...emptyPool([]), name: 'physics-lab', templateId: 't' }
+
+  it('has defaults that only lack a name and a template', () => {
+    expect(Object.keys(wrongIn(emptyPool([])))).toEqual(['name', 'templateId'])
+    expect(wrongIn(values)).toEqual({})
+  })
+
+  it.each([
+    ['name', 'Physics Lab'],
+    ['name', '-lab'],
+    ['name', 'a'.repeat(41)],
+    ['maxSize', ''],
+    ['warm', 1.5],
+    ['cold', -1],
+    ['maxPerUser', 0],
+  ])('refuses %s = %j before it is sent', (field, value) => {
+    expect(Object.keys(wrongIn({ ...values, [field]: value }))).toEqual([field])
+  })
+
+  it('refuses a maximum below the minimum', () => {
+    expect(wrongIn({ ...values, minSize: 5, maxSize: 4 })).toEqual({ maxSize: 'pools.form.maxLess' })
+  })
+
+  it('sends memory in bytes and the newest version as null', () => {
+    expect(createBody({ ...values, memoryMib: '512' })).toMatchObject({
+      hardware: { memoryBytes: 512 * 2 ** 20 },
+      templateVersion: null,
+    })
+  })
+
+  it('puts what the server says of hardware beside its own field', () => {
+    expect(fieldOf('hardware.memoryBytes')).toBe('memoryMib')
+    expect(fieldOf('name')).toBe('name')
+  })
+})
+
+describe('small things of the console', () => {
+  it.each([
+    ['debian.qcow2', 'qcow2'],
+    ['DISK.IMG', 'raw'],
+    ['win.vhd', 'vpc'],
+    ['notes.txt', null],
+    ['qcow2', 'qcow2'],
+    ['', null],
+  ])('takes %s as %s', (name, format) => {
+    expect(formatOf(name)).toBe(format)
+  })
+
+  it('writes CSV in which no cell can be a formula or break out of its quotes', () => {
+    const columns = [{ head: 'Name', text: (row: string) => row }, { head: 'not in it' }]
+    expect(csvOf(columns, ['=1+1', 'say "hi"'])).toBe('"Name"\r\n"\'=1+1"\r\n"say ""hi"""\r\n')
+    fc.assert(
+      fc.property(fc.string(), text => {
+        const cell = csvOf(columns, [text]).slice('"Name"\r\n"'.length, -'"\r\n'.length)
+        expect(cell.replaceAll('""', '')).not.toContain('"')
+        expect(cell).not.toMatch(/^[=+\-@\t\r]/)
+      }),
+    )
+  })
+
+  it('turns whatever was thrown into words: known codes, unknown ones, and a server that is away', () => {
+    expect(problemOf({ status: 409, code: 'user_limit', detail: 'one at most' })).toMatchObject({ known: 'user_limit' })
+    expect(problemOf({ status: 500, code: 'something_new', detail: '' }).known).toBe('internal')
+    expect(problemOf({ status: 0, code: 'unreachable', detail: '' }).known).toBeNull()
+    expect(problemOf(new TypeError('no')).known).toBeNull()
+    const errors = [{ field: 'body.name', message: 'taken' }]
+    expect(problemOf({ status: 400, code: 'invalid', errors }).fields).toEqual({ name: 'taken' })
+  })
+})
