@@ -8,7 +8,7 @@ process.once('SIGINT', () => ending.abort())
 process.exitCode = await hdcs(process.argv.slice(2), {
   env: process.env,
   terminal: {
-    width: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+    width: process.stdout.isTTY ? process.stdout.columns || 80 : Number.POSITIVE_INFINITY,
     interactive: process.stderr.isTTY === true,
     note: text => void process.stderr.write(text),
   },

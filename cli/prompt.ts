@@ -10,11 +10,11 @@ export function ask(question: string): Promise<string> {
 /** Like `ask`, without showing what is typed; from a pipe: its first line. */
 export async function askPassword(question: string): Promise<string> {
   if (!process.stdin.isTTY) return line('', process.stderr)
-  process.stderr.write(question)
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const typed = await line('', silent)
-  process.stderr.write('\n')
-  return typed
+  const typed = line('', silent)
+  // After the reader took the terminal over: what is typed before that would be shown.
+  process.stderr.write(question)
+  return typed.finally(() => process.stderr.write('\n'))
 }
 
 function line(question: string, output: Writable): Promise<string> {
