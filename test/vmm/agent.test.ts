@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { makeLog } from '../../lib/log.ts'
 import { startAgent } from '../../vmm/agent.ts'
 import { makeSimHost, type SimHost, type SimHostOptions } from '../../vmm/sim-host.ts'
@@ -142,6 +142,28 @@ describe('the agent', () => {
     await control.machine(spec.id, report => report.ready)
   })
 
+  it('goes on with a machine that paused itself, after a while, and says that its storage is full', async () => {
+    const spec = machineSpec(1)
+    const { host, control } = await wished([spec])
+    await control.machine(spec.id, report => report.ready)
+    await host.machinePause(spec.id)
+    expect(await control.machine(spec.id, report => report.power === 'paused')).toMatchObject({
+      trouble: { code: 'storage_full' },
+    })
+    await control.machine(spec.id, report => report.power === 'running' && report.trouble === null)
+  })
+
+  it('puts up with events that tell of machines it does not know, and with those it knows already', async () => {
+    const spec = machineSpec(1)
+    const { host, control } = await wished([spec])
+    await control.machine(spec.id, report => report.ready)
+    await host.overlayMake(machineSpec(2))
+    await host.machineStart(machineSpec(2))
+    // Started behind its back and not wished: found and removed.
+    await vi.waitFor(async () => expect(await host.machines()).toHaveLength(1))
+    expect(await host.machines()).toMatchObject([{ id: spec.id }])
+  })
+
   it('asks a guest to shut down and keeps its disk when it is wished stopped', async () => {
     const spec = machineSpec(1)
     const { host, control } = await wished([spec])
@@ -171,9 +193,7 @@ describe('the agent', () => {
     await control.machine(spec.id, report => report.ready)
     control.cut()
     host.guestCrash(spec.id)
-    const events = host.machines
-    while ((await events()).length === 0 || !(await events())[0]?.agentConnected)
-      await new Promise(resolve => setTimeout(resolve, 20))
+    await vi.waitFor(async () => expect(await host.machines()).toMatchObject([{ agentConnected: true }]), 10_000)
     control.machines.clear()
     control.open()
     expect(control.heard.at(-1)).toMatchObject({ type: 'report', full: true, machines: [{ id: spec.id }] })
@@ -219,7 +239,7 @@ describe('the agent', () => {
     control.tell({ type: 'change', machines: [], images: [better], gone: [] })
     await control.machine(machineSpec(1).id, report => report.ready)
     control.tell({ type: 'wish', spec: hostSpec([], { images: [] }) })
-    while ((await host.images()).length > 0) await new Promise(resolve => setTimeout(resolve, 20))
+    await vi.waitFor(async () => expect(await host.images()).toEqual([]), 10_000)
   })
 
   it('fills a host with two thousand desktops without talking too much', async () => {

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Disks, imagePath, makeDisks, overlayPath, qcow2Header } from '../../vmm/disks.ts'
-import { type Folders, foldersMake, foldersSweep, partOf } from '../../vmm/folders.ts'
+import { type Folders, foldersMake, foldersReachable, foldersRoom, foldersSweep, partOf } from '../../vmm/folders.ts'
 import { imageSpec, installationId, machineSpec } from './wishes.ts'
 
 const MiB = 2 ** 20
@@ -71,6 +71,18 @@ describe('an overlay', () => {
 describe('a host’s folder', () => {
   it('of another installation is refused, not touched', async () => {
     await expect(foldersMake(folders.root, crypto.randomUUID())).rejects.toEqual(code('conflict'))
+  })
+
+  it('gives nothing from the space that is kept for running desktops', async () => {
+    await foldersRoom(folders, 0)
+    await expect(foldersRoom(folders, 2 ** 60)).rejects.toEqual(code('storage_full'))
+  })
+
+  it('that QEMU’s user cannot enter is named with what to do', async () => {
+    const closed = join(root, 'closed')
+    await mkdir(join(closed, 'host'), { recursive: true })
+    await chmod(closed, 0o700)
+    await expect(foldersReachable(join(closed, 'host'))).rejects.toThrow(`chmod o+x ${closed}`)
   })
 
   it('can be entered, but not listed, by QEMU’s user', async () => {
