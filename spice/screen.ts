@@ -11,7 +11,7 @@ export interface Screen {
 export interface ScreenOptions {
   area: HTMLElement
   label: string
-  worker: Worker
+  makeWorker(): Worker
   url: string
   id: number
   resized(): void
@@ -21,8 +21,11 @@ export interface ScreenOptions {
 /** The worker closes its channel and itself; one that hangs in a picture is ended after this. */
 const workerGraceMs = 1000
 
-export function openScreen({ area, label, worker, url, id, resized, closed }: ScreenOptions): Screen {
+export function openScreen({ area, label, makeWorker, url, id, resized, closed }: ScreenOptions): Screen {
   const canvas = document.createElement('canvas')
+  // What a browser may refuse comes first: then nothing is left behind.
+  const offscreen = canvas.transferControlToOffscreen()
+  const worker = makeWorker()
   const asked: ((stats: DisplayStats) => void)[] = []
   const size = { width: 0, height: 0 }
   let open = true
@@ -47,7 +50,6 @@ export function openScreen({ area, label, worker, url, id, resized, closed }: Sc
   }
   // A worker whose script does not load tells it so; without this the page would wait for ever.
   worker.onerror = event => closed(0, `the display worker failed: ${event.message}`)
-  const offscreen = canvas.transferControlToOffscreen()
   tell({ type: 'open', url, id, canvas: offscreen }, [offscreen])
 
   return {

@@ -136,7 +136,15 @@ export function openSession(options: SessionOptions): Session {
       if (mine === generation) leave(closeDecision(code), null)
     }
     const main = openMain(url, {
-      channels: list => mine === generation && openChannels(mine, url, list, closed),
+      channels(list) {
+        if (mine !== generation) return
+        try {
+          openChannels(mine, url, list, closed)
+        } catch (cause) {
+          const text = 'This browser cannot show a screen: it needs workers that draw (OffscreenCanvas).'
+          leave({ reason: 'refused', retry: 'no' }, new HdcsError('unsupported', text, { cause }))
+        }
+      },
       mouse(relative) {
         if (!connection || mine !== generation) return
         connection.relative = relative
@@ -163,7 +171,7 @@ export function openSession(options: SessionOptions): Session {
     const screen = openScreen({
       area: options.area,
       label: options.label ?? 'Desktop',
-      worker: options.displayWorker(),
+      makeWorker: options.displayWorker,
       url,
       id: display.id,
       resized: () => mine === generation && tellReady(),

@@ -17,6 +17,8 @@ export interface TestPages extends AsyncDisposable {
     rig: Rig,
     connect: () => Promise<string>,
     viewport?: { width: number; height: number },
+    /** Runs in the page before anything of its own. */
+    first?: () => void,
   ): Promise<Page & { troubles: string[] }>
 }
 
@@ -33,7 +35,7 @@ export async function startTestPages(): Promise<TestPages> {
     args: ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required'],
   })
   return {
-    async open(rig, connect, viewport = { width: 1000, height: 600 }) {
+    async open(rig, connect, viewport = { width: 1000, height: 600 }, first) {
       rig.server.removeAllListeners('request')
       rig.server.on('request', async (request, response) => {
         if (request.url === '/connect')
@@ -47,6 +49,7 @@ export async function startTestPages(): Promise<TestPages> {
         response.writeHead(200, { 'content-type': type, 'content-security-policy': policy }).end(readFileSync(file))
       })
       const page = await browser.newPage({ viewport })
+      if (first) await page.addInitScript(first)
       const troubles: string[] = []
       page.on('pageerror', error => troubles.push(String(error)))
       page.on('console', message => message.type() === 'error' && troubles.push(message.text()))

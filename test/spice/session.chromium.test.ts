@@ -107,6 +107,26 @@ describe('a desktop in the browser', () => {
     expect(await page.locator('canvas').count()).toBe(0)
   })
 
+  it('says so when the browser cannot draw in a worker', async () => {
+    page = await pages.open(
+      rig,
+      async () => rig.url(await rig.ticket()),
+      undefined,
+      () => {
+        HTMLCanvasElement.prototype.transferControlToOffscreen = () => {
+          throw new Error('not here')
+        }
+      },
+    )
+    await reaches({ state: 'closed', reason: 'refused' })
+    const code = await page.evaluate(() => {
+      const status = window.seen.at(-1)
+      return status?.state === 'closed' ? status.cause?.code : null
+    })
+    expect(code).toBe('unsupported')
+    expect(await page.locator('canvas').count()).toBe(0)
+  })
+
   it('waits for a desktop that does not answer', async () => {
     rig.screen.setPassword(null, new Date())
     page = await pages.open(rig, async () => rig.url(await rig.ticket()))
