@@ -1,5 +1,5 @@
-import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dialChannel } from '../../spice/dial.ts'
 import type { FoundMachine, Host, HostEvent } from '../../vmm/host.ts'
 import type { ImageSpec, MachineSpec } from '../../vmm/spec.ts'
 
@@ -126,12 +126,29 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       expect(await host.agentPing(spec.id, 5_000)).toBe(true)
     })
 
-    it('opens its screen to a password', async () => {
-      const graphics = await host.graphicsAdmit(spec.id, 'one-time-secret', new Date(Date.now() + 60_000))
-      const socket = connect(graphics?.port ?? 0, graphics?.host)
-      await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
-      socket.destroy()
+    it('opens its screen to who has the password, and tells who looks', async () => {
+      const until = new Date(Date.now() + 60_000)
+      const graphics = await host.graphicsAdmit(spec.id, 'one-time-secret', until)
+      if (!graphics) throw new Error('no screen')
       expect((await mine())?.graphics).toEqual(graphics)
+      const { signal } = new AbortController()
+      const main = { connectionId: 0, channelType: 1, channelId: 0 }
+      await expect(dialChannel({ ...graphics, password: 'a wrong one' }, main, signal)).rejects.toEqual(
+        code('unreachable'),
+      )
+      const { socket } = await dialChannel({ ...graphics, password: 'one-time-secret' }, main, signal)
+      expect(await news.event(isOf('clients'))).toMatchObject({ clients: 1 })
+      expect(await mine()).toMatchObject({ clients: 1 })
+      socket.destroy()
+      expect(await news.event(isOf('clients'))).toMatchObject({ clients: 0 })
+    })
+
+    it('shuts its screen when the password is over', async () => {
+      const graphics = await host.graphicsAdmit(spec.id, 'over-already', new Date(0))
+      if (!graphics) throw new Error('no screen')
+      const main = { connectionId: 0, channelType: 1, channelId: 0 }
+      const dial = dialChannel({ ...graphics, password: 'over-already' }, main, new AbortController().signal)
+      await expect(dial).rejects.toEqual(code('unreachable'))
     })
 
     it('takes a picture of its screen', async () => {
@@ -150,10 +167,17 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       expect(await mine()).toMatchObject({ power: 'running' })
     })
 
-    it('finds everything again after its agent was killed, and goes on telling', async () => {
+    it('finds everything again after its agent was killed, who looks too, and goes on telling', async () => {
+      const graphics = await host.graphicsAdmit(spec.id, 'looks-on', new Date(Date.now() + 60_000))
+      if (!graphics) throw new Error('no screen')
+      const main = { connectionId: 0, channelType: 1, channelId: 0 }
+      const { socket } = await dialChannel({ ...graphics, password: 'looks-on' }, main, new AbortController().signal)
+      await news.event(event => isOf('clients')(event) && 'clients' in event && event.clients === 1)
       host = await test.again()
       news = listen(host)
-      expect(await mine()).toMatchObject({ id: spec.id, incarnation: spec.incarnation, agentConnected: true })
+      expect(await mine()).toMatchObject({ incarnation: spec.incarnation, agentConnected: true, clients: 1 })
+      socket.destroy()
+      expect(await news.event(isOf('clients'))).toMatchObject({ clients: 0 })
       expect(await host.overlays()).toHaveLength(1)
       expect(await host.images()).toHaveLength(1)
       expect(await host.agentPing(spec.id, 5_000)).toBe(true)
