@@ -169,14 +169,11 @@ export const desktopRoutes = [
     summary: 'A `.vv` file that opens the same desktop in remote-viewer',
     permission: 'desktop.use',
     params: idParams,
-    answers: { 200: z.string().openapi({ format: 'binary', description: 'application/x-virt-viewer' }) },
+    produces: 'application/x-virt-viewer',
+    answers: { 200: z.string() },
     handle: async ({ broker, principal, params, origin }) => {
       const { fileName, text } = await sessionViewerFile(broker, principal, params.id, origin)
-      const headers = {
-        'content-type': 'application/x-virt-viewer',
-        'content-disposition': `attachment; filename="${fileName}"`,
-      }
-      return { status: 200, body: text, headers }
+      return { status: 200, body: text, headers: { 'content-disposition': `attachment; filename="${fileName}"` } }
     },
   }),
 ]

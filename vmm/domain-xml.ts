@@ -11,6 +11,8 @@ export const agentChannel = 'org.qemu.guest_agent.0'
 
 export interface DomainParts {
   spec: MachineSpec
+  /** Unique on this host; the machine's own name unless a stranger has it. */
+  domainName: string
   installationId: string
   accelerator: 'kvm' | 'tcg'
   /** Absolute paths: the overlay, and the image under it. */
@@ -68,7 +70,7 @@ export function domainXml(parts: DomainParts): string {
   const { hardware } = spec
   const tinyCache = accelerator === 'tcg' && hardware.memoryBytes <= tinyMemoryBytes
   return xml`<domain type='${accelerator === 'kvm' ? 'kvm' : 'qemu'}'>
-  <name>${spec.name}</name>
+  <name>${parts.domainName}</name>
   <uuid>${spec.id}</uuid>
   <metadata>
     <hdcs:machine xmlns:hdcs='${machineNamespace}' installation='${parts.installationId}' incarnation='${spec.incarnation}' generation='${spec.generation}'/>

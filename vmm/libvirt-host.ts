@@ -76,13 +76,35 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     return found
   }
 
+  /** The machine's own name, or one with a piece of its id while a stranger's domain on this host has that name. */
+  async function freeName({ id, name }: MachineSpec): Promise<string> {
+    try {
+      const { uuid } = await daemon.actions.domainLookupByName({ name }, { timeoutMs: askMs })
+      return uuid === id ? name : `${name}-${id.slice(-8)}`
+    } catch (error) {
+      if (isLibvirt(error, 'noDomain')) return name
+      throw error
+    }
+  }
+
   async function start(spec: MachineSpec): Promise<FoundMachine> {
     const disk = overlayPath(folders, { machineId: spec.id, incarnation: spec.incarnation })
     if (!(await exists(disk))) throw new HdcsError('not_found', 'The machine’s disk is not there.')
     const { backing } = await qcow2Header(disk)
     if (!backing) throw new HdcsError('invalid', 'The machine’s disk stands on no image.')
     const { accelerator } = await knownFacts()
-    const parts = { spec, installationId, accelerator, disk, image: backing, network, spiceListen, ownersReady }
+    const domainName = await freeName(spec)
+    const parts = {
+      spec,
+      domainName,
+      installationId,
+      accelerator,
+      disk,
+      image: backing,
+      network,
+      spiceListen,
+      ownersReady,
+    }
     try {
       await daemon.actions.domainCreateXml({ xml: domainXml(parts) }, { timeoutMs: startMs, lane: 'start' })
     } catch (thrown) {

@@ -50,6 +50,12 @@ async function installation(): Promise<string> {
 
 const everyDesktop = async (client: Client) => (await client.desktopList({ query: { limit: 500 } })).items
 
+/** Nothing moves, and the wished three wait for people. */
+const atRest = (desktops: Awaited<ReturnType<typeof everyDesktop>>) =>
+  desktops.every(({ phase }) => phase === 'ready' || phase === 'stopped') &&
+  desktops.filter(({ userId, phase }) => !userId && phase === 'ready').length === 3 &&
+  desktops
+
 describe('kill -9 of the whole process', () => {
   it(`at ${kills} random moments, also while a pool fills, leaves no orphan and gives nothing twice`, async () => {
     installationId = await installation()
@@ -78,16 +84,12 @@ describe('kill -9 of the whole process', () => {
     admin = await product.client()
     const settled = await until(
       'everything is at rest again',
-      async () => {
-        const desktops = await everyDesktop(admin)
-        return (
-          desktops.every(({ phase }) => ['ready', 'stopped'].includes(phase)) &&
-          desktops.filter(desktop => !desktop.userId && desktop.phase === 'ready').length === 3 &&
-          desktops
-        )
-      },
+      async () => atRest(await everyDesktop(admin)),
       120_000,
-    )
+    ).catch(async error => {
+      const pool = await admin.poolGet({ params: { id: demo.id } })
+      throw new Error(JSON.stringify({ pool, desktops: await everyDesktop(admin) }, null, 1), { cause: error })
+    })
     const owners = settled.flatMap(({ userId, poolId }) => (userId ? [`${poolId} ${userId}`] : []))
     expect(new Set(owners).size).toBe(owners.length)
 

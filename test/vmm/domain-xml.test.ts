@@ -4,6 +4,7 @@ import { installationId, machineSpec } from './wishes.ts'
 
 const parts = (spec = machineSpec(1)): DomainParts => ({
   spec,
+  domainName: spec.name,
   installationId,
   accelerator: 'tcg',
   disk: '/o/1.qcow2',
@@ -14,6 +15,10 @@ const parts = (spec = machineSpec(1)): DomainParts => ({
 })
 
 describe('a machine as a libvirt domain', () => {
+  it('takes another name in libvirt while a stranger has its own', () => {
+    expect(domainXml({ ...parts(), domainName: 'demo-1-0f0f0f0f' })).toContain('<name>demo-1-0f0f0f0f</name>')
+  })
+
   it('is read back as what it was written from', () => {
     const spec = machineSpec(1, { incarnation: 7 })
     expect(readDomain(domainXml(parts(spec)))).toEqual({
