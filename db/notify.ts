@@ -29,7 +29,8 @@ export function listenDatabase(
       })
     })
     current = client
-    await client.connect()
+    // Ended while it connects, pg answers `connect` never: whoever ends us then would wait for ever.
+    await Promise.race([client.connect(), gone])
     client.on('notification', note => hear.notified(note.channel as Channel, note.payload ?? ''))
     for (const channel of channels) await client.query(`listen ${channel}`)
     hear.missed()

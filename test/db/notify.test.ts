@@ -1,0 +1,21 @@
+import { mkdtempSync } from 'node:fs'
+import { createServer, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { listenDatabase } from '../../db/notify.ts'
+
+it('listening ends when asked to, also in the moment between connected and ready', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'hdcs-'))
+  // Accepts and never says a word: that moment, as long as we like.
+  const met = Promise.withResolvers<Socket>()
+  const server = createServer(met.resolve).listen(join(folder, '.s.PGSQL.5432'))
+  const heard: unknown[] = []
+  const hear = { notified: () => {}, missed: () => {}, failed: (error: unknown) => heard.push(error) }
+  const listening = listenDatabase(`postgres://x@${encodeURIComponent(folder)}/x`, ['hdcs_event'], hear)
+  const socket = (await met.promise).resume()
+  await listening[Symbol.asyncDispose]()
+  expect(heard).toEqual([])
+  socket.destroy()
+  server.close()
+}, 5_000)
