@@ -125,6 +125,75 @@ describe('an administrator', () => {
     await context.close()
   })
 
+  it('builds a template by one button and follows it until it can be used', async () => {
+    const { page, context, faults } = await portal.signIn()
+    await open(page, '/admin/templates')
+    await page.getByRole('button', { name: 'Build the Debian desktop' }).click()
+    await page.getByRole('button', { name: 'Build it' }).click()
+    await page.getByRole('heading', { name: 'debian-desktop' }).waitFor()
+    await page.getByText('Ready to use').waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('uploads an image, which is checked and sealed, and removes it again', async () => {
+    const { page, context, faults } = await portal.signIn()
+    await open(page, '/admin/templates')
+    await page.getByRole('button', { name: 'Upload an image' }).first().click()
+    const dialog = page.getByRole('dialog', { name: 'New template' })
+    await dialog.getByRole('textbox', { name: 'Name' }).fill('own-image')
+    await dialog
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('no image') })
+    await dialog.getByRole('button', { name: 'Upload an image' }).click()
+    await dialog.getByText('This kind of file is not known').waitFor()
+    const image = Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), Buffer.alloc(6 * 1024 * 1024, 7)])
+    await dialog
+      .locator('input[type=file]')
+      .setInputFiles({ name: 'own.qcow2', mimeType: 'application/octet-stream', buffer: image })
+    await dialog.getByRole('button', { name: 'Upload an image' }).click()
+    await page.getByRole('heading', { name: 'own-image' }).waitFor()
+    await page.getByText('Ready to use').waitFor()
+    await page.getByRole('button', { name: 'Delete' }).first().click()
+    await page.getByRole('dialog', { name: 'Delete own-image?' }).getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('heading', { name: 'Templates' }).waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('is told why a template that is in use cannot be deleted', async () => {
+    const { page, context } = await portal.signIn()
+    await open(page, '/admin/templates')
+    await page.getByRole('link', { name: 'tiny' }).click()
+    const refused = page.getByRole('button', { name: 'Delete' }).first()
+    await refused.focus()
+    await page
+      .getByRole('tooltip')
+      .filter({ hasText: /pools? use/ })
+      .waitFor()
+    expect(await refused.getAttribute('aria-disabled')).toBe('true')
+    await context.close()
+  })
+
+  it('acts on many desktops at once, and says how many allow it', async () => {
+    const { page, context, faults } = await portal.signIn()
+    await open(page, '/admin/desktops')
+    await page
+      .getByRole('link', { name: /^demo-/ })
+      .nth(1)
+      .waitFor()
+    await page.getByRole('checkbox', { name: 'Select all on this page' }).click()
+    await page.getByText(/\d selected/).waitFor()
+    await page.getByRole('button', { name: /^Shut down/ }).click()
+    await page
+      .getByRole('dialog', { name: /^Shut down/ })
+      .getByRole('button', { name: 'Shut down' })
+      .click()
+    await page.getByText(/^Shut down: asked for/).waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
   it('finds a page, a pool and a desktop by typing Ctrl K', async () => {
     const { page, context } = await portal.signIn()
     await open(page, '/admin')

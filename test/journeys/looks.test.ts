@@ -85,7 +85,7 @@ async function lookAt(look: Look): Promise<string[]> {
     for (const scheme of look.language === 'pseudo' ? (['light'] as const) : (['light', 'dark'] as const)) {
       await page.emulateMedia({ colorScheme: scheme })
       const path = `${folder}${name}-${look.width}-${scheme}-${look.language}.png`
-      await page.screenshot({ path, fullPage: name !== 'screen' })
+      await page.screenshot({ path, fullPage: !name.startsWith('screen') })
       // Colours and names are the same in every language: axe looks at one of them.
       if (look.language !== 'zh') found.push(...(await axeFaults(page)).map(fault => `${name} ${scheme}: ${fault}`))
     }
@@ -101,6 +101,10 @@ async function lookAt(look: Look): Promise<string[]> {
     await page.locator('h1').first().waitFor()
     if (name === 'screen') await waitForScreen(page)
     await examine(name, page, faults)
+    if (name !== 'screen') continue
+    await page.keyboard.press('Control+Alt+Shift')
+    await page.getByRole('toolbar').waitFor()
+    await examine('screen-controls', page, faults)
   }
   await context.close()
   return found

@@ -134,7 +134,7 @@ export function TopBar(props: TopBarProps) {
         </div>
         <Menu onChange={setOpen}>
           <Menu.Target>
-            <button type="button" className={classes.tool}>
+            <button type="button" className={classes.tool} aria-label={t('screen.keyboard')}>
               <Icon of={Keyboard} />
               <span className={classes.long}>{t('screen.keyboard')}</span>
             </button>
@@ -149,13 +149,18 @@ export function TopBar(props: TopBarProps) {
             <Menu.Item onClick={props.onKeyRow}>{t('screen.keyRow')}</Menu.Item>
           </Menu.Dropdown>
         </Menu>
-        <button type="button" className={classes.tool} onClick={() => setClipboard(true)}>
+        <button
+          type="button"
+          className={classes.tool}
+          aria-label={t('screen.clipboard')}
+          onClick={() => setClipboard(true)}
+        >
           <Icon of={Clipboard} />
           <span className={classes.long}>{t('screen.clipboard')}</span>
         </button>
         <Menu onChange={setOpen}>
           <Menu.Target>
-            <button type="button" className={classes.tool}>
+            <button type="button" className={classes.tool} aria-label={t('screen.fit')}>
               <Icon of={Scaling} />
               <span className={classes.long}>{t('screen.fit')}</span>
             </button>
@@ -177,13 +182,18 @@ export function TopBar(props: TopBarProps) {
             ))}
           </Menu.Dropdown>
         </Menu>
-        <button type="button" className={classes.tool} onClick={() => void toggle()}>
+        <button
+          type="button"
+          className={classes.tool}
+          aria-label={fullscreen ? t('screen.exitFullScreen') : t('screen.fullScreen')}
+          onClick={() => void toggle()}
+        >
           <Icon of={fullscreen ? Minimize : Maximize} />
           <span className={classes.long}>{fullscreen ? t('screen.exitFullScreen') : t('screen.fullScreen')}</span>
         </button>
         <Menu onChange={setOpen} position="bottom-end">
           <Menu.Target>
-            <button type="button" className={classes.tool}>
+            <button type="button" className={classes.tool} aria-label={t('screen.leave')}>
               <Icon of={LogOut} />
               <span className={classes.long}>{t('screen.leave')}</span>
             </button>

@@ -4,6 +4,7 @@ import {
   createTheme,
   defaultVariantColorsResolver,
   type MantineColorsTuple,
+  Menu,
   Modal,
   Notification,
   Popover,
@@ -109,6 +110,8 @@ export const theme = createTheme({
         transitionProps: { duration: 100 },
       },
     }),
+    // The placeholder that takes the focus instead of the first item is no child that a menu may have (axe).
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),
     Popover: Popover.extend({ defaultProps: { transitionProps: { duration: 100 } } }),
     Select: Select.extend({
       defaultProps: { allowDeselect: false, comboboxProps: { transitionProps: { duration: 100 } } },
