@@ -13,6 +13,9 @@ const startTimeoutMs = 60_000
 /** A fast shutdown checkpoints; longer than this only on a disk that does not answer. */
 const stopTimeoutMs = 30_000
 
+/** Our own connections take a moment to close. Shorter: our own count as others'; longer: a mistaken second start hangs about. */
+const leaveTimeoutMs = 1_000
+
 export interface EmbeddedPostgres extends AsyncDisposable {
   url: string
   /** True when a server left by a killed process was found running and taken over. */
@@ -35,7 +38,7 @@ export async function startEmbeddedPostgres(folder: string): Promise<EmbeddedPos
   for (const path of [data, socket]) mkdirSync(path, { recursive: true, mode: 0o700 })
   const url = `postgres://postgres@${encodeURIComponent(socket)}/postgres`
   const stop = () => stopServer(data, url)
-  if (await answers(url)) return { url, adopted: true, [Symbol.asyncDispose]: stop }
+  if (await answers(url)) return { url, adopted: true, [Symbol.asyncDispose]: () => stopUnused(url, stop) }
 
   const programs = unpackPrograms()
   if (!existsSync(join(data, 'PG_VERSION'))) initDatabase(programs, data)
@@ -98,6 +101,30 @@ async function becomesReady(server: ChildProcess, url: string) {
     if (server.exitCode !== null) throw new HdcsError('internal', 'The database ended while starting.', { cause: log })
     if (Date.now() > deadline) throw new HdcsError('timeout', 'The database does not answer.', { cause: log })
     await pause(50)
+  }
+}
+
+/** What was found running may be another process's, alive and well: then a start that failed must not end it. */
+async function stopUnused(url: string, stop: () => Promise<void>) {
+  const deadline = Date.now() + leaveTimeoutMs
+  while (await usedByOthers(url)) {
+    if (Date.now() > deadline) return
+    await pause(50)
+  }
+  await stop()
+}
+
+async function usedByOthers(url: string): Promise<boolean> {
+  const client = new pg.Client(url)
+  client.on('error', () => {}) // a server that ended meanwhile is used by nobody
+  try {
+    await client.connect()
+    const others = `select from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()`
+    return ((await client.query(others)).rowCount ?? 0) > 0
+  } catch {
+    return false // it does not answer any more: stopServer finds out what is left of it
+  } finally {
+    await client.end().catch(() => {}) // a client that never connected has nothing to end
   }
 }
 
