@@ -166,7 +166,9 @@ describe('an administrator', () => {
     await open(page, '/admin/templates')
     await page.getByRole('link', { name: 'tiny' }).click()
     const refused = page.getByRole('button', { name: 'Delete' }).first()
-    await refused.focus()
+    await page.getByRole('link', { name: 'New pool' }).focus()
+    await page.keyboard.press('Tab')
+    expect(await refused.evaluate(element => element === document.activeElement)).toBe(true)
     await page
       .getByRole('tooltip')
       .filter({ hasText: /pools? use/ })
