@@ -16,7 +16,13 @@ export async function startGateway(config: Config, log: Log): Promise<AsyncDispo
       'invalid',
       'A gateway needs HDCS_TICKET_KEY, the same as its control plane: see ticket.key in its data folder.',
     )
-  const gateway = makeGateway({ ticketKey: config.ticketKey, clock: systemClock, log })
+  const gateway = makeGateway({
+    ticketKey: config.ticketKey,
+    clock: systemClock,
+    log,
+    // The pages come from the control plane's address, not from ours.
+    ...(config.publicUrl !== null && { pageOrigins: [new URL(config.publicUrl).origin] }),
+  })
   const answer = (request: { url?: string | undefined }) =>
     request.url === '/healthz' ? { status: 'alive' } : request.url === '/stats' ? gateway.stats() : undefined
   const listener: Parameters<typeof createServer>[1] = (request, response) => {
