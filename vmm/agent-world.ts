@@ -114,7 +114,8 @@ function setSpec(known: KnownMachine, spec: MachineSpec | null): void {
 export function worldEvent(world: World, event: HostEvent, nowMs: number): string | 'reread' | null {
   if (event.type === 'reread') return 'reread'
   const known = world.machines.get(event.machineId)
-  if (event.type === 'started') return known?.busy === 'start' || known?.found ? null : 'reread'
+  // Known already, unless it was found in the middle of its start: where its screen is, is told only then.
+  if (event.type === 'started') return known?.busy === 'start' || known?.found?.graphics ? null : 'reread'
   if (!known) return null
   if (known.busy === 'start') {
     if (event.type === 'stopped') known.heard.stopped = event.because

@@ -3,7 +3,7 @@
  * while the control plane is away, and a killed agent loses nothing: the next one reads the host and waits for a wish.
  */
 import { type Clock, pause, systemClock } from '../lib/clock.ts'
-import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { asHdcsError, type ErrorCode, HdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { makeBootQueue } from './agent-boots.ts'
 import { startAgentImages } from './agent-images.ts'
@@ -50,6 +50,7 @@ const farewellMs = 5_000
 const firstPingsMs = 2_000
 /** Between attempts to read the host at all. */
 const firstReadMs = 1_000
+const rereadAfter: readonly ErrorCode[] = ['not_found', 'conflict', 'unreachable']
 /** setTimeout's own limit: a later moment is looked at again then. */
 const longestTimerMs = 2 ** 31 - 1
 
@@ -127,7 +128,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     ...known,
     image: known.spec ? images.stateOf(known.spec.imageId) : 'coming',
     networkReady: network.ready(),
-    networkTrouble: network.trouble,
+    networkTrouble: network.trouble?.code === 'unreachable' ? null : network.trouble,
     wishHeard: world.wishHeard,
   })
 
@@ -180,8 +181,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     const error = asHdcsError(thrown, `The step “${step.do}” failed; the agent’s log on the host says why.`)
     known.memory = memoryFailed(known.memory, error, nowMs())
     log.warn({ machine: known.id, name: known.spec?.name, step: step.do, code: error.code, err: error }, error.message)
-    // What we know of the host is then not what is.
-    if (error.code === 'not_found' || error.code === 'conflict') void reading.read()
+    // What we know of the host is then not what is; and whether it can be read at all is what people should be told.
+    if (rereadAfter.includes(error.code)) void reading.read()
   }
 
   function say(id: string): void {
@@ -206,7 +207,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   function renew(): void {
     network.doubt()
     for (const known of world.machines.values())
-      if (known.memory.trouble?.code === 'unreachable') known.memory = { ...known.memory, retryAtMs: 0 }
+      if (known.memory.unreachable) known.memory = { ...known.memory, retryAtMs: 0, unreachable: false }
     void reading.read()
   }
 

@@ -1,6 +1,7 @@
 /** A real host: machines are transient domains of libvirt, disks and images files in a folder. */
 import { cpus, hostname, release, totalmem } from 'node:os'
 import { DOMParser } from '@xmldom/xmldom'
+import { pause } from '../lib/clock.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml, type ReadDomain, readDomain } from './domain-xml.ts'
@@ -30,6 +31,8 @@ export interface LibvirtHostOptions extends HostOptions {
 const askMs = 10_000
 /** A start takes half a second; on a full host some. Shorter: starts that succeed are called failed and asked again. */
 const startMs = 60_000
+/** A start is looked at so often while it is waited for. */
+const settleMs = 100
 /** libvirt asks QEMU for 10 s before it kills it; reaping may take seconds more. */
 const destroyMs = 60_000
 
@@ -66,8 +69,26 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   async function find(id: string): Promise<FoundMachine | null> {
     const domain = await read(id)
     if (!domain) return null
-    const { state } = await daemon.actions.domainGetState({ domain: refOf(id) }, { timeoutMs: askMs })
-    return foundOf(domain, state === 'paused' || state === 'pmsuspended', await machineEvents.clients(id))
+    const { paused } = await stateOf(id)
+    return foundOf(domain, paused, await machineEvents.clients(id))
+  }
+
+  async function stateOf(id: string): Promise<{ paused: boolean; starting: boolean }> {
+    const { state, reason } = await daemon.actions.domainGetState({ domain: refOf(id) }, { timeoutMs: askMs })
+    // While libvirt starts a domain it says first nothing, then paused; that is no pause anybody wished.
+    const starting = state === 'nostate' || state === 'shutoff' || (state === 'paused' && reason === startingUp)
+    return { paused: !starting && (state === 'paused' || state === 'pmsuspended'), starting }
+  }
+
+  /** Waits for a start that another agent (killed since) began. Null: it did not come about. */
+  async function settled(id: string): Promise<FoundMachine | null> {
+    for (let waitedMs = 0; waitedMs < startMs; waitedMs += settleMs) {
+      const found = await find(id)
+      if (!found) return null
+      if (found.graphics && !(await stateOf(id)).starting) return found
+      await pause(settleMs)
+    }
+    throw new HdcsError('timeout', 'The machine has been starting for too long.')
   }
 
   async function machine(id: string): Promise<FoundMachine> {
@@ -109,7 +130,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       await daemon.actions.domainCreateXml({ xml: domainXml(parts) }, { timeoutMs: startMs, lane: 'start' })
     } catch (thrown) {
       // Asked before, by us or by an agent that was killed: it runs, which is what is wished.
-      const already = isLibvirt(thrown, 'domainExists', 'operationInvalid') ? await find(spec.id) : null
+      const already = isLibvirt(thrown, 'domainExists', 'operationInvalid') ? await settled(spec.id) : null
       if (already) return already
       throw startFailure(thrown)
     }
@@ -149,7 +170,9 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
           const known = await read(domain.uuid)
           if (!known) return null
           const clients = await machineEvents.clients(known.id)
-          return foundOf(known, pausedStates.includes(Number(params['state.state'])), clients)
+          const state = Number(params['state.state'])
+          const starting = state === paused && Number(params['state.reason']) === startingUp
+          return foundOf(known, pausedStates.includes(state) && !starting, clients)
         }),
       )
       return found.filter(machine => machine !== null)
@@ -177,12 +200,17 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       await daemon.statistics.domainShutdownFlags({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
     },
     async machinePause(id) {
-      const { power } = await machine(id)
-      if (power === 'running') await daemon.actions.domainSuspend({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+      if ((await machine(id)).power === 'paused') return
+      await daemon.actions.domainSuspend({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
     },
     async machineResume(id) {
-      const { power } = await machine(id)
-      if (power === 'paused') await daemon.actions.domainResume({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+      if ((await machine(id)).power === 'running') return
+      try {
+        await daemon.actions.domainResume({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
+      } catch (error) {
+        // Resumed in this moment by somebody else: as wished.
+        if (!isLibvirt(error, 'operationInvalid') || (await machine(id)).power !== 'running') throw error
+      }
     },
     async machineReboot(id) {
       await machine(id)
@@ -216,8 +244,8 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     },
 
     async graphicsAdmit(id, password, validUntil) {
-      const { graphics } = await machine(id)
-      if (!graphics) throw new HdcsError('conflict', 'The machine has no SPICE screen.')
+      const graphics = (await settled(id))?.graphics
+      if (!graphics) throw new HdcsError('not_found', 'The machine does not run.')
       const { xml } = graphicsXml({ listen: graphics.host, port: graphics.port, password, validUntil })
       await daemon.actions.domainUpdateDeviceFlags(
         { domain: refOf(id), xml, flags: affectFlags.live },
@@ -232,7 +260,10 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
 }
 
 /** virDomainState: paused, pmsuspended. */
-const pausedStates: readonly number[] = [3, 7]
+const paused = 3
+const pausedStates: readonly number[] = [paused, 7]
+/** VIR_DOMAIN_PAUSED_STARTING_UP */
+const startingUp = 11
 
 const foundOf = ({ installationId: _, ...domain }: ReadDomain, paused: boolean, clients: number): FoundMachine => ({
   ...domain,

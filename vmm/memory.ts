@@ -3,7 +3,7 @@
  * password is in force. Values change only through these pure functions; nothing is stored, a restarted agent starts
  * with `unknown` and asks anew.
  */
-import type { HdcsError } from '../lib/errors.ts'
+import type { ErrorCode, HdcsError } from '../lib/errors.ts'
 import type { MachineReport, Trouble } from './report.ts'
 
 export interface MachineMemory {
@@ -15,6 +15,8 @@ export interface MachineMemory {
   /** No step before this moment; 0 is at once. */
   retryAtMs: number
   trouble: Trouble | null
+  /** The last step failed because libvirt was away: tried again as soon as it is back. */
+  unreachable: boolean
   /** When this boot began; null while it does not run. */
   bootedAtMs: number | null
   /** The guest agent answered since this boot. */
@@ -35,6 +37,7 @@ export const freshMemory: MachineMemory = {
   failures: 0,
   retryAtMs: 0,
   trouble: null,
+  unreachable: false,
   bootedAtMs: null,
   answered: false,
   answeredAtMs: null,
@@ -107,13 +110,27 @@ export function memoryPausedItself(memory: MachineMemory, nowMs: number): Machin
   return { ...memory, failures, retryAtMs: nowMs + retryDelayMs(failures), trouble: { code: 'storage_full', text } }
 }
 
+/** Failures that say something of the machine itself: told at once. */
+const plain: readonly ErrorCode[] = ['start_failed', 'storage_full', 'invalid', 'unsupported', 'template_unavailable']
+/**
+ * Any other failure (late, in the way of itself after a restart) mostly passes at the next try: told from this one on.
+ * Fewer: a hiccup of libvirt is called a broken desktop, which the control plane replaces; more: a person waits unknowing.
+ */
+const toldFailures = 3
+
+/** libvirt being away is the host's trouble (agent-reading.ts), no machine's. */
+const isTold = (code: ErrorCode, failures: number) =>
+  plain.includes(code) || (code !== 'unreachable' && failures >= toldFailures)
+
 export function memoryFailed(memory: MachineMemory, error: HdcsError, nowMs: number): MachineMemory {
   const failures = memory.failures + 1
+  const told = isTold(error.code, failures)
   return {
     ...memory,
     failures,
     retryAtMs: nowMs + retryDelayMs(failures),
-    trouble: { code: error.code, text: error.message },
+    trouble: told ? { code: error.code, text: error.message } : memory.trouble,
+    unreachable: error.code === 'unreachable',
   }
 }
 

@@ -119,10 +119,19 @@ export async function networkEnsure(
       await networks.networkDestroy({ network }, options)
     if (!network || !asWished)
       network = await networks.networkDefineXml({ xml: networkXml(name, installationId, cidr) }, options)
-    if (!(await networks.networkIsActive({ network }, options))) await networks.networkCreate({ network }, options)
+    if (!(await networks.networkIsActive({ network }, options))) await start(networks, network)
     return name
   }
   throw new HdcsError('conflict', 'The names of the desktops’ network are taken by other networks of this host.')
+}
+
+async function start(networks: LibvirtConnection, network: NetworkRef): Promise<void> {
+  try {
+    await networks.networkCreate({ network }, { timeoutMs: networkMs })
+  } catch (error) {
+    // Started in this moment by an agent that was killed since: as wished.
+    if (!isLibvirt(error, 'operationInvalid') || !(await networks.networkIsActive({ network }))) throw error
+  }
 }
 
 /** For tests and for an installation that leaves a host: its network is ended and forgotten. */
