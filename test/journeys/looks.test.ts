@@ -80,10 +80,10 @@ afterAll(() => portal?.[Symbol.asyncDispose]())
 async function lookAt(look: Look): Promise<string[]> {
   const found: string[] = []
   const examine = async (name: string, page: Page, faults: string[]) => {
-    await settle(page)
     // The same page in the other colours costs no second load: it follows the system while it is open.
     for (const scheme of look.language === 'pseudo' ? (['light'] as const) : (['light', 'dark'] as const)) {
       await page.emulateMedia({ colorScheme: scheme })
+      await settle(page)
       const path = `${folder}${name}-${look.width}-${scheme}-${look.language}.png`
       await page.screenshot({ path, fullPage: !name.startsWith('screen') })
       // Colours and names are the same in every language: axe looks at one of them.

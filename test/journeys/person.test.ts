@@ -132,6 +132,18 @@ describe('a person', () => {
     await context.close()
   })
 
+  it('is told when the session has ended, and is back at the same place after signing in', async () => {
+    const { page, context, faults } = await portal.signIn('cem', personPassword)
+    await context.clearCookies()
+    await page.getByRole('button', { name: 'Account and settings' }).click()
+    await page.getByRole('menuitem', { name: 'Account' }).click()
+    await page.getByText('You were signed out because your session ended').waitFor()
+    await fillSignIn(page, 'cem', personPassword)
+    await page.getByRole('heading', { name: 'Account' }).waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
   it('reads the page in Chinese after one choice, also after coming back', async () => {
     const { page, context } = await portal.signIn('cem', personPassword)
     await page.getByRole('button', { name: /^Language/ }).click()

@@ -119,5 +119,9 @@ export async function layoutFaults(page: Page): Promise<string[]> {
   })
 }
 
+/** Everything is read, every font is there, and nothing is on its way to another colour. */
 export const settle = (page: Page) =>
-  page.waitForFunction(() => !document.querySelector('[aria-busy="true"]') && document.fonts.status === 'loaded')
+  page.waitForFunction(() => {
+    const moving = document.getAnimations().some(one => one instanceof CSSTransition && one.playState === 'running')
+    return !moving && !document.querySelector('[aria-busy="true"]') && document.fonts.status === 'loaded'
+  })

@@ -41,8 +41,8 @@ describe('the steps to a ready desktop', () => {
   it('name what the host is at as the current one', () => {
     const steps = readySteps({ phase: 'starting', step: step('booting') }, undefined)
     expect(steps.map(({ name, state }) => `${name} ${state}`)).toEqual([
-      'queued done',
       'making disk done',
+      'queued done',
       'starting done',
       'booting current',
       'ready waiting',
@@ -57,8 +57,8 @@ describe('the steps to a ready desktop', () => {
     expect(readySteps(undefined, { state: 'failed', steps }).map(({ state }) => state)).toEqual(['done', 'failed'])
   })
 
-  it('begin at the queue when nothing is known, and never leave none current', () => {
-    expect(readySteps(undefined, undefined)[0]).toEqual({ name: 'queued', state: 'current' })
+  it('begin at the disk when nothing is known, and never leave none current', () => {
+    expect(readySteps(undefined, undefined)[0]).toEqual({ name: 'making disk', state: 'current' })
     expect(readySteps({ phase: 'starting', step: step('something new') }, undefined)[0]?.state).toBe('current')
   })
 })

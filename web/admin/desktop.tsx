@@ -43,7 +43,11 @@ export function DesktopDetail() {
         actions={
           <>
             {desktop.userId === me.id && (
-              <ButtonLink to="/desktop/$desktopId" params={{ desktopId: id }} leftSection={<Icon of={ScreenShare} />}>
+              <ButtonLink
+                to="/desktop/$desktopId"
+                params={{ desktopId: id }}
+                leftSection={<Icon of={ScreenShare} small />}
+              >
                 {t('action.open')}
               </ButtonLink>
             )}
@@ -178,11 +182,14 @@ function Actions({ desktop }: { desktop: Desktop }) {
       },
     })
   }
+  const other = (name: 'resume' | 'suspend') => refusal(desktop.actions, name === 'resume' ? 'suspend' : 'resume')
   return (
     <>
       {headActions.map(name => {
         const reason = refusal(desktop.actions, name)
         if (reason === undefined) return null
+        // One of a pair is enough: what is suspended can only be resumed.
+        if (reason !== null && (name === 'resume' || name === 'suspend') && other(name) === null) return null
         return (
           <ActionButton
             key={name}
@@ -207,7 +214,13 @@ function History({ id }: { id: string }) {
   const { t } = useTranslation()
   const read = useQuery(historyQuery(id))
   const word = (phase: string | null) =>
-    phase === null ? t('common.none') : phase in phaseNames ? t(`phase.${phase as Phase}`) : phase
+    phase === null
+      ? t('common.none')
+      : phase in phaseNames
+        ? t(`phase.${phase as Phase}`)
+        : phase === 'assigned' || phase === 'released'
+          ? t(`became.${phase}`)
+          : phase
   const rowId = (row: Transition) => `${row.at} ${row.to} ${row.from}`
   return (
     <Panel flush>

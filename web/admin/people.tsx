@@ -8,6 +8,7 @@ import type { Role, User } from '../data/nouns.ts'
 import { usersQuery } from '../data/queries.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
+import { formatList } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { Panel } from '../ui/Panel.tsx'
@@ -123,13 +124,13 @@ function PeopleTable({ onNew }: { onNew: () => void }) {
           {
             key: 'roles',
             head: t('people.roles'),
-            cell: row => row.roles.map(role => t(`role.${role}`)).join(', '),
+            cell: row => formatList(row.roles.map(role => t(`role.${role}`))),
             text: row => row.roles.join(' '),
           },
           {
             key: 'groups',
             head: t('people.groups'),
-            cell: row => row.groups.map(group => group.name).join(', ') || t('common.none'),
+            cell: row => formatList(row.groups.map(group => group.name)),
             text: row => row.groups.map(group => group.name).join(' '),
           },
           {

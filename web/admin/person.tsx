@@ -16,6 +16,7 @@ import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { DataTable } from '../ui/DataTable.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
+import { formatList } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
@@ -54,7 +55,7 @@ export function PersonDetail() {
               [t('people.name'), user.name],
               [t('people.email'), user.email ?? t('common.none')],
               [t('people.roles'), user.roles.map(role => `${t(`role.${role}`)} – ${t(`roleHelp.${role}`)}`).join('; ')],
-              [t('people.groups'), user.groups.map(group => group.name).join(', ') || t('common.none')],
+              [t('people.groups'), formatList(user.groups.map(group => group.name))],
               [t('people.lastSeen'), user.lastSeenAt ? <TimeAgo key="s" at={user.lastSeenAt} /> : t('people.never')],
               [t('people.created'), <TimeAgo key="c" at={user.createdAt} />],
             ]}

@@ -165,6 +165,10 @@ export const en = {
     starting: 'Switching on',
     booting: 'Starting the system',
     stopping: 'Shutting down',
+    disk: 'Preparing the disk',
+    queue: 'Waiting for its turn',
+    start: 'Switching on',
+    boot: 'Starting the system',
     removing: 'Clearing away',
     assigning: 'Choosing a desktop',
     claim: 'Choosing a desktop',
@@ -279,6 +283,7 @@ export const en = {
     connected: 'In use',
     disconnected: 'Running',
   },
+  became: { assigned: 'Given to a person', released: 'Given back' },
   poolStatus: {
     ok: 'Well',
     filling: 'Filling',

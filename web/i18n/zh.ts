@@ -161,6 +161,10 @@ export const zh = {
     starting: '开机',
     booting: '启动系统',
     stopping: '关机',
+    disk: '准备磁盘',
+    queue: '等待轮到',
+    start: '开机',
+    boot: '启动系统',
     removing: '清理',
     assigning: '选择桌面',
     claim: '选择桌面',
@@ -275,6 +279,7 @@ export const zh = {
     connected: '使用中',
     disconnected: '运行中',
   },
+  became: { assigned: '分给使用者', released: '已归还' },
   poolStatus: {
     ok: '正常',
     filling: '补充中',

@@ -14,6 +14,7 @@ import { CopyField } from '../ui/CopyField.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
+import { formatList } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
@@ -36,8 +37,8 @@ export function Account() {
             [t('people.displayName'), me.displayName || t('common.none')],
             [t('people.name'), me.name],
             [t('people.email'), me.email ?? t('common.none')],
-            [t('account.roles'), me.roles.map(role => t(`role.${role}`)).join(', ')],
-            [t('account.groups'), me.groups.map(group => group.name).join(', ') || t('common.none')],
+            [t('account.roles'), formatList(me.roles.map(role => t(`role.${role}`)))],
+            [t('account.groups'), formatList(me.groups.map(group => group.name))],
           ]}
         />
       </Panel>

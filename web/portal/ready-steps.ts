@@ -3,7 +3,7 @@ import type { Desktop, Task } from '../data/nouns.ts'
 import type { Step } from '../ui/step.ts'
 
 /** The order in which a host does it; a start from a made disk begins later in the list. */
-const order = ['queued', 'making disk', 'starting', 'booting', 'ready'] as const
+const order = ['making disk', 'queued', 'starting', 'booting', 'ready'] as const
 
 type Facts = Pick<Desktop, 'phase' | 'step'>
 
@@ -14,7 +14,8 @@ export function readySteps(desktop: Facts | undefined, task: Pick<Task, 'steps' 
   const failed = task?.state === 'failed'
   if (task && task.steps.length > 0)
     return task.steps.map(({ name, state }) => ({ name, state: failed && state === 'current' ? 'failed' : state }))
-  const at = desktop?.phase === 'ready' ? order.length : order.indexOf((desktop?.step?.name ?? 'queued') as 'queued')
+  const at =
+    desktop?.phase === 'ready' ? order.length : order.indexOf((desktop?.step?.name ?? 'making disk') as 'queued')
   const now = at < 0 ? 0 : at
   return order.map((name, index) => ({
     name,

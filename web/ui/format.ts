@@ -65,3 +65,7 @@ export function formatAgo(iso: string, nowMs: number): string | null {
     unit,
   )
 }
+
+/** `Ana, Ben and Cem`; `—` when there is none. */
+export const formatList = (names: readonly string[]) =>
+  names.length ? new Intl.ListFormat(intlLanguage(), { type: 'unit' }).format(names) : '—'
