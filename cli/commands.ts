@@ -35,7 +35,10 @@ export async function hdcs(words: readonly string[], around: Surroundings): Prom
   } catch (thrown) {
     if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? exitCodes.done : exitCodes.usage
     const { code, message } = problemOf(thrown)
-    if (around.signal.aborted) return exitCodes.interrupted
+    if (around.signal.aborted) {
+      if (code === 'cancelled') around.terminal.note(`hdcs: ${message}\n`)
+      return exitCodes.interrupted
+    }
     const next = nextSteps[code]
     around.terminal.note(`hdcs: ${message}\n${next ? `      ${next}\n` : ''}`)
     return thrown instanceof TaskEnded ? exitCodes.taskFailed : exitCodeOf(code)

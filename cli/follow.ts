@@ -23,11 +23,11 @@ export async function follow(context: Context, task: Task): Promise<Task> {
     else if (said !== stepOf(current)) terminal.note(`${text}\n`)
     said = stepOf(current)
     // A second: the line moves as one watches; the server answers earlier when the task ends.
-    current = await client.taskGet({ params: { id: task.id }, query: { wait: '1s' } })
-    if (context.signal.aborted) {
+    current = await client.taskGet({ params: { id: task.id }, query: { wait: '1s' } }).catch(error => {
+      if (!context.signal.aborted) throw error
       if (terminal.interactive) terminal.note('\r\u001b[K')
-      throw new HdcsError('cancelled', `The task goes on without you; look at it with: hdcs call taskGet id=${task.id}`)
-    }
+      throw new HdcsError('cancelled', `The task goes on without you; follow it again: hdcs task ${task.id}`)
+    })
   }
   if (terminal.interactive) terminal.note('\r\u001b[K')
   return ended(context, current)

@@ -100,6 +100,20 @@ describe('hdcs', () => {
     expect(err()).toContain('QEMU: no space left')
   })
 
+  it('leaves the task to itself at Ctrl-C, and says how to follow it again', async () => {
+    const ending = new AbortController()
+    await using server = await fakeServer({
+      ...world,
+      [`GET /api/v1/tasks/${taskId}`]: () => {
+        ending.abort()
+        return { body: task() }
+      },
+    })
+    const { around, err } = person(server.url)
+    expect(await hdcs(['claim', 'demo'], { ...around, signal: ending.signal })).toBe(exitCodes.interrupted)
+    expect(err()).toContain(`hdcs task ${taskId}`)
+  })
+
   it('names what there is when a name is unknown', async () => {
     await using server = await fakeServer(world)
     const { around, err } = person(server.url)
