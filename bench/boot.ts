@@ -9,16 +9,12 @@ import { readdirSync, statSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
-import { ensureLibvirtd } from '../test/support/libvirtd.ts'
 import { makeProduct } from '../test/support/product.ts'
-import { connectDaemon } from '../vmm/libvirt/daemon.ts'
-import { networkRemove } from '../vmm/networks.ts'
 import { cpuSeconds, machineBusySeconds, memoryBytes, processesWith, processTree } from './processes.ts'
 
 const size = Number(process.argv[2] ?? 20)
 const lones = 3
 const cores = cpus().length
-await ensureLibvirtd()
 await using product = await makeProduct('bench', { simHosts: 0 })
 await product.start()
 const client = await product.client()
@@ -74,10 +70,7 @@ process.exitCode = rows.every(([, value, limit]) => value <= limit) ? 0 : 1
 const admin = await product.client()
 await admin.poolDelete({ params: { id: storm.poolId }, query: { force: true } })
 await until(async () => (await numberOf(`select count(*) from desktop`)) === 0)
-const { rows: settings } = await sql.query<{ value: string }>(`select value from setting where key = 'installationId'`)
 await product.end()
-await using daemon = await connectDaemon()
-await networkRemove(daemon.networks, settings[0]?.value ?? '')
 await sql.end().catch(() => undefined) // the database has ended with the product
 
 /** A pool made and filled; everything that ran for it is read from /proc and the transitions, so that nothing is asked of the product meanwhile. */

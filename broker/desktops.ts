@@ -13,9 +13,10 @@ import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopAction, desktopActionsFor } from './desktop-state.ts'
+import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
 import { releaseWish } from './releasing.ts'
-import { type TaskView, taskEstimate, taskOpen } from './tasks.ts'
+import { type TaskView, taskOpen } from './tasks.ts'
 
 const iso = (date: Date | null) => date?.toISOString() ?? null
 const actorOf = (principal: Principal, userId: string | null) => ({

@@ -1,12 +1,13 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
-import { hardwareOf, type PoolRow, poolInsert, poolRows, poolSet, poolStartMs, poolsOwnedBy } from '../db/pools.ts'
+import { hardwareOf, type PoolRow, poolInsert, poolRows, poolSet, poolsOwnedBy } from '../db/pools.ts'
 import type { HardwareValue } from '../db/schema.ts'
 import { templateRows } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { subjectsOf } from './entitlements.ts'
+import { poolEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
 import { taskOpen } from './tasks.ts'
 
@@ -83,7 +84,7 @@ export async function poolList(
     : usable.filter(row => row.wished_present)
   const own = await poolsOwnedBy(broker.db, principal.userId)
   const startMs = new Map(
-    await Promise.all(rows.map(async row => [row.id, await poolStartMs(broker.db, row.id)] as const)),
+    await Promise.all(rows.map(async row => [row.id, await poolEstimate(broker, row.id)] as const)),
   )
   return pageOf(
     rows,
@@ -111,7 +112,7 @@ export async function poolGet(broker: Broker, principal: Principal, id: string) 
   if (!row) throw new HdcsError('not_found', 'There is no such pool.')
   const own = await poolsOwnedBy(broker.db, principal.userId)
   const mine = usable ? { usable: true, own: own.has(id) } : none
-  return poolView(row, principal, mine, await poolStartMs(broker.db, id))
+  return poolView(row, principal, mine, await poolEstimate(broker, id))
 }
 
 interface PoolWish {

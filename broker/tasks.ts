@@ -1,14 +1,15 @@
 import type { Principal } from '../auth/principal.ts'
-import type { Db, Tx } from '../db/connect.ts'
+import type { Tx } from '../db/connect.ts'
 import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import type { TaskState } from '../db/schema.ts'
-import { type TaskRow, taskInsert, taskLogRows, taskMedians, taskRows, taskSet } from '../db/tasks.ts'
+import { type TaskRow, taskInsert, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
 import { versionSet } from '../db/templates.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
 import { releaseWish } from './releasing.ts'
 
@@ -51,20 +52,6 @@ function taskView(row: TaskRow, estimateMs: number | null): TaskView {
 
 /** Kinds that can still be taken back: the rest is over before anybody could. */
 const cancellable = new Set(['desktop.claim', 'template.make'])
-
-/** Medians change slowly; asking the history at every look would cost more than the look. */
-const medianAgeMs = 30_000
-const medians = new WeakMap<Db, { at: number; byKind: Promise<Map<string, number>> }>()
-
-export async function taskEstimate(broker: Broker, kind: string): Promise<number | null> {
-  const now = broker.clock.now().getTime()
-  let known = medians.get(broker.db)
-  if (!known || now - known.at > medianAgeMs) {
-    known = { at: now, byKind: taskMedians(broker.db) }
-    medians.set(broker.db, known)
-  }
-  return (await known.byKind).get(kind) ?? null
-}
 
 export interface TaskAsk {
   kind: string

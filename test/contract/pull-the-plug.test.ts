@@ -3,50 +3,18 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../../api/client.ts'
 import { connectDaemon } from '../../vmm/libvirt/daemon.ts'
-import { openLibvirtHost } from '../../vmm/libvirt-host.ts'
-import { networkRemove } from '../../vmm/networks.ts'
-import { ensureLibvirtd } from '../support/libvirtd.ts'
 import { makeProduct, type Product } from '../support/product.ts'
 import { until } from '../support/site.ts'
 
 const kills = 10
 let product: Product
-let installationId: string
 
 beforeAll(async () => {
-  await ensureLibvirtd()
   product = await makeProduct('plug', { simHosts: 0 })
   await product.start()
 }, 120_000)
 
-afterAll(async () => {
-  await product.kill()
-  await using host = await openHost()
-  for (const { id } of await host.machines()) await host.machineDestroy(id)
-  await using daemon = await connectDaemon()
-  await networkRemove(daemon.networks, installationId)
-  await product[Symbol.asyncDispose]()
-})
-
-const openHost = () =>
-  openLibvirtHost({
-    installationId,
-    folder: join(product.folder, 'host'),
-    fetchImage: () => Promise.reject(new Error('nothing was uploaded')),
-    accelerator: 'tcg',
-  })
-
-/** The first start marks the folder with the database's installation. */
-async function installation(): Promise<string> {
-  const { default: pg } = await import('pg')
-  const client = new pg.Client(
-    `postgres://postgres@${encodeURIComponent(join(product.folder, 'database', 'socket'))}/postgres`,
-  )
-  await client.connect()
-  const { rows } = await client.query<{ value: string }>(`select value from setting where key = 'installationId'`)
-  await client.end()
-  return rows[0]?.value ?? ''
-}
+afterAll(() => product?.[Symbol.asyncDispose]())
 
 const everyDesktop = async (client: Client) => (await client.desktopList({ query: { limit: 500 } })).items
 
@@ -58,7 +26,6 @@ const atRest = (desktops: Awaited<ReturnType<typeof everyDesktop>>) =>
 
 describe('kill -9 of the whole process', () => {
   it(`at ${kills} random moments, also while a pool fills, leaves no orphan and gives nothing twice`, async () => {
-    installationId = await installation()
     let admin = await product.client()
     const [demo] = (await admin.poolList({ query: { name: 'demo' } })).items
     if (!demo) throw new Error('no demo pool')
@@ -93,7 +60,7 @@ describe('kill -9 of the whole process', () => {
     const owners = settled.flatMap(({ userId, poolId }) => (userId ? [`${poolId} ${userId}`] : []))
     expect(new Set(owners).size).toBe(owners.length)
 
-    await using host = await openHost()
+    await using host = await product.openHost()
     const machines = await host.machines()
     expect(machines.map(({ id }) => id).sort()).toEqual(
       settled

@@ -1,12 +1,17 @@
 /** The product as a person runs it: one process on a data folder of its own, started, killed and started again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Client, makeClient } from '../../api/client.ts'
 import { startEmbeddedPostgres } from '../../db/embedded.ts'
+import type { Host } from '../../vmm/host.ts'
+import { connectDaemon } from '../../vmm/libvirt/daemon.ts'
+import { openLibvirtHost } from '../../vmm/libvirt-host.ts'
+import { networkRemove } from '../../vmm/networks.ts'
+import { ensureLibvirtd } from './libvirtd.ts'
 
 const entry = fileURLToPath(new URL('../../bin/all-in-one.ts', import.meta.url))
 /** Packages and built images are kept between runs; QEMU's user must be able to enter, so not under root's home. */
@@ -26,6 +31,8 @@ export interface Product extends AsyncDisposable {
   /** Everything it printed since the last start. */
   output(): string
   pid(): number | undefined
+  /** The host beside it, looked at from outside; only after a start on libvirt. */
+  openHost(): Promise<Host>
   /** Signs in over HTTP. */
   client(name?: string, password?: string): Promise<Client>
 }
@@ -35,6 +42,7 @@ export async function makeProduct(
   name: string,
   options: { simHosts: number; env?: Record<string, string> },
 ): Promise<Product> {
+  if (options.simHosts === 0) await ensureLibvirtd()
   const folder = mkdtempSync(join(base, `hdcs-${name}-`))
   chmodSync(folder, 0o711)
   mkdirSync(join(base, 'hdcs-test-cache'), { recursive: true })
@@ -90,14 +98,35 @@ export async function makeProduct(
       const { token } = await makeClient({ baseUrl: url }).login({ body: { name: user, password } })
       return makeClient({ baseUrl: url, token })
     },
+    openHost: () => openHost(folder),
     async [Symbol.asyncDispose]() {
       await end('SIGKILL')
+      if (options.simHosts === 0) await cleanHost(folder)
       // The database outlives a killed process on purpose; here nobody will adopt it any more.
       const database = await startEmbeddedPostgres(join(folder, 'database'))
       await database[Symbol.asyncDispose]()
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+const installationOf = (folder: string) => readFileSync(join(folder, 'host', 'installation'), 'utf8').trim()
+
+const openHost = (folder: string) =>
+  openLibvirtHost({
+    installationId: installationOf(folder),
+    folder: join(folder, 'host'),
+    fetchImage: () => Promise.reject(new Error('nothing was uploaded')),
+    accelerator: 'tcg',
+  })
+
+/** Nothing of it stays on the machine: neither domain nor network. */
+async function cleanHost(folder: string): Promise<void> {
+  if (!existsSync(join(folder, 'host', 'installation'))) return
+  await using host = await openHost(folder)
+  for (const { id } of await host.machines()) await host.machineDestroy(id)
+  await using daemon = await connectDaemon()
+  await networkRemove(daemon.networks, installationOf(folder))
 }
 
 async function freePort(): Promise<number> {
