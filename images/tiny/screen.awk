@@ -55,7 +55,7 @@ function banner(name, row, columns,  wide, letters, pair, i, c, upper, lower, te
 
   out = "\0337\033[?25l\033]P0" colour[1] "\033]P4" colour[2] "\033]P6" colour[3] "\033]P7d5dde5\033]PFffffff"
   if (full) out = out "\033[0m\033[2J\033[13;" rows "r"
-  out = out at(1, 1, "\033[44;97m HDCS  \033[37m" sprintf("%-" (columns - 32) "s", name) "\033[K\033[0m")
+  out = out at(1, 1, "\033[44;97m HDCS  \033[37m" sprintf("%-" (columns - 33) "s", name) (full ? "\033[K" : "") "\033[0m") # the clock stands behind
   out = out banner(toupper(name), 3, columns)
   out = out field(8, 4, "Address", sprintf("%-28s", address ? address : "waiting for the network"))
   out = out field(8, 44, "Hardware", sprintf("%-20s", mac ? mac : "no network card"))

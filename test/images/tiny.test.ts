@@ -53,7 +53,7 @@ describe('the tiny template', () => {
     // The picture is text on the console: what stands there can be read back.
     const screen = async () => (await guest.shell('cat /dev/vcs1')).text.match(/.{80}/gs) ?? []
     let lines = await screen()
-    while (!lines.some(line => line.includes('10.0.2.15/24'))) lines = await screen()
+    while (!lines.some(line => line.includes('10.0.2.15/24')) || !lines[0]?.includes('UTC')) lines = await screen()
     expect(lines[0]).toMatch(/^ HDCS {2}demo-0007 .* \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC/)
     await writeFile(join(pictures, 'tiny.png'), await guest.screenshot())
   })
