@@ -13,8 +13,11 @@ packages=(
   dnsmasq-base iptables nftables iproute2   # the desktops' network
   procps util-linux ca-certificates
 )
-# chromium and a Chinese font: the pages as people see them; the rest: a native viewer on a screen of its own.
-testPackages=(chromium fonts-dejavu-core fonts-wqy-zenhei virt-viewer xvfb)
+testPackages=(
+  chromium fonts-dejavu-core fonts-wqy-zenhei # the pages as people see them, in both languages
+  virt-viewer xvfb imagemagick                # a native viewer on a screen of its own, and what it shows
+  binutils                                    # the images' boot code is what its source says
+)
 
 systemd() { [ -d /run/systemd/system ]; }
 
