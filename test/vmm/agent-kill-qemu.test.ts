@@ -98,6 +98,11 @@ describe('an agent that is killed again and again while its pool fills and is re
     expect(machines.map(({ id, incarnation }) => ({ machineId: id, incarnation })).toSorted(order)).toEqual(
       wished.toSorted(order),
     )
+    // Nothing was ever called failed: the control plane would have replaced it for nothing.
+    const troubles = plane.control.heard.flatMap(message =>
+      message.type === 'report' ? message.machines.flatMap(({ trouble }) => trouble ?? []) : [],
+    )
+    expect(troubles).toEqual([])
     for (const folder of ['images', 'overlays'])
       expect((await readdir(join(place.folder, folder))).filter(name => name.endsWith('.part'))).toEqual([])
   })
