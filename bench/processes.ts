@@ -28,7 +28,9 @@ export function processesWith(text: string): Map<number, string> {
     try {
       const line = readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' ')
       if (line.includes(text)) found.set(Number(name), line)
-    } catch {}
+    } catch {
+      // It ended between the listing and the look.
+    }
   }
   return found
 }
@@ -40,7 +42,9 @@ export function processTree(root: number): number[] {
     if (!/^\d+$/.test(name)) continue
     try {
       parents.set(Number(name), Number(readFileSync(`/proc/${name}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[1]))
-    } catch {}
+    } catch {
+      // It ended between the listing and the look.
+    }
   }
   const tree = [root]
   for (const pid of tree) for (const [child, parent] of parents) if (parent === pid) tree.push(child)
