@@ -97,8 +97,6 @@ async function desktopFind(context: Context, text: string | undefined): Promise<
   return only
 }
 
-export type DesktopAction = Desktop['actions'][number]['name']
-
 /** Start, reboot, release …: what the desktop's `actions` allows now. */
 export async function act(context: Context, name: string, text: string | undefined): Promise<void> {
   const desktop = await desktopFind(context, text)
