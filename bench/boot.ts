@@ -79,7 +79,7 @@ async function fill(name: string, count: number, keep = false) {
   const busyBefore = machineBusySeconds()
   const samples = new Map<string, { at: number; cpu: number }[]>()
   const sampling = setInterval(() => {
-    for (const [pid, line] of processesWith('guest=' + name)) {
+    for (const [pid, line] of processesWith(`guest=${name}`)) {
       const guest = /guest=([\w-]+)/.exec(line)?.[1] ?? ''
       const cpu = cpuSeconds(pid)
       if (cpu !== undefined) samples.set(guest, [...(samples.get(guest) ?? []), { at: Date.now(), cpu }])
