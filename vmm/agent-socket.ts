@@ -59,9 +59,11 @@ export function agentSocket({ url, key, log }: { url: string; key: string; log: 
       let redialMs = firstRedialMs
       let lastWhy = ''
       while (!ended.signal.aborted) {
+        const dialledAtMs = performance.now()
         const { opened, why } = await dialOnce()
         if (ended.signal.aborted) break
-        if (opened) redialMs = firstRedialMs
+        // One that is let in and thrown out again (two agents with one key) must not come back at full speed.
+        if (opened && performance.now() - dialledAtMs > longestRedialMs) redialMs = firstRedialMs
         // Once per reason: a control plane that is away for an hour is one line, not a thousand.
         if (opened || why !== lastWhy) log.warn({ why }, opened ? 'connection lost; dialling again' : 'cannot connect')
         lastWhy = why
