@@ -161,6 +161,20 @@ describe('an administrator', () => {
     await context.close()
   })
 
+  it('sees why a template could not be made, on its page and first on the overview', async () => {
+    const { page, context, faults } = await portal.signIn()
+    await portal.admin.templateCreate({ body: { name: 'fail-image', source: { kind: 'recipe', recipe: 'tiny' } } })
+    await open(page, '/admin')
+    await page.getByText('fail-image version 1 could not be made').waitFor()
+    await page.getByRole('link', { name: 'Look' }).click()
+    await page.getByRole('heading', { name: 'fail-image' }).waitFor()
+    await page.getByText('builder failed').first().waitFor()
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('Version 1 is being made anew').waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
   it('is told why a template that is in use cannot be deleted', async () => {
     const { page, context } = await portal.signIn()
     await open(page, '/admin/templates')

@@ -33,13 +33,15 @@ async function hasFile(desktopId: string, path: string): Promise<boolean> {
   await using daemon = await connectDaemon()
   const domain = { name: '', uuid: desktopId, id: -1 }
   const command = JSON.stringify({ execute: 'guest-file-open', arguments: { path, mode: 'r' } })
-  return await daemon.actions.domainQemuAgentCommand({ domain, command, timeoutSeconds: 10 }, { timeoutMs: 15_000 }).then(
-    () => true,
-    error => {
-      if (String((error as Error).message).includes('No such file')) return false
-      throw error
-    },
-  )
+  return await daemon.actions
+    .domainQemuAgentCommand({ domain, command, timeoutSeconds: 10 }, { timeoutMs: 15_000 })
+    .then(
+      () => true,
+      error => {
+        if (String((error as Error).message).includes('No such file')) return false
+        throw error
+      },
+    )
 }
 
 const typeLine = async (page: Awaited<ReturnType<Portal['signIn']>>['page'], text: string) => {

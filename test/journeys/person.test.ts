@@ -152,4 +152,23 @@ describe('a person', () => {
     expect(await page.evaluate(() => document.documentElement.lang)).toBe('zh-CN')
     await context.close()
   })
+
+  it('is told in words when no desktop starts, and what to do next', async () => {
+    const { admin } = portal
+    const template = (await admin.templateList({ query: {} })).items[0]
+    if (!template) throw new Error('no template')
+    const pool = await admin.poolCreate({
+      body: { name: 'fail-start', kind: 'floating', templateId: template.id, warm: 0, maxSize: 2 },
+    })
+    await admin.entitlementSet({ params: { id: pool.id }, body: { everyone: true } })
+    const { page, context, faults } = await portal.signIn('ben', personPassword)
+    await page.getByRole('button', { name: 'Get – fail-start' }).click()
+    await page.getByRole('heading', { name: 'Your desktop could not be made ready' }).waitFor()
+    await page.getByText('QEMU refused to start').waitFor()
+    await page.getByRole('button', { name: 'Try again' }).waitFor()
+    await page.getByRole('link', { name: 'Back to my desktops' }).click()
+    await page.getByRole('heading', { name: 'My desktops' }).waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
 })

@@ -28,7 +28,6 @@ export interface Look {
 }
 
 export const wide: Look = { width: 1280, height: 800, scheme: 'light', language: 'en' }
-export const narrow: Look = { ...wide, width: 390, height: 844 }
 
 export interface Visit {
   context: BrowserContext

@@ -24,6 +24,5 @@ export type TemplateVersion = Template['versions'][number]
 export type Action = Desktop['actions'][number]
 export type User = Answer<'userGet'>
 export type Group = Answer<'groupGet'>
-export type Token = Answer<'tokenList'>['items'][number]
 export type AuditEntry = Answer<'auditList'>['items'][number]
 export type Transition = Answer<'desktopHistory'>['items'][number]

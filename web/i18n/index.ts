@@ -1,12 +1,11 @@
 /** Languages of the web: chosen by the person, else by the browser. Messages are typed: a missing key does not compile. */
-import i18next, { type TFunction } from 'i18next'
+import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import { en } from './en.ts'
 import { pseudo } from './pseudo.ts'
 
 export const languages = ['en', 'zh'] as const
 export type Language = (typeof languages)[number] | 'pseudo'
-export type Translate = TFunction
 
 declare module 'i18next' {
   interface CustomTypeOptions {

@@ -65,15 +65,11 @@ const fontFamily =
 export const sizes = {
   iconSmall: 16,
   icon: 20,
-  iconLarge: 36,
   stroke: 1.75,
   header: 56,
   navigation: 232,
-  formWidth: 640,
-  page: 1360,
   portalPage: 1040,
   dialogue: 520,
-  tray: 420,
 } as const
 
 export const theme = createTheme({
@@ -99,6 +95,7 @@ export const theme = createTheme({
   components: {
     Modal: Modal.extend({
       defaultProps: { centered: true, radius: 'lg', size: sizes.dialogue, transitionProps: { duration: 120 } },
+      styles: { title: { fontWeight: 650 } },
     }),
     Tooltip: Tooltip.extend({
       defaultProps: {
