@@ -95,7 +95,7 @@ initramfs_tree() {
 }
 
 recipe_build() {
-  local root=$WORK/root kernel=$WORK/kernel suite=bookworm tar
+  local root=$WORK/root kernel=$WORK/kernel suite=bookworm
   read -ra extra <<<"${HDCS_DESKTOP_PACKAGES:-}"
   PACKAGES+=("${extra[@]}")
   progress 1 "looking up Debian packages"
@@ -105,16 +105,12 @@ recipe_build() {
   KEY=$(recipe_key desktop "$suite" "$(debian_files "${PACKAGES[@]}" "linux-image-$VERSION" busybox-static)")
   recipe_cached && return
 
-  tar=$CACHE/desktop-$KEY.tar
-  if [ ! -f "$tar" ] || [ -n "${HDCS_FRESH:-}" ]; then
-    progress 3 "installing the system"
-    system_make "$suite" "$WORK/system.tar" 2> >(system_steps)
-    rm -f "$CACHE"/desktop-*.tar
-    mv "$WORK/system.tar" "$tar"
-  fi
+  progress 3 "installing the system"
+  system_make "$suite" "$WORK/system.tar" 2> >(system_steps)
   progress 65 "unpacking the system"
   mkdir "$root"
-  tar -C "$root" --numeric-owner --xattrs -xf "$tar"
+  tar -C "$root" --numeric-owner --xattrs -xf "$WORK/system.tar"
+  rm "$WORK/system.tar"
 
   progress 72 "unpacking the kernel"
   debian_unpack "$kernel" "$(debian_fetch "linux-image-$VERSION")"
