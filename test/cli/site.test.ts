@@ -10,6 +10,7 @@ import { makeApp } from '../../api/app.ts'
 import { routes } from '../../api/routes.ts'
 import type { Role } from '../../auth/policy.ts'
 import { sessionOpen } from '../../auth/tokens.ts'
+import { poolList } from '../../broker/pools.ts'
 import { hdcs } from '../../cli/commands.ts'
 import { startSite, type TestSite } from '../support/site.ts'
 import { person as speaker } from './server.ts'
@@ -29,7 +30,12 @@ beforeAll(async () => {
     await new Promise(resolve => server.close(resolve))
   })
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-})
+  const watcher = await site.person('watcher', ['infrastructureAdministrator'])
+  await site.until('the demo pool has a warm desktop', async () => {
+    const { items } = await poolList(site.broker, watcher, { limit: 1, name: 'demo' })
+    return (items[0]?.counts.ready ?? 0) > 0
+  })
+}, 60_000)
 afterAll(() => undo.disposeAsync())
 
 /** Runs one command line as somebody; fails with what was said when it does not end well. */
