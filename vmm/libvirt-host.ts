@@ -1,18 +1,17 @@
 /** A real host: machines are transient domains of libvirt, disks and images files in a folder. */
-import { cpus, hostname, release, totalmem } from 'node:os'
-import { DOMParser } from '@xmldom/xmldom'
-import { pause } from '../lib/clock.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
-import { domainXml, graphicsXml, type ReadDomain, readDomain } from './domain-xml.ts'
+import { domainXml, graphicsXml } from './domain-xml.ts'
 import { foldersMake, foldersReachable, foldersSweep } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
 import { makeImageStore } from './image-store.ts'
 import { probeAcceleration } from './kvm-probe.ts'
-import { connectDaemon, type DaemonOptions, type LibvirtDaemon } from './libvirt/daemon.ts'
+import { connectDaemon, type DaemonOptions } from './libvirt/daemon.ts'
 import { isLibvirt } from './libvirt/errors.ts'
-import { affectFlags, statsFlags, statsGroups } from './libvirt/flags.ts'
+import { affectFlags } from './libvirt/flags.ts'
+import { libvirtDomains } from './libvirt-domains.ts'
 import { refOf, startMachineEvents } from './libvirt-events.ts'
+import { qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
 import { networkEnsure } from './networks.ts'
 import type { HostFacts } from './report.ts'
 import type { MachineSpec } from './spec.ts'
@@ -31,8 +30,6 @@ export interface LibvirtHostOptions extends HostOptions {
 const askMs = 10_000
 /** A start takes half a second; on a full host some. Shorter: starts that succeed are called failed and asked again. */
 const startMs = 60_000
-/** A start is looked at so often while it is waited for. */
-const settleMs = 100
 /** libvirt asks QEMU for 10 s before it kills it; reaping may take seconds more. */
 const destroyMs = 60_000
 
@@ -49,53 +46,11 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const disks = makeDisks(folders, ownersReady ? owner : null)
   const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
   const usage = makeUsage(folders.root)
-  const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await read(id)) !== null))
+  const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await domains.find(id)) !== null))
+  const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
   let network = 'hdcs'
   let facts: Promise<HostFacts> | null = null
   const all = opened.move()
-
-  /** Null when it does not run or is not ours. */
-  async function read(id: string): Promise<ReadDomain | null> {
-    try {
-      const text = await daemon.actions.domainGetXmlDesc({ domain: refOf(id) }, { timeoutMs: askMs })
-      const domain = readDomain(text)
-      return domain?.installationId === installationId ? domain : null
-    } catch (error) {
-      if (isLibvirt(error, 'noDomain')) return null
-      throw error
-    }
-  }
-
-  async function find(id: string): Promise<FoundMachine | null> {
-    const domain = await read(id)
-    if (!domain) return null
-    const { paused } = await stateOf(id)
-    return foundOf(domain, paused, await machineEvents.clients(id))
-  }
-
-  async function stateOf(id: string): Promise<{ paused: boolean; starting: boolean }> {
-    const { state, reason } = await daemon.actions.domainGetState({ domain: refOf(id) }, { timeoutMs: askMs })
-    // While libvirt starts a domain it says first nothing, then paused; that is no pause anybody wished.
-    const starting = state === 'nostate' || state === 'shutoff' || (state === 'paused' && reason === startingUp)
-    return { paused: !starting && (state === 'paused' || state === 'pmsuspended'), starting }
-  }
-
-  /** Waits for a start that another agent (killed since) began. Null: it did not come about. */
-  async function settled(id: string): Promise<FoundMachine | null> {
-    for (let waitedMs = 0; waitedMs < startMs; waitedMs += settleMs) {
-      const found = await find(id)
-      if (!found) return null
-      if (found.graphics && !(await stateOf(id)).starting) return found
-      await pause(settleMs)
-    }
-    throw new HdcsError('timeout', 'The machine has been starting for too long.')
-  }
-
-  async function machine(id: string): Promise<FoundMachine> {
-    const found = await find(id)
-    if (!found) throw new HdcsError('not_found', 'The machine does not run.')
-    return found
-  }
 
   /** The machine's own name, or one with a piece of its id while a stranger's domain on this host has that name. */
   async function freeName({ id, name }: MachineSpec): Promise<string> {
@@ -130,11 +85,11 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       await daemon.actions.domainCreateXml({ xml: domainXml(parts) }, { timeoutMs: startMs, lane: 'start' })
     } catch (thrown) {
       // Asked before, by us or by an agent that was killed: it runs, which is what is wished.
-      const already = isLibvirt(thrown, 'domainExists', 'operationInvalid') ? await settled(spec.id) : null
+      const already = isLibvirt(thrown, 'domainExists', 'operationInvalid') ? await domains.settled(spec.id) : null
       if (already) return already
       throw startFailure(thrown)
     }
-    return machine(spec.id)
+    return domains.get(spec.id)
   }
 
   const knownFacts = () => {
@@ -159,24 +114,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     ...images,
     sweep: () => foldersSweep(folders),
 
-    async machines() {
-      // The state group is answered without asking QEMU: one that hangs holds nothing up.
-      const stats = await daemon.actions.connectGetAllDomainStats(
-        { stats: statsGroups.state, flags: statsFlags.active },
-        { timeoutMs: askMs },
-      )
-      const found = await Promise.all(
-        stats.map(async ({ domain, params }) => {
-          const known = await read(domain.uuid)
-          if (!known) return null
-          const clients = await machineEvents.clients(known.id)
-          const state = Number(params['state.state'])
-          const starting = state === paused && Number(params['state.reason']) === startingUp
-          return foundOf(known, pausedStates.includes(state) && !starting, clients)
-        }),
-      )
-      return found.filter(machine => machine !== null)
-    },
+    machines: domains.list,
 
     async networkEnsure({ subnet }) {
       network = await networkEnsure(daemon.networks, installationId, subnet)
@@ -187,7 +125,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       return start(spec)
     },
     async machineDestroy(id) {
-      if (!(await read(id))) return
+      if (!(await domains.find(id))) return
       try {
         await daemon.actions.domainDestroyFlags({ domain: refOf(id) }, { timeoutMs: destroyMs, lane: 'destroy' })
       } catch (error) {
@@ -196,32 +134,32 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       }
     },
     async machineShutdown(id) {
-      await machine(id)
+      await domains.get(id)
       await daemon.statistics.domainShutdownFlags({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
     },
     async machinePause(id) {
-      if ((await machine(id)).power === 'paused') return
+      if ((await domains.get(id)).power === 'paused') return
       await daemon.actions.domainSuspend({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
     },
     async machineResume(id) {
-      if ((await machine(id)).power === 'running') return
+      if ((await domains.get(id)).power === 'running') return
       try {
         await daemon.actions.domainResume({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
       } catch (error) {
         // Resumed in this moment by somebody else: as wished.
-        if (!isLibvirt(error, 'operationInvalid') || (await machine(id)).power !== 'running') throw error
+        if (!isLibvirt(error, 'operationInvalid') || (await domains.get(id)).power !== 'running') throw error
       }
     },
     async machineReboot(id) {
-      await machine(id)
+      await domains.get(id)
       await daemon.statistics.domainReboot({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
     },
     async machineReset(id) {
-      await machine(id)
+      await domains.get(id)
       await daemon.actions.domainReset({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
     },
     async machineScreenshot(id) {
-      await machine(id)
+      await domains.get(id)
       await using client = await daemon.streamClient()
       await using picture = await client.domainScreenshot({ domain: refOf(id) }, { timeoutMs: askMs })
       const chunks: Uint8Array[] = []
@@ -244,7 +182,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     },
 
     async graphicsAdmit(id, password, validUntil) {
-      const graphics = (await settled(id))?.graphics
+      const graphics = (await domains.settled(id))?.graphics
       if (!graphics) throw new HdcsError('not_found', 'The machine does not run.')
       const { xml } = graphicsXml({ listen: graphics.host, port: graphics.port, password, validUntil })
       await daemon.actions.domainUpdateDeviceFlags(
@@ -259,69 +197,9 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   }
 }
 
-/** virDomainState: paused, pmsuspended. */
-const paused = 3
-const pausedStates: readonly number[] = [paused, 7]
-/** VIR_DOMAIN_PAUSED_STARTING_UP */
-const startingUp = 11
-
-const foundOf = ({ installationId: _, ...domain }: ReadDomain, paused: boolean, clients: number): FoundMachine => ({
-  ...domain,
-  clients,
-  power: paused ? 'paused' : 'running',
-})
-
 /** QEMU's own words are what an administrator needs; being late or away is told apart. */
 function startFailure(thrown: unknown): HdcsError {
   const error = asHdcsError(thrown)
   if (['timeout', 'unreachable', 'storage_full', 'not_found'].includes(error.code)) return error
   return new HdcsError('start_failed', `The machine could not be started. ${error.message}`, { cause: thrown })
-}
-
-/** libvirt's numbers are major × 1,000,000 + minor × 1,000 + release. */
-const versionText = (number: bigint) => `${number / 1_000_000n}.${(number / 1_000n) % 1_000n}.${number % 1_000n}`
-const qemuVersion = async (daemon: LibvirtDaemon) =>
-  versionText(await daemon.actions.connectGetVersion({}, { timeoutMs: askMs }))
-
-async function readFacts(
-  daemon: LibvirtDaemon,
-  probe: () => Promise<{ accelerator: 'kvm' | 'tcg'; reason: string | null }>,
-): Promise<HostFacts> {
-  const [libvirt, qemu, { accelerator, reason }] = await Promise.all([
-    daemon.actions.connectGetLibVersion({}, { timeoutMs: askMs }),
-    qemuVersion(daemon),
-    probe(),
-  ])
-  return {
-    hostName: hostname(),
-    kernel: release(),
-    libvirtVersion: versionText(libvirt),
-    qemuVersion: qemu,
-    cpuModel: cpus()[0]?.model ?? 'unknown',
-    cpus: cpus().length,
-    memoryBytes: totalmem(),
-    accelerator,
-    acceleratorReason: reason,
-    simulated: false,
-  }
-}
-
-/** Which QEMU libvirt runs, and as whom. */
-async function readHypervisor(
-  daemon: LibvirtDaemon,
-): Promise<{ emulator: string; owner: { uid: number; gid: number } }> {
-  // The first answer of a libvirtd that has just started may take minutes: it tries every QEMU of the machine.
-  const slow = { timeoutMs: 240_000 }
-  const [capabilities, domain] = await Promise.all([
-    daemon.actions.connectGetCapabilities({}, slow),
-    daemon.actions.connectGetDomainCapabilities({ virtType: 'qemu', arch: 'x86_64' }, slow),
-  ])
-  const parse = (text: string) => new DOMParser().parseFromString(text, 'text/xml')
-  const emulator = parse(domain).getElementsByTagName('path')[0]?.textContent
-  if (!emulator) throw new HdcsError('unsupported', 'libvirt knows no QEMU for x86_64 here: install qemu-system-x86.')
-  const label = [...parse(capabilities).getElementsByTagName('baselabel')].find(
-    found => found.getAttribute('type') === 'qemu' && /^\+\d+:\+\d+$/.test(found.textContent ?? ''),
-  )
-  const [uid = 0, gid = 0] = (label?.textContent ?? '+0:+0').split(':').map(Number)
-  return { emulator, owner: { uid, gid } }
 }

@@ -1,0 +1,111 @@
+/** Our machines as libvirt's domains: which there are, and in which state. */
+import { pause } from '../lib/clock.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { type ReadDomain, readDomain } from './domain-xml.ts'
+import type { FoundMachine } from './host.ts'
+import type { LibvirtConnection } from './libvirt/connection.ts'
+import { isLibvirt } from './libvirt/errors.ts'
+import { statsFlags, statsGroups } from './libvirt/flags.ts'
+import { refOf } from './libvirt-events.ts'
+
+/** libvirt answers such questions in milliseconds. */
+const askMs = 10_000
+/** A start that another agent began is waited for so long, and looked at so often. */
+const settledMs = 60_000
+const settleMs = 100
+
+/** virDomainState, as far as a domain that is listed can have it. */
+const states = { nostate: 0, paused: 3, shutoff: 5, pmsuspended: 7 } as const
+/** VIR_DOMAIN_PAUSED_STARTING_UP */
+const startingUp = 11
+
+interface DomainState {
+  paused: boolean
+  /** While libvirt starts a domain it says nothing, then paused; that is no pause anybody wished. */
+  starting: boolean
+}
+
+function stateOf(state: number, reason: number): DomainState {
+  const starting =
+    state === states.nostate || state === states.shutoff || (state === states.paused && reason === startingUp)
+  return { starting, paused: !starting && (state === states.paused || state === states.pmsuspended) }
+}
+
+export interface LibvirtDomains {
+  list(): Promise<FoundMachine[]>
+  /** Null when it does not run or is not ours. */
+  find(id: string): Promise<FoundMachine | null>
+  /** @throws HdcsError `not_found`. */
+  get(id: string): Promise<FoundMachine>
+  /** Waits for a start that is under way. Null: it did not come about. @throws HdcsError `timeout`. */
+  settled(id: string): Promise<FoundMachine | null>
+}
+
+/** @param clients how many look at a machine's screen. */
+export function libvirtDomains(
+  actions: LibvirtConnection,
+  installationId: string,
+  clients: (id: string) => Promise<number>,
+): LibvirtDomains {
+  async function read(id: string): Promise<ReadDomain | null> {
+    try {
+      const domain = readDomain(await actions.domainGetXmlDesc({ domain: refOf(id) }, { timeoutMs: askMs }))
+      return domain?.installationId === installationId ? domain : null
+    } catch (error) {
+      if (isLibvirt(error, 'noDomain')) return null
+      throw error
+    }
+  }
+
+  async function found({ installationId: _, ...domain }: ReadDomain, { paused }: DomainState): Promise<FoundMachine> {
+    return { ...domain, clients: await clients(domain.id), power: paused ? 'paused' : 'running' }
+  }
+
+  /** One call for all: the state group is answered without asking QEMU, so one that hangs holds nothing up. */
+  async function statesOf(ids: readonly string[]): Promise<Map<string, DomainState>> {
+    const domains = ids.map(refOf)
+    const given = { domains, stats: statsGroups.state, flags: ids.length === 0 ? statsFlags.active : 0 }
+    const stats = await actions.connectGetAllDomainStats(given, { timeoutMs: askMs })
+    return new Map(
+      stats.map(({ domain, params }) => [
+        domain.uuid,
+        stateOf(Number(params['state.state']), Number(params['state.reason'])),
+      ]),
+    )
+  }
+
+  async function look(id: string): Promise<{ machine: FoundMachine; starting: boolean } | null> {
+    const domain = await read(id)
+    const state = domain && (await statesOf([id])).get(id)
+    return state ? { machine: await found(domain, state), starting: state.starting } : null
+  }
+  const find = async (id: string) => (await look(id))?.machine ?? null
+
+  return {
+    async list() {
+      const states = [...(await statesOf([]))]
+      const machines = await Promise.all(
+        states.map(async ([id, state]) => {
+          const domain = await read(id)
+          return domain && found(domain, state)
+        }),
+      )
+      return machines.filter(machine => machine !== null)
+    },
+    find,
+    async get(id) {
+      const machine = await find(id)
+      if (!machine) throw new HdcsError('not_found', 'The machine does not run.')
+      return machine
+    },
+    async settled(id) {
+      for (let waitedMs = 0; waitedMs < settledMs; waitedMs += settleMs) {
+        const seen = await look(id)
+        if (!seen) return null
+        if (seen.machine.graphics && !seen.starting) return seen.machine
+        await pause(settleMs)
+      }
+      throw new HdcsError('timeout', 'The machine has been starting for too long.')
+    },
+  }
+}
