@@ -17,6 +17,19 @@ import { cssVariablesResolver, theme } from './ui/theme.ts'
 const nonce = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]')?.content ?? ''
 setNonce(nonce)
 
+/**
+ * A part of the page that cannot be fetched: the server was updated meanwhile, or the line was cut. Loading anew gets
+ * parts that fit together; once per visit, or a server that is really broken would be asked without end.
+ */
+const reloadedKey = 'hdcs.reloaded'
+window.addEventListener('vite:preloadError', event => {
+  if (sessionStorage.getItem(reloadedKey)) return
+  event.preventDefault()
+  sessionStorage.setItem(reloadedKey, 'yes')
+  window.location.reload()
+})
+window.addEventListener('load', () => setTimeout(() => sessionStorage.removeItem(reloadedKey), 10_000))
+
 await startLanguage()
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root')

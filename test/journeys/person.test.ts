@@ -134,9 +134,12 @@ describe('a person', () => {
 
   it('is told when the session has ended, and is back at the same place after signing in', async () => {
     const { page, context, faults } = await portal.signIn('cem', personPassword)
+    await open(page, '/account')
+    await page.getByLabel('Current password', { exact: false }).fill(personPassword)
+    await page.getByLabel('New password *', { exact: true }).fill('another-lantern-43')
+    await page.getByLabel('New password again', { exact: false }).fill('another-lantern-43')
     await context.clearCookies()
-    await page.getByRole('button', { name: 'Account and settings' }).click()
-    await page.getByRole('menuitem', { name: 'Account' }).click()
+    await page.getByRole('button', { name: 'Change password' }).click()
     await page.getByText('You were signed out because your session ended').waitFor()
     await fillSignIn(page, 'cem', personPassword)
     await page.getByRole('heading', { name: 'Account' }).waitFor()

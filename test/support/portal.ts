@@ -35,6 +35,7 @@ export async function openPortal(name: string, simHosts = 2): Promise<Portal> {
       await open(visitor.page, '/')
       await fillSignIn(visitor.page, user, password)
       await visitor.page.waitForURL(url => url.pathname !== '/login')
+      await visitor.page.locator('h1').first().waitFor()
       return visitor
     },
     async person(user, more = {}) {

@@ -48,8 +48,9 @@ export async function startLanguage(): Promise<void> {
 }
 
 export async function changeLanguage(language: Language): Promise<void> {
-  i18next.addResourceBundle(language, 'translation', await load[language](), true, true)
+  // Kept first: if its part cannot be fetched, the page that is loaded anew comes in it.
   localStorage.setItem(key, language)
+  i18next.addResourceBundle(language, 'translation', await load[language](), true, true)
   document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en'
   await i18next.changeLanguage(language)
 }
