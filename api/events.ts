@@ -107,21 +107,26 @@ function eventStream(subscription: Subscription): ReadableStream<Uint8Array> {
     ended.abort()
     listening[Symbol.dispose]()
   }
+  /** The client went away: the stream is closed already, and closing it again would throw. */
+  let cancelled = false
   return new ReadableStream({
     async pull(controller) {
       try {
         const { value, done } = await source.next()
+        if (cancelled) return
         if (!done) return controller.enqueue(encoder.encode(value))
-        end()
-        controller.close()
       } catch (error) {
+        if (cancelled) return
         // The client comes back by itself and resumes; why it had to is for the log.
         broker.log.error({ err: error }, 'an event stream broke')
-        end()
-        controller.close()
       }
+      end()
+      controller.close()
     },
-    cancel: end,
+    cancel() {
+      cancelled = true
+      end()
+    },
   })
 }
 

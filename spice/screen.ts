@@ -33,10 +33,22 @@ export function openScreen({ area, label, makeWorker, url, id, resized, closed }
   // Keys are the guest's, so a screen reader must not take them as its own commands.
   canvas.setAttribute('role', 'application')
   canvas.setAttribute('aria-label', label)
-  // The CSSOM is not bound by `style-src`, attributes would be. Scaled down to fit, never up: letters stay sharp.
+  // The CSSOM is not bound by `style-src`, attributes would be.
   Object.assign(canvas.style, { display: 'block', outline: 'none', touchAction: 'none', userSelect: 'none' })
-  Object.assign(canvas.style, { maxWidth: '100%', maxHeight: '100%', margin: 'auto' })
+  canvas.style.margin = 'auto'
   area.append(canvas)
+
+  /** The screen fills the area, in its own shape; a guest that follows the area's size is shown pixel for pixel. */
+  const fill = () => {
+    const scale = Math.min(area.clientWidth / size.width, area.clientHeight / size.height)
+    if (!Number.isFinite(scale) || scale <= 0) return
+    // Within a hundredth it is meant to be 1: letters stay sharp.
+    const shown = Math.abs(scale - 1) < 0.01 ? 1 : scale
+    canvas.style.width = `${size.width * shown}px`
+    canvas.style.height = `${size.height * shown}px`
+  }
+  const fitting = new ResizeObserver(fill)
+  fitting.observe(area)
 
   const tell = (message: ToDisplayWorker, transfer: Transferable[] = []) => worker.postMessage(message, transfer)
   worker.onmessage = ({ data }: MessageEvent<FromDisplayWorker>) => {
@@ -44,6 +56,7 @@ export function openScreen({ area, label, makeWorker, url, id, resized, closed }
     if (data.type === 'size') {
       size.width = data.width
       size.height = data.height
+      fill()
       resized()
     } else if (data.type === 'closed') closed(data.code, data.reason)
     else asked.shift()?.(data.stats)
@@ -63,6 +76,7 @@ export function openScreen({ area, label, makeWorker, url, id, resized, closed }
     close() {
       if (!open) return
       open = false
+      fitting.disconnect()
       tell({ type: 'close' })
       setTimeout(() => worker.terminate(), workerGraceMs)
       canvas.remove()

@@ -42,7 +42,7 @@ export interface SessionOptions {
    * `conflict` closes the session; anything else is retried.
    */
   connect(): Promise<string>
-  /** The canvas is put in here, scaled down to fit, never up. Give it a size of its own. */
+  /** The canvas is put in here, scaled to fill it. Give it a size of its own. */
   area: HTMLElement
   /** What a screen reader calls the canvas; keys go to the guest while it has the focus. */
   label?: string
