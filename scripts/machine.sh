@@ -81,6 +81,8 @@ libvirt_start_by_systemd() {
 libvirt_start_by_hand() {
   local daemon
   mkdir -p /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt/qemu || return
+  # No udev gave the device away: libvirt, which may open it, then asks QEMU, which may not, anew at every call, for seconds.
+  [ ! -c /dev/kvm ] || { chgrp libvirt-qemu /dev/kvm && chmod 660 /dev/kvm; } || true
   for daemon in virtlogd libvirtd; do
     answers "/run/libvirt/${daemon/libvirtd/libvirt}-sock" || setsid -f perl scripts/reaper.pl "$daemon" </dev/null >>"/var/log/libvirt/$daemon.out" 2>&1
   done
