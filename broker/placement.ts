@@ -31,8 +31,11 @@ export interface Decision {
 
 /** Kept for the host itself. More: fewer desktops; less: QEMU's own memory pushes the host into swap. */
 const memoryReserve = 0.1
-/** vCPUs promised per core. Desktops wait for people most of the time; above this, one class typing is felt. */
-const vcpusPerCore = 8
+/**
+ * vCPUs promised per core, a ceiling: what is comfortable is the host's capacity (vmm/capacity.ts). Lower: small desktops
+ * that idle are refused with memory free; higher: one class typing at once is felt by everybody.
+ */
+const vcpusPerCore = 16
 /** An overlay starts at 200 KiB and grows; below this a host gets no more of them. */
 const storageReserveBytes = 1024 ** 3
 
