@@ -10,8 +10,12 @@ import type { Reconciler } from './driver.ts'
 
 type Open = Awaited<ReturnType<typeof tasksOpen>>[number]
 
+/** Shorter: the event table is read through for nothing; longer: it grows. */
+const pruneMs = 60_000
+
 /** Brings every open receipt to what its subject has become. */
 export function tasksReconciler(broker: Broker): Reconciler {
+  let prunedAtMs = 0
   return {
     name: 'tasks',
     everyMs: 5_000,
@@ -22,6 +26,9 @@ export function tasksReconciler(broker: Broker): Reconciler {
         const outcome = await look(task)
         if (outcome) await settle(broker, task, outcome)
       }
+      const nowMs = broker.clock.now().getTime()
+      if (nowMs - prunedAtMs < pruneMs) return
+      prunedAtMs = nowMs
       await eventsPrune(broker.db)
     },
   }
