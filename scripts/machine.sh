@@ -69,8 +69,30 @@ packages_install() {
 # Debian's libvirt will not load its QEMU driver without this user; the package that makes it (libvirt-daemon-system) wants an init.
 qemu_user_make() {
   { getent group libvirt-qemu >/dev/null || groupadd --system libvirt-qemu; } &&
-    useradd --system --gid libvirt-qemu --no-create-home --home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu &&
-    { ! getent group kvm >/dev/null || usermod --append --groups kvm libvirt-qemu; }
+    useradd --system --gid libvirt-qemu --no-create-home --home-dir /var/lib/libvirt --shell /usr/sbin/nologin libvirt-qemu
+}
+
+# Whether that user may open /dev/kvm, where there is one. Where it may not, machines run without KVM, and libvirt starts a
+# QEMU to look for KVM again at nearly every call: 0.6 s of a processor each.
+kvm_open() {
+  local gid mode
+  [ -c /dev/kvm ] || return 0
+  read -r gid mode < <(stat -c '%g %a' /dev/kvm)
+  (((8#$mode & 6) == 6)) && return 0
+  (((8#$mode >> 3 & 6) == 6)) && [[ " $(id -G libvirt-qemu) " == *" $gid "* ]]
+}
+
+# As Debian's udev rules have it: a group of its own. Where no udev runs (containers), the group may be root's or have no name.
+kvm_grant() {
+  local gid
+  gid=$(stat -c %g /dev/kvm)
+  if [ "$gid" = 0 ]; then
+    { getent group kvm >/dev/null || groupadd --system kvm; } && chgrp kvm /dev/kvm && gid=$(stat -c %g /dev/kvm) || return
+  elif ! getent group "$gid" >/dev/null; then
+    groupadd --gid "$gid" "$(getent group kvm >/dev/null && echo kvm-device || echo kvm)" || return
+  fi
+  # A new change time makes a libvirtd that runs look again.
+  usermod --append --groups "$(getent group "$gid" | cut -d: -f1)" libvirt-qemu && chmod g+rw /dev/kvm
 }
 
 libvirt_start_by_systemd() {
@@ -105,7 +127,7 @@ libvirt_start() {
 }
 
 missing=$(packages_missing)
-[ -n "$missing" ] || ! getent passwd libvirt-qemu >/dev/null || ! libvirt_answers || exit 0
+[ -n "$missing" ] || ! getent passwd libvirt-qemu >/dev/null || ! kvm_open || ! libvirt_answers || exit 0
 
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || refuse 'this machine lacks packages or a running libvirtd: run this once as root, or install sudo.'
@@ -117,4 +139,7 @@ if [ -n "$missing" ]; then
   packages_install "$missing"
 fi
 getent passwd libvirt-qemu >/dev/null || step 'making the user libvirt-qemu that machines run as' qemu_user_make
+# Not worth failing for: without it machines run emulated, and the host's page says why.
+kvm_open || { kvm_grant >>"$HDCS_BOOTSTRAP_LOG" 2>&1 && kvm_open && printf 'hdcs: libvirt-qemu may use /dev/kvm now\n'; } ||
+  printf 'hdcs: libvirt-qemu cannot be given /dev/kvm; machines will run emulated\n'
 libvirt_answers || ADVICE='libvirtd did not start: the lines above say why.' step 'starting libvirt' libvirt_start
