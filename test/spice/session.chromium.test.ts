@@ -165,7 +165,7 @@ describe('keys', () => {
 })
 
 describe('the pointer', () => {
-  it("is where it is in the guest's own pixels, also in a canvas that was scaled down", async () => {
+  it("is where it is in the guest's own pixels, also in a canvas that was scaled down or up", async () => {
     const made = await openRecorded({ width: 2000, height: 1000 }, { width: 1000, height: 600 })
     await page.mouse.move(300, 200)
     await vi.waitFor(() => expect(made.pointer.at(-1)).toBe('move 600,400 buttons 0'))
@@ -173,7 +173,8 @@ describe('the pointer', () => {
     made.resize(500, 400)
     await reaches({ state: 'ready', width: 500, height: 400 })
     const box = await page.locator('canvas').boundingBox()
-    await page.mouse.move((box?.x ?? 0) + 499, (box?.y ?? 0) + 399)
+    expect(box).toMatchObject({ width: 750, height: 600 })
+    await page.mouse.move((box?.x ?? 0) + 749, (box?.y ?? 0) + 599)
     await vi.waitFor(() => expect(made.pointer.at(-1)).toBe('move 499,399 buttons 0'))
   })
 
