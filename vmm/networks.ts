@@ -97,10 +97,22 @@ const networkNames = (installationId: string) => ['hdcs', `hdcs-${installationId
 
 /** Defining and starting a network of 1,021 pairs takes 0.3 s, on a busy host some. */
 const networkMs = 60_000
+const options = { timeoutMs: networkMs }
+
+/** A network that bears our installation's mark. */
+interface OwnNetwork {
+  name: string
+  network: NetworkRef
+  mark: NetworkMark
+  active: boolean
+}
 
 /**
- * Makes sure that our network is defined as wished and active; touches no other. Killed in between, the next call
- * finishes. Another subnet than before cuts running desktops off until they start anew.
+ * Makes sure that exactly one network is ours, is defined as wished and active; touches no other's. Killed in between,
+ * the next call finishes. Another subnet than before cuts running desktops off until they start anew.
+ *
+ * Ours is looked for under both names before one is chosen: `hdcs` may have been somebody else's when we began and be
+ * free by now, and a second network on our subnet never starts beside the first.
  * @returns its name.
  */
 export async function networkEnsure(
@@ -109,42 +121,67 @@ export async function networkEnsure(
   cidr: string,
 ): Promise<string> {
   readSubnet(cidr)
-  const options = { timeoutMs: networkMs }
-  for (const name of networkNames(installationId)) {
-    let network = await lookup(networks, name)
-    const mark = network && readMark(await networks.networkGetXmlDesc({ network }, options))
-    if (network && mark?.installation !== installationId) continue
-    const asWished = mark?.subnet === cidr && mark.version === layoutVersion
-    if (network && !asWished && (await networks.networkIsActive({ network }, options)))
-      await networks.networkDestroy({ network }, options)
-    if (!network || !asWished)
-      network = await networks.networkDefineXml({ xml: networkXml(name, installationId, cidr) }, options)
-    if (!(await networks.networkIsActive({ network }, options))) await start(networks, network)
-    return name
+  const { own, free } = await networksSeen(networks, installationId)
+  const [kept, ...duplicates] = own.toSorted((a, b) => worth(b, cidr) - worth(a, cidr))
+  // Before anything starts: they hold our subnet.
+  for (const duplicate of duplicates) await remove(networks, duplicate)
+  if (kept && isAsWished(kept.mark, cidr)) {
+    if (!kept.active) await start(networks, kept.network)
+    return kept.name
   }
-  throw new HdcsError('conflict', 'The names of the desktops’ network are taken by other networks of this host.')
+  // libvirt redefines no network whose UUID it is not told: the old one has to go first.
+  if (kept) await remove(networks, kept)
+  const name = kept?.name ?? free[0]
+  if (!name)
+    throw new HdcsError('conflict', 'The names of the desktops’ network are taken by other networks of this host.')
+  await start(networks, await networks.networkDefineXml({ xml: networkXml(name, installationId, cidr) }, options))
+  return name
+}
+
+const isAsWished = (mark: NetworkMark, cidr: string) => mark.subnet === cidr && mark.version === layoutVersion
+
+/** Which of several to keep: the one nobody notices; on equal terms that of the first name. */
+const worth = ({ mark, active }: OwnNetwork, cidr: string) => (isAsWished(mark, cidr) ? 2 : 0) + (active ? 1 : 0)
+
+async function networksSeen(networks: LibvirtConnection, installationId: string) {
+  const own: OwnNetwork[] = []
+  const free: string[] = []
+  for (const name of networkNames(installationId)) {
+    const network = await lookup(networks, name)
+    if (!network) {
+      free.push(name)
+      continue
+    }
+    const mark = readMark(await networks.networkGetXmlDesc({ network }, options))
+    if (mark?.installation !== installationId) continue
+    own.push({ name, network, mark, active: await networks.networkIsActive({ network }, options) })
+  }
+  return { own, free }
 }
 
 async function start(networks: LibvirtConnection, network: NetworkRef): Promise<void> {
   try {
-    await networks.networkCreate({ network }, { timeoutMs: networkMs })
+    await networks.networkCreate({ network }, options)
   } catch (error) {
     // Started in this moment by an agent that was killed since: as wished.
     if (!isLibvirt(error, 'operationInvalid') || !(await networks.networkIsActive({ network }))) throw error
   }
 }
 
+async function remove(networks: LibvirtConnection, { network, active }: OwnNetwork): Promise<void> {
+  try {
+    if (active) await networks.networkDestroy({ network }, options)
+    await networks.networkUndefine({ network }, options)
+  } catch (error) {
+    // Undefined by somebody while it ran: it was gone for good when it ended.
+    if (!isLibvirt(error, 'noNetwork')) throw error
+  }
+}
+
 /** For tests and for an installation that leaves a host: its network is ended and forgotten. */
 export async function networkRemove(networks: LibvirtConnection, installationId: string): Promise<void> {
-  for (const name of networkNames(installationId)) {
-    const network = await lookup(networks, name)
-    if (!network) continue
-    const mark = readMark(await networks.networkGetXmlDesc({ network }))
-    if (mark?.installation !== installationId) continue
-    if (await networks.networkIsActive({ network }))
-      await networks.networkDestroy({ network }, { timeoutMs: networkMs })
-    await networks.networkUndefine({ network })
-  }
+  const { own } = await networksSeen(networks, installationId)
+  for (const network of own) await remove(networks, network)
 }
 
 async function lookup(networks: LibvirtConnection, name: string): Promise<NetworkRef | null> {
