@@ -149,9 +149,13 @@ export const poolRoutes = [
     summary: 'Get a desktop of this pool: your own if you have one, else the readiest',
     permission: 'desktop.use',
     params: idParams,
+    query: z.object({
+      /** One more although you have one, up to the pool's limit per person. */
+      another: flag().default(false),
+    }),
     answers: { 200: claimSchema, 202: claimSchema },
-    handle: async ({ broker, principal, params }) => {
-      const { task, desktop } = await desktopClaimFor(broker, principal, params.id)
+    handle: async ({ broker, principal, params, query }) => {
+      const { task, desktop } = await desktopClaimFor(broker, principal, params.id, query.another)
       const headers = { location: `/api/v1/tasks/${task.id}` }
       return { status: task.state === 'succeeded' ? 200 : 202, body: { task, desktop }, headers }
     },

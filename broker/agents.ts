@@ -58,7 +58,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
   const attached = new Map<string, Attached>()
 
   const inTurn = (agent: Attached, work: () => Promise<void>): Promise<void> => {
-    const next = agent.turn.then(() => (agent.ended ? undefined : work()))
+    const next = agent.turn.then(() => (agent.ended ? undefined : again(work)))
     // A failed turn must not stop the line: the agent is made to start over, which rereads everything.
     agent.turn = next.catch(error => {
       broker.log.error(
@@ -79,7 +79,12 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
 
   return {
     attach(host, line) {
-      attached.get(host.id)?.line.close('replaced')
+      const older = attached.get(host.id)
+      if (older) {
+        // What it still says is older than the new one's hello.
+        older.ended = true
+        older.line.close('replaced')
+      }
       const agent: Attached = {
         hostId: host.id,
         subnet: host.subnet,
@@ -105,6 +110,19 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
     wake(hostId) {
       for (const agent of attached.values()) if (hostId === undefined || agent.hostId === hostId) wakeOne(agent)
     },
+  }
+}
+
+/** Two transactions that met in the wrong order: PostgreSQL ended one, which simply runs again. */
+const metAnother = ['40P01', '40001']
+
+async function again(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!metAnother.includes((error as { code?: string }).code ?? '') || attempt === 5) throw error
+    }
   }
 }
 

@@ -34,13 +34,11 @@ export async function desktopClaimFor(
   poolId: string,
   another = false,
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
-  const pool = await poolForClaim(broker.db, poolId, principal.userId)
-  if (!pool) throw new HdcsError('not_found', 'There is no such pool, or you may not use it.')
   for (let attempt = 1; ; attempt++) {
     const ask = { another, now: broker.clock.now(), mayWait: attempt < busyTries }
     const claimed = await broker.db
       .transaction()
-      .execute(tx => claimIn(tx, pool, principal, ask))
+      .execute(tx => claimIn(tx, poolId, principal, ask))
       .catch((error: { code?: string }) => {
         if (!retried.includes(error.code ?? '') || !ask.mayWait) throw error
       })
@@ -52,11 +50,13 @@ export async function desktopClaimFor(
 /** @returns undefined when it should be tried again in a moment. */
 async function claimIn(
   tx: Tx,
-  pool: Pool,
+  poolId: string,
   principal: Principal,
   ask: { another: boolean; now: Date; mayWait: boolean },
 ) {
   const { now } = ask
+  const pool = await poolForClaim(tx, poolId, principal.userId)
+  if (!pool) throw new HdcsError('not_found', 'There is no such pool, or you may not use it.')
   const taskId = newId(now.getTime())
   const receipt = (desktop: { id: string; name: string }, done: boolean) =>
     taskOpen(

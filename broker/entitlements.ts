@@ -1,5 +1,5 @@
 import type { Principal } from '../auth/principal.ts'
-import { entitlementsOf, entitlementsReplace, groupIdsOf, poolExists } from '../db/pools.ts'
+import { entitlementsOf, entitlementsReplace, groupIdsOf, poolExists, subjectsUnknown } from '../db/pools.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
 
@@ -34,6 +34,8 @@ export async function entitlementSet(
     ...(wish.userIds ?? []).map(id => `user:${id}`),
     ...(wish.groupIds ?? []).map(id => `group:${id}`),
   ]
+  const strangers = await subjectsUnknown(broker.db, wish.userIds ?? [], wish.groupIds ?? [])
+  if (strangers.length > 0) throw new HdcsError('invalid', `There is nobody with the id ${strangers[0]}.`)
   await broker.db.transaction().execute(tx => entitlementsReplace(tx, poolId, subjects))
   return entitlementGet(broker, poolId)
 }

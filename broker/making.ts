@@ -103,5 +103,6 @@ export async function hostFacts(tx: Tx, versionId: string): Promise<HostFacts[]>
     taken: { vcpus: row.vcpus, memoryBytes: row.memory_bytes + row.running * machineExtraBytes },
     images: withImage.has(row.id) ? new Set([versionId]) : new Set(),
     storageFreeBytes: row.observed_usage?.storageFreeBytes ?? null,
+    trouble: row.observed_troubles[0]?.text ?? null,
   }))
 }

@@ -17,6 +17,8 @@ export interface HostFacts {
   taken: Resources
   images: ReadonlySet<string>
   storageFreeBytes: number | null
+  /** What the host says is wrong with it (network, libvirt); null when it is well. */
+  trouble: string | null
 }
 
 export interface Demand extends Resources {
@@ -54,6 +56,7 @@ const filters: Filter[] = [
       : host.state === 'maintenance'
         ? 'the host is in maintenance'
         : `the host is ${host.state}`,
+  host => (host.trouble === null ? undefined : host.trouble),
   (host, demand) => (host.images.has(demand.imageId) ? undefined : 'the template version is not ready there'),
   (host, demand) => {
     const { vcpus } = resourcesLeft(host)

@@ -1,8 +1,8 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
-import { hardwareOf, type PoolRow, poolInsert, poolRows, poolSet, poolsOwnedBy } from '../db/pools.ts'
+import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet, poolsOwnedBy } from '../db/pools.ts'
 import type { HardwareValue } from '../db/schema.ts'
-import { templateRows } from '../db/templates.ts'
+import { templateRows, versionRows } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -152,7 +152,7 @@ export async function poolCreate(
   const wish = { ...defaults, ...defined(body), maxSize, warm: body.warm ?? Math.min(defaults.warm, maxSize) }
   const id = newId(broker.clock.now().getTime())
   await broker.db.transaction().execute(async tx => {
-    await checkWish(tx, body.templateId, wish)
+    await checkWish(tx, body.templateId, { ...wish, maxVirtualBytes: broker.maxVirtualBytes })
     await poolInsert(tx, {
       id,
       name: wish.name,
@@ -172,28 +172,55 @@ export async function poolCreate(
   return poolGet(broker, principal, id)
 }
 
-/** @throws HdcsError `not_found`, `invalid`, `conflict`. */
+/**
+ * Writes what was given and nothing else: two administrators who change different fields both get their way.
+ * @throws HdcsError `not_found`, `invalid`, `conflict` (removed, name taken).
+ */
 export async function poolUpdate(broker: Broker, principal: Principal, id: string, body: Partly<PoolWish>) {
-  const before = await poolGet(broker, principal, id)
-  const wish = { ...before, ...defined(body) }
+  await poolGet(broker, principal, id)
+  const given = defined(body)
   await broker.db.transaction().execute(async tx => {
-    await checkWish(tx, before.templateId, wish)
+    await poolRemoveLock(tx, id)
+    const [before] = await poolRows(tx, { ids: [id] })
+    if (!before?.wished_present)
+      throw new HdcsError('conflict', 'The pool is being removed: it cannot be changed any more.')
+    await checkWish(tx, before.template_id, {
+      templateVersion: given.templateVersion === undefined ? before.template_version : given.templateVersion,
+      minSize: given.minSize ?? before.min_size,
+      maxSize: given.maxSize ?? before.max_size,
+      warm: given.warm ?? before.warm,
+      cold: given.cold ?? before.cold,
+      hardware: given.hardware ?? before.hardware,
+      maxVirtualBytes: broker.maxVirtualBytes,
+    })
     await poolSet(tx, id, {
-      name: wish.name,
-      description: wish.description,
-      template_version: wish.templateVersion,
-      min_size: wish.minSize,
-      max_size: wish.maxSize,
-      warm: wish.warm,
-      cold: wish.cold,
-      max_per_user: wish.maxPerUser,
-      enabled: wish.enabled,
-      ...(body.hardware && { hardware: JSON.stringify(wish.hardware) }),
+      ...columnsOf(given),
       // An administrator who changes a pool has seen its failures: try again at once.
       restrained_until: null,
-    }).catch(nameTaken(wish.name))
+      failures_since: broker.clock.now(),
+    }).catch(nameTaken(given.name ?? before.name))
   })
   return poolGet(broker, principal, id)
+}
+
+const columns = {
+  name: 'name',
+  description: 'description',
+  templateVersion: 'template_version',
+  minSize: 'min_size',
+  maxSize: 'max_size',
+  warm: 'warm',
+  cold: 'cold',
+  maxPerUser: 'max_per_user',
+  enabled: 'enabled',
+} as const satisfies Partial<Record<keyof PoolWish, string>>
+
+function columnsOf(given: Partly<PoolWish>): Parameters<typeof poolSet>[2] {
+  const named = Object.entries(columns).filter(([field]) => given[field as keyof PoolWish] !== undefined)
+  return {
+    ...Object.fromEntries(named.map(([field, column]) => [column, given[field as keyof PoolWish]])),
+    ...(given.hardware && { hardware: JSON.stringify(given.hardware) }),
+  }
 }
 
 /**
@@ -202,26 +229,30 @@ export async function poolUpdate(broker: Broker, principal: Principal, id: strin
  */
 export async function poolDelete(broker: Broker, principal: Principal, id: string, force: boolean) {
   const pool = await poolGet(broker, principal, id)
-  if (pool.counts.assigned > 0 && !force)
-    throw new HdcsError(
-      'conflict',
-      `${pool.counts.assigned} people have desktops in ${pool.name}, which would be lost. Give them back first, or remove it with force.`,
-    )
   const now = broker.clock.now()
   return broker.db.transaction().execute(async tx => {
+    // Counted while nobody can claim: who was given a desktop a moment ago is counted too.
+    await poolRemoveLock(tx, id)
+    const [row] = await poolRows(tx, { ids: [id] })
+    if (!row?.wished_present) throw new HdcsError('conflict', `${pool.name} is already being removed.`)
+    if (row.assigned > 0 && !force)
+      throw new HdcsError(
+        'conflict',
+        `${row.assigned} people have desktops in ${pool.name}, which would be lost. Give them back first, or remove it with force.`,
+      )
     await poolSet(tx, id, { wished_present: false, enabled: false })
-    return taskOpen(
-      tx,
-      { kind: 'pool.delete', subject: { type: 'pool', id, name: pool.name }, requestedBy: principal },
-      now,
-    )
+    const subject = { type: 'pool', id, name: pool.name }
+    return taskOpen(tx, { kind: 'pool.delete', subject, requestedBy: principal }, now)
   })
 }
 
 async function checkWish(
   tx: Tx,
   templateId: string,
-  wish: Pick<PoolWish, 'minSize' | 'maxSize' | 'warm' | 'cold' | 'templateVersion'>,
+  wish: Pick<PoolWish, 'minSize' | 'maxSize' | 'warm' | 'cold' | 'templateVersion'> & {
+    hardware: Partial<Pick<HardwareValue, 'diskBytes'>> | PoolWish['hardware']
+    maxVirtualBytes: number
+  },
 ) {
   const [template] = await templateRows(tx, { ids: [templateId] })
   if (!template) throw new HdcsError('invalid', 'There is no such template.')
@@ -231,6 +262,17 @@ async function checkWish(
     throw new HdcsError(
       'invalid',
       `Warm and cold desktops (${wish.warm} + ${wish.cold}) are more than the largest size (${wish.maxSize}).`,
+    )
+  const versions = await versionRows(tx, [templateId])
+  const named = versions.find(version => version.number === wish.templateVersion)
+  if (wish.templateVersion !== null && !named)
+    throw new HdcsError('invalid', `${template.name} has no version ${wish.templateVersion}.`)
+  const { diskBytes } = wish.hardware
+  const smallest = (named ?? versions.find(version => version.state === 'sealed'))?.virtual_bytes ?? 0
+  if (diskBytes && (diskBytes < smallest || diskBytes > wish.maxVirtualBytes))
+    throw new HdcsError(
+      'invalid',
+      `The disk must have ${smallest} (the template’s own) to ${wish.maxVirtualBytes} bytes.`,
     )
 }
 

@@ -1,6 +1,8 @@
 import { desktopDetach } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopWish, transitionNote } from '../db/desktops.ts'
+import { hostsWithImage } from '../db/hosts.ts'
+import { poolMakes } from '../db/pools.ts'
 import { sessionsEnd } from '../db/sessions.ts'
 
 /** A persistent desktop is asked politely before its power is cut; a floating one has nothing to save. */
@@ -23,9 +25,13 @@ export async function releaseWish(
     wished_incarnation: number
   },
   kind: 'floating' | 'persistent',
-  why: { because: string; now: Date },
+  why: { because: string; now: Date; became?: 'released' | 'claim undone' },
 ): Promise<Record<string, unknown>> {
-  await transitionNote(tx, [{ ...desktop, was: desktop.phase, became: 'released', reason: why.because }], why.now)
+  await transitionNote(
+    tx,
+    [{ ...desktop, was: desktop.phase, became: why.became ?? 'released', reason: why.because }],
+    why.now,
+  )
   await sessionsEnd(tx, desktop.id, why.now)
   if (kind === 'persistent') {
     await desktopWish(tx, desktop.id, {
@@ -36,6 +42,9 @@ export async function releaseWish(
     return {}
   }
   const incarnation = desktop.wished_incarnation + 1
-  await desktopDetach(tx, desktop.id, incarnation)
+  // Its next life is what the pool is made of today, if that image is on its host.
+  const makes = await poolMakes(tx, desktop.pool_id)
+  const there = makes !== null && (await hostsWithImage(tx, makes.versionId)).has(desktop.host_id)
+  await desktopDetach(tx, desktop.id, { incarnation, ...(there && makes) })
   return { incarnation }
 }

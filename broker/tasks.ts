@@ -4,7 +4,7 @@ import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import type { TaskState } from '../db/schema.ts'
 import { type TaskRow, taskInsert, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
-import { versionSet } from '../db/templates.ts'
+import { versionGiveUp } from '../db/templates.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -151,26 +151,25 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
   if (!open(task.state)) throw new HdcsError('conflict', 'The task has already ended.')
   if (!task.cancellable) throw new HdcsError('conflict', 'This kind of task cannot be cancelled.')
   const now = broker.clock.now()
-  await broker.db.transaction().execute(tx => takeBack(tx, task, principal, now))
-  await taskSet(broker.db, id, {
-    state: 'cancelled',
-    progress: task.progress,
-    steps: task.steps,
-    error: { code: 'cancelled', text: `Cancelled by ${principal.name}.` },
-    finished_at: now,
+  const error = { code: 'cancelled' as const, text: `Cancelled by ${principal.name}.` }
+  await broker.db.transaction().execute(async tx => {
+    const { progress, steps } = task
+    const ended = await taskSet(tx, id, { state: 'cancelled', progress, steps, error, finished_at: now })
+    if (!ended || !(await takeBack(tx, task, principal, now)))
+      throw new HdcsError('conflict', 'It was done in this very moment: there is nothing left to cancel.')
   })
   await nudge(broker.db, 'tasks')
   return taskRead(broker, principal, id)
 }
 
-/** Undoes what the task began, in its subject. */
-async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date): Promise<void> {
-  if (task.kind === 'desktop.claim') {
-    const desktop = await desktopLock(tx, task.subject.id)
-    if (desktop?.claim_task_id === task.id)
-      await releaseWish(tx, desktop, 'floating', { because: `claim cancelled by ${principal.name}`, now })
-    return
+/** Undoes what the task began, in its subject. @returns false when it is done already. */
+async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date): Promise<boolean> {
+  if (task.kind !== 'desktop.claim') {
+    const text = `Cancelled by ${principal.name}; it can be tried again.`
+    return versionGiveUp(tx, task.subject.id, { code: 'cancelled', text })
   }
-  const trouble = { code: 'cancelled' as const, text: `Cancelled by ${principal.name}; it can be tried again.` }
-  await versionSet(tx, task.subject.id, { state: 'failed', progress: 0, text: '', trouble: JSON.stringify(trouble) })
+  const desktop = await desktopLock(tx, task.subject.id)
+  if (desktop?.claim_task_id !== task.id) return false
+  await releaseWish(tx, desktop, 'floating', { because: `claim cancelled by ${principal.name}`, now })
+  return true
 }

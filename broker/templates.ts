@@ -8,6 +8,7 @@ import {
   templateRows,
   templateSet,
   type VersionRow,
+  versionArrived,
   versionDeleteRow,
   versionFind,
   versionInsert,
@@ -40,7 +41,13 @@ function versionView(row: VersionRow, administrator: boolean) {
         ? `${row.pinned} pools name it`
         : undefined
   const refusals = {
-    upload: forbidden ?? (row.state === 'uploading' ? undefined : 'its file has arrived'),
+    upload:
+      forbidden ??
+      (row.state === 'uploading'
+        ? undefined
+        : row.state === 'failed'
+          ? 'it failed: try it again first'
+          : 'it does not wait for a file'),
     retry: forbidden ?? (row.state === 'failed' ? undefined : 'it has not failed'),
     delete: forbidden ?? uses,
   }
@@ -207,13 +214,12 @@ export async function versionRetry(broker: Broker, principal: Principal, templat
     const version = await versionFound(tx, templateId, number)
     if (version.state !== 'failed') throw new HdcsError('conflict', 'Only a version that failed is made anew.')
     const attempt = version.wished_attempt + 1
-    await versionSet(tx, version.id, {
-      wished_attempt: attempt,
-      state: 'making',
-      progress: 0,
-      text: 'tried again',
-      trouble: null,
-    })
+    // Without its file there is nothing to make: it waits for the upload again.
+    const waits = version.source.kind === 'upload' && !version.uploaded
+    const next = waits
+      ? { state: 'uploading' as const, text: 'waits for its file' }
+      : { state: 'making' as const, text: 'tried again' }
+    await versionSet(tx, version.id, { ...next, wished_attempt: attempt, progress: 0, trouble: null })
     const subject = { type: 'version', id: version.id, name: `${version.template_name} version ${number}` }
     return taskOpen(
       tx,
@@ -237,7 +243,10 @@ export async function versionDelete(broker: Broker, principal: Principal, templa
   return templateGet(broker, principal, templateId)
 }
 
-/** The uploaded file is complete and its checksum right: hosts may fetch it. */
+/**
+ * The uploaded file is complete and its checksum right: hosts may fetch it.
+ * @throws HdcsError `conflict` when the version does not wait for a file any more (cancelled meanwhile).
+ */
 export async function versionUploaded(
   broker: Broker,
   _principal: Principal,
@@ -245,12 +254,8 @@ export async function versionUploaded(
   number: number,
 ): Promise<void> {
   const version = await versionFound(broker.db, templateId, number)
-  await versionSet(broker.db, version.id, {
-    uploaded: true,
-    state: 'making',
-    progress: 0,
-    text: 'uploaded, waits for a host',
-  })
+  if (!(await versionArrived(broker.db, version.id, 'uploaded, waits for a host')))
+    throw new HdcsError('conflict', 'This version does not wait for a file any more: try it again first.')
 }
 
 /** What an upload must be before its first byte is taken. @throws HdcsError `not_found`, `conflict`. */

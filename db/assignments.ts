@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
-import type { Database, Phase } from './schema.ts'
+import type { Database, HardwareValue, Phase } from './schema.ts'
 
 export interface Claimed {
   id: string
@@ -96,7 +96,11 @@ export function desktopsOwned(db: Kysely<Database>, poolId: string, userId: stri
 }
 
 /** Nobody's any more, and its next life begins with a new disk. */
-export async function desktopDetach(tx: Tx, id: string, incarnation: number) {
+export async function desktopDetach(
+  tx: Tx,
+  id: string,
+  to: { incarnation: number; versionId?: string; hardware?: HardwareValue },
+) {
   await tx
     .updateTable('desktop')
     .set({
@@ -104,7 +108,9 @@ export async function desktopDetach(tx: Tx, id: string, incarnation: number) {
       user_slot: null,
       assigned_at: null,
       claim_task_id: null,
-      wished_incarnation: incarnation,
+      wished_incarnation: to.incarnation,
+      ...(to.versionId !== undefined && { version_id: to.versionId }),
+      ...(to.hardware !== undefined && { hardware: JSON.stringify(to.hardware) }),
       wished_power: 'stopped',
       wished_stop_grace_ms: 0,
       wished_graphics: null,

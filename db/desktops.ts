@@ -56,6 +56,23 @@ export async function transitionNote(
     .execute()
 }
 
+/** Sets wished columns of a desktop that nobody has and that shall stay. @returns whether it still was so. */
+export async function desktopWishFree(
+  db: Kysely<Database>,
+  id: string,
+  wish: { wished_power?: Power; wished_stop_grace_ms?: number; wished_present?: boolean },
+): Promise<boolean> {
+  const row = await db
+    .updateTable('desktop')
+    .set(wish)
+    .where('id', '=', id)
+    .where('user_id', 'is', null)
+    .where('wished_present', '=', true)
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** Sets wished columns; the trigger does the rest (generation, the host's agent, the reconciler). */
 export async function desktopWish(
   db: Kysely<Database>,
@@ -205,8 +222,12 @@ export function transitionsOf(db: Db, desktopId: string, limit: number, before?:
 }
 
 /** A desktop nobody has moves to another template version: a new disk, and the pool's hardware of today. */
-export async function desktopUpgrade(tx: Tx, id: string, to: { versionId: string; hardware: HardwareValue }) {
-  await tx
+export async function desktopUpgrade(
+  tx: Tx,
+  id: string,
+  to: { versionId: string; hardware: HardwareValue },
+): Promise<boolean> {
+  const row = await tx
     .updateTable('desktop')
     .set(eb => ({
       version_id: to.versionId,
@@ -215,5 +236,8 @@ export async function desktopUpgrade(tx: Tx, id: string, to: { versionId: string
     }))
     .where('id', '=', id)
     .where('user_id', 'is', null)
-    .execute()
+    .where('wished_present', '=', true)
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
 }

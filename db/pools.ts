@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 import type { Database, HardwareValue, PoolStatus } from './schema.ts'
+import { versionCurrent } from './templates.ts'
 
 export interface PoolCounts {
   total: number
@@ -98,6 +99,7 @@ export async function poolSet(
     status?: PoolStatus
     status_text?: string
     restrained_until?: Date | null
+    failures_since?: Date
   },
 ) {
   if (Object.keys(set).length > 0) await db.updateTable('pool').set(set).where('id', '=', id).execute()
@@ -107,25 +109,46 @@ export async function poolSet(
  * The pool as one person claims from it, undefined when that person may not use it. Little is read, because it stands
  * on the path of every claim.
  */
-export function poolForClaim(db: Kysely<Database>, id: string, userId: string) {
-  return db
+export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
+  return (
+    tx
+      .selectFrom('pool')
+      .innerJoin('template', 'template.id', 'pool.template_id')
+      .selectAll('pool')
+      .select('template.hardware as template_hardware')
+      .where('pool.id', '=', id)
+      .where('pool.wished_present', '=', true)
+      .where(eb =>
+        eb.exists(
+          eb
+            .selectFrom('entitlement')
+            .select('subject')
+            .whereRef('pool_id', '=', 'pool.id')
+            .where(sql<boolean>`subject = 'everyone' or subject = 'user:' || ${userId}
+            or subject in (select 'group:' || group_id from group_member where user_id = ${userId})`),
+        ),
+      )
+      // Against poolRemoveLock: a pool is not removed while somebody claims from it, nor claimed from while it is removed.
+      .forKeyShare('pool')
+      .executeTakeFirst()
+  )
+}
+
+/** Waits for the claims that are under way and lets no new one begin before this transaction ends. */
+export async function poolRemoveLock(tx: Tx, id: string) {
+  await tx.selectFrom('pool').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
+}
+
+/** What a desktop of this pool is made of today: the current version and the hardware; null while no version is sealed. */
+export async function poolMakes(tx: Tx, id: string) {
+  const pool = await tx
     .selectFrom('pool')
     .innerJoin('template', 'template.id', 'pool.template_id')
-    .selectAll('pool')
-    .select('template.hardware as template_hardware')
+    .select(['template_id', 'template_version', 'pool.hardware', 'template.hardware as template_hardware'])
     .where('pool.id', '=', id)
-    .where('pool.wished_present', '=', true)
-    .where(eb =>
-      eb.exists(
-        eb
-          .selectFrom('entitlement')
-          .select('subject')
-          .whereRef('pool_id', '=', 'pool.id')
-          .where(sql<boolean>`subject = 'everyone' or subject = 'user:' || ${userId}
-            or subject in (select 'group:' || group_id from group_member where user_id = ${userId})`),
-      ),
-    )
     .executeTakeFirst()
+  const version = pool && (await versionCurrent(tx, pool))
+  return pool && version ? { versionId: version.id, hardware: hardwareOf(pool.template_hardware, pool.hardware) } : null
 }
 
 export async function poolDeleteRow(tx: Tx, id: string) {
@@ -157,16 +180,30 @@ export function poolDesktops(db: Kysely<Database>, poolId: string) {
     .execute()
 }
 
-/** Failures of desktops nobody had, since a moment: the measure of the restrain rule. */
+/** Failures while nobody had the desktop yet, since a moment: the measure of the restrain rule. */
+const poolFailed = (poolId: string) =>
+  sql<boolean>`pool_id = ${poolId} and (became = 'claim undone' or became = 'failed' and user_id is null)`
+
 export async function poolFailures(db: Kysely<Database>, poolId: string, since: Date): Promise<number> {
   const row = await db
     .selectFrom('transition')
     .select(eb => eb.fn.countAll<number>().as('count'))
-    .where('pool_id', '=', poolId)
-    .where('became', '=', 'failed')
+    .where(poolFailed(poolId))
     .where('at', '>', since)
     .executeTakeFirstOrThrow()
   return row.count
+}
+
+/** Why the last of them failed. */
+export async function poolFailureReason(db: Kysely<Database>, poolId: string): Promise<string | undefined> {
+  const row = await db
+    .selectFrom('transition')
+    .select('reason')
+    .where(poolFailed(poolId))
+    .orderBy('id', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.reason
 }
 
 /** Median of the last starts of a pool's desktops, from asked to ready. */
@@ -246,4 +283,14 @@ export async function poolsOwnedBy(db: Kysely<Database>, userId: string): Promis
 export async function groupIdsOf(db: Kysely<Database>, userId: string): Promise<string[]> {
   const rows = await db.selectFrom('group_member').select('group_id').where('user_id', '=', userId).execute()
   return rows.map(row => row.group_id)
+}
+
+/** Ids that are neither a person's nor a group's. */
+export async function subjectsUnknown(db: Kysely<Database>, userIds: string[], groupIds: string[]): Promise<string[]> {
+  const people =
+    userIds.length > 0 ? await db.selectFrom('user_account').select('id').where('id', 'in', userIds).execute() : []
+  const groups =
+    groupIds.length > 0 ? await db.selectFrom('group_account').select('id').where('id', 'in', groupIds).execute() : []
+  const known = new Set([...people, ...groups].map(row => row.id))
+  return [...userIds, ...groupIds].filter(id => !known.has(id))
 }

@@ -22,7 +22,14 @@ export interface Database extends PeopleTables {
   task: TaskTable
   task_log: { id: Generated<number>; task_id: string; at: Generated<Date>; text: string }
   operation: OperationTable
-  session: { id: string; desktop_id: string; user_id: string; created_at: Generated<Date>; ended_at: Date | null }
+  session: {
+    id: string
+    desktop_id: string
+    user_id: string
+    created_at: Generated<Date>
+    ended_at: Date | null
+    ended_reason: string | null
+  }
   event: EventTable
 }
 
@@ -153,6 +160,8 @@ export interface PoolTable {
   status: Generated<PoolStatus>
   status_text: Generated<string>
   restrained_until: Date | null
+  /** Failures from before were paid for. */
+  failures_since: Generated<Date>
   next_number: Generated<number>
   created_at: Generated<Date>
 }

@@ -16,13 +16,13 @@ export async function sessionInsert(
 ) {
   await tx
     .updateTable('session')
-    .set({ ended_at: session.created_at })
+    .set({ ended_at: session.created_at, ended_reason: 'replaced' })
     .where('desktop_id', '=', session.desktop_id)
     .where('ended_at', 'is', null)
     .execute()
   await tx
     .insertInto('session')
-    .values({ ...session, ended_at: null })
+    .values({ ...session, ended_at: null, ended_reason: null })
     .execute()
 }
 

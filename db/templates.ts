@@ -118,6 +118,30 @@ export async function versionSet(
   await db.updateTable('template_version').set(set).where('id', '=', id).execute()
 }
 
+/** The file of a version that waits for it is there. @returns false when it does not wait. */
+export async function versionArrived(db: Kysely<Database>, id: string, text: string): Promise<boolean> {
+  const row = await db
+    .updateTable('template_version')
+    .set({ uploaded: true, state: 'making', progress: 0, text })
+    .where('id', '=', id)
+    .where('state', '=', 'uploading')
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** A version that is still being made is given up. @returns false when it is not: sealed or failed already. */
+export async function versionGiveUp(db: Kysely<Database>, id: string, trouble: TroubleValue): Promise<boolean> {
+  const row = await db
+    .updateTable('template_version')
+    .set({ state: 'failed', progress: 0, text: '', trouble: JSON.stringify(trouble) })
+    .where('id', '=', id)
+    .where('state', 'in', ['uploading', 'making'])
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
 /** What hosts are wished to hold: every version that neither waits for its upload nor was cancelled. */
 export function versionsWished(db: Kysely<Database>) {
   return db

@@ -67,7 +67,7 @@ async function follow(tx: Tx, row: Row, consequence: ReturnType<typeof desktopCo
       await releaseWish(tx, row, 'floating', { because: consequence.because, now })
       return
     case 'undo claim':
-      await releaseWish(tx, row, 'floating', { because: `claim undone: ${consequence.because}`, now })
+      await releaseWish(tx, row, 'floating', { because: consequence.because, now, became: 'claim undone' })
       return
   }
 }

@@ -1,7 +1,16 @@
 import type { Tx } from '../../db/connect.ts'
-import { desktopUpgrade, desktopWish, transitionNote } from '../../db/desktops.ts'
+import { desktopUpgrade, desktopWish, desktopWishFree, transitionNote } from '../../db/desktops.ts'
 import { nudge } from '../../db/events.ts'
-import { hardwareOf, poolDeleteRow, poolDesktops, poolFailures, poolLock, poolSet, poolsAll } from '../../db/pools.ts'
+import {
+  hardwareOf,
+  poolDeleteRow,
+  poolDesktops,
+  poolFailureReason,
+  poolFailures,
+  poolLock,
+  poolSet,
+  poolsAll,
+} from '../../db/pools.ts'
 import type { PoolStatus } from '../../db/schema.ts'
 import { versionCurrent } from '../../db/templates.ts'
 import type { HdcsError } from '../../lib/errors.ts'
@@ -52,7 +61,8 @@ async function keep(tx: Tx, broker: Broker, pool: Pool) {
   )
   let short: HdcsError | undefined
   for (const step of steps) short = (await take(tx, pool, step, rows, version?.id, now)) ?? short
-  const status = statusOf(pool, { restrainedUntil, sealed: version !== undefined, short, steps, desktops })
+  const failure = restrainedUntil ? await poolFailureReason(tx, pool.id) : undefined
+  const status = statusOf(pool, { restrainedUntil, failure, sealed: version !== undefined, short, steps, desktops })
   if (
     status.status !== pool.status ||
     status.text !== pool.status_text ||
@@ -74,28 +84,36 @@ async function take(
   const row = rows.find(candidate => candidate.id === step.desktopId)
   if (!row) return
   const noted = { ...row, pool_id: pool.id, was: row.phase, reason: step.because }
+  const done = await applied(tx, pool, step, versionId)
+  if (done) await transitionNote(tx, [{ ...noted, became: `${step.do} planned` }], now)
+}
+
+/** @returns false when a person claimed it between the plan and this: then it is that person's, untouched. */
+async function applied(
+  tx: Tx,
+  pool: Pool,
+  step: Exclude<PoolStep, { do: 'make' }>,
+  versionId: string | undefined,
+): Promise<boolean> {
   switch (step.do) {
     case 'start':
-      await desktopWish(tx, row.id, { wished_power: 'running' })
-      break
+      return desktopWishFree(tx, step.desktopId, { wished_power: 'running' })
     case 'stop':
-      await desktopWish(tx, row.id, { wished_power: 'stopped', wished_stop_grace_ms: 0 })
-      break
+      return desktopWishFree(tx, step.desktopId, { wished_power: 'stopped', wished_stop_grace_ms: 0 })
     case 'remove':
-      await desktopWish(tx, row.id, { wished_present: false })
-      break
-    case 'upgrade':
-      if (versionId !== undefined)
-        await desktopUpgrade(tx, row.id, { versionId, hardware: hardwareOf(pool.template_hardware, pool.hardware) })
-      break
+      return desktopWishFree(tx, step.desktopId, { wished_present: false })
+    case 'upgrade': {
+      const hardware = hardwareOf(pool.template_hardware, pool.hardware)
+      return versionId !== undefined && desktopUpgrade(tx, step.desktopId, { versionId, hardware })
+    }
   }
-  await transitionNote(tx, [{ ...noted, became: `${step.do} planned` }], now)
 }
 
 async function restraint(tx: Tx, pool: Pool, now: Date): Promise<Date | null> {
   if (pool.restrained_until && pool.restrained_until > now) return pool.restrained_until
   // Failures from before the last pause, or before an administrator lifted it, were paid for.
-  const since = new Date(Math.max(now.getTime() - restrain.withinMs, pool.restrained_until?.getTime() ?? 0))
+  const paidForMs = Math.max(pool.restrained_until?.getTime() ?? 0, pool.failures_since.getTime())
+  const since = new Date(Math.max(now.getTime() - restrain.withinMs, paidForMs))
   const failures = await poolFailures(tx, pool.id, since)
   return failures >= restrain.failures ? new Date(now.getTime() + restrain.forMs) : null
 }
@@ -104,6 +122,7 @@ function statusOf(
   pool: Pool,
   seen: {
     restrainedUntil: Date | null
+    failure: string | undefined
     sealed: boolean
     short: HdcsError | undefined
     steps: PoolStep[]
@@ -114,7 +133,7 @@ function statusOf(
   if (seen.restrainedUntil)
     return {
       status: 'restrained',
-      text: `${restrain.failures} desktops failed within ${restrain.withinMs / 60_000} minutes: making new ones pauses. Look at the failed desktops’ reasons; changing the pool tries again at once.`,
+      text: `${restrain.failures} desktops failed within ${restrain.withinMs / 60_000} minutes, the last one so: ${seen.failure ?? 'unknown'} Making new ones pauses; changing the pool tries again at once.`,
     }
   if (!seen.sealed) return { status: 'waiting', text: 'its template has no version that is ready' }
   if (seen.short) return { status: 'waiting', text: seen.short.message }

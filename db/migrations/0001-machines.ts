@@ -102,6 +102,8 @@ create table pool (
   status text not null default 'waiting',
   status_text text not null default '',
   restrained_until timestamptz,
+  -- Failures from before were paid for, by a pause or by an administrator who looked.
+  failures_since timestamptz not null default now(),
   next_number int not null default 1,
   created_at timestamptz not null default now()
 );
@@ -173,7 +175,7 @@ create table transition (
   reason text not null
 );
 create index transition_desktop on transition (desktop_id, id desc);
-create index transition_failed on transition (pool_id, at) where became = 'failed';
+create index transition_failed on transition (pool_id, id desc) where became in ('failed', 'claim undone');
 create index transition_ready on transition (pool_id, id desc) where became = 'ready';
 
 create table task (
@@ -221,7 +223,9 @@ create table session (
   desktop_id uuid not null,
   user_id uuid not null,
   created_at timestamptz not null default now(),
-  ended_at timestamptz
+  ended_at timestamptz,
+  -- replaced: its person opened the desktop elsewhere, and SPICE itself ends the older screen.
+  ended_reason text
 );
 create index session_open on session (desktop_id) where ended_at is null;
 
@@ -235,6 +239,16 @@ create table event (
   user_id uuid,
   pool_id uuid
 );
+
+-- A session that was ended by us is ended on the screen too, by whichever gateway carries it.
+create function session_ended() returns trigger language plpgsql as $$
+begin
+  if old.ended_at is null and new.ended_at is not null and new.ended_reason is distinct from 'replaced' then
+    perform pg_notify('hdcs_kick', new.id::text);
+  end if;
+  return null;
+end $$;
+create trigger session_ended after update on session for each row execute function session_ended();
 
 create function event_note(noun text, what text, subject_id uuid, user_id uuid, pool_id uuid) returns void
 language sql as $$

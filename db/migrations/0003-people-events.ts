@@ -15,4 +15,15 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create trigger group_member_changed after insert or delete on group_member
       for each row execute function row_changed('group', 'group_id', 'user_id', '', '')`.execute(db)
+  await sql`
+    create function user_disabled() returns trigger language plpgsql as $$
+    begin
+      -- Whoever is shut out is out at once: the screens that are open go dark too.
+      if new.disabled and not old.disabled then
+        update session set ended_at = now(), ended_reason = 'disabled' where user_id = new.id and ended_at is null;
+      end if;
+      return null;
+    end $$;
+    create trigger user_disabled after update on user_account for each row execute function user_disabled();
+  `.execute(db)
 }

@@ -10,6 +10,7 @@ const host = (id: string, facts: Partial<HostFacts> = {}): HostFacts => ({
   taken: { vcpus: 0, memoryBytes: 0 },
   images: new Set(['debian']),
   storageFreeBytes: 100 * GiB,
+  trouble: null,
   ...facts,
 })
 const demand: Demand = { vcpus: 2, memoryBytes: 4 * GiB, imageId: 'debian' }
@@ -31,6 +32,7 @@ describe('placement', () => {
         host('b', { images: new Set() }),
         host('c', { storageFreeBytes: 1000 }),
         host('d', { state: 'suspect' }),
+        host('f', { trouble: 'the network cannot be made' }),
         host('e'),
       ],
       demand,
@@ -41,6 +43,7 @@ describe('placement', () => {
       'the template version is not ready there',
       'its storage is nearly full',
       'the host is suspect',
+      'the network cannot be made',
     ])
   })
 
