@@ -3,17 +3,6 @@ import type { Db, Tx } from './connect.ts'
 import type { Database, HardwareValue, PoolStatus } from './schema.ts'
 import { versionCurrent } from './templates.ts'
 
-export interface PoolCounts {
-  total: number
-  ready: number
-  starting: number
-  stopped: number
-  assigned: number
-  connected: number
-  failed: number
-  recycling: number
-}
-
 const counted = (condition: ReturnType<typeof sql>) => sql<number>`count(d.id) filter (where ${condition})`
 
 export type PoolRow = Awaited<ReturnType<typeof poolRows>>[number]

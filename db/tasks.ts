@@ -57,15 +57,6 @@ export function tasksOpen(db: Kysely<Database>) {
   return db.selectFrom('task').selectAll().where('state', 'in', ['queued', 'running']).orderBy('id').execute()
 }
 
-export function tasksOpenOf(db: Kysely<Database>, subjectId: string) {
-  return db
-    .selectFrom('task')
-    .selectAll()
-    .where('state', 'in', ['queued', 'running'])
-    .where('subject_id', '=', subjectId)
-    .execute()
-}
-
 /** Writes a receipt that is still open; one that has ended stays as it ended. @returns whether it was open. */
 export async function taskSet(
   db: Kysely<Database>,
