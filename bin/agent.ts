@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
+import { lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
 import { ownNetworks } from '../lib/routes.ts'
 import { startAgent } from '../vmm/agent.ts'
@@ -105,13 +106,17 @@ if (import.meta.main)
         'invalid',
         'HDCS_CONTROL_URL is the control plane’s address, for example https://hdcs.example:8080.',
       )
+    // Two agents of one host would each destroy what the other makes.
+    await using undo = new AsyncDisposableStack()
+    const folder = join(config.dataFolder, 'host')
+    undo.use(lockFolder(folder))
     const [hostName = 'host'] = hostname().split('.')
     const { HDCS_AGENT_KEY: key, HDCS_INSTALLATION_ID: installationId } = process.env
     const identity =
       key && installationId ? { key, installationId } : await hostIdentity(controlUrl, config.dataFolder, hostName)
     tell('checking libvirt, QEMU and KVM')
-    const folder = join(config.dataFolder, 'host')
-    const agent = await runAgent({ ...identity, controlUrl, hostName, folder, simulated: config.simHosts > 0, log })
+    undo.use(await runAgent({ ...identity, controlUrl, hostName, folder, simulated: config.simHosts > 0, log }))
     tell('running')
-    return agent
+    const running = undo.move()
+    return { [Symbol.asyncDispose]: () => running.disposeAsync() }
   })

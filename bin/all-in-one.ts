@@ -1,10 +1,10 @@
 /** `npm start`: control plane, gateway and this host's agent in one process, from the same parts as the separate ones. */
-import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { localHost } from '../broker/first-start.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
+import { lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
 import { ownNetworks } from '../lib/routes.ts'
 import { gatewayPath, makeGateway } from '../spice/gateway.ts'
@@ -22,7 +22,7 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
       doors: ticketKey => {
         const gateway = makeGateway({ ticketKey, clock: systemClock, log: log.child({ room: 'gateway' }) })
         closeGateway = () => gateway.close()
-        return { path: gatewayPath, upgrade: gateway.upgrade, connect: gateway.connect }
+        return { ...gateway, path: gatewayPath }
       },
     }),
   )
@@ -37,7 +37,8 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
       : 'starting this host’s agent: checking libvirt, QEMU and KVM',
   )
   const folder = join(config.dataFolder, 'host')
-  mkdirSync(folder, { recursive: true, mode: 0o711 })
+  // Against an agent of its own (bin/agent.ts) on the same folder.
+  undo.use(lockFolder(folder))
   for (const name of names) {
     const { key } = await localHost(control.broker, control.clusterId, name, ownNetworks())
     undo.use(

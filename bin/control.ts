@@ -1,15 +1,14 @@
 /** The control plane: API, pages, agents' lines and, in the one that leads, the reconcilers. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Server } from 'node:http'
 import { join } from 'node:path'
-import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { agentPath, makeAgentDoor, mountAgents } from '../api/agents.ts'
 import { makeApp } from '../api/app.ts'
 import { routes } from '../api/routes.ts'
+import { uploadsSweep } from '../api/uploads.ts'
 import { ensureFirstAdministrator } from '../auth/first-admin.ts'
 import { makeAgentHub } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
@@ -26,8 +25,10 @@ import { settingInstallationId } from '../db/settings.ts'
 import { systemClock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
+import { lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
 import { viewerFileText } from '../spice/viewer-file.ts'
+import { openFrontDoor, type SocketListener } from './front-door.ts'
 import { runProcess } from './process.ts'
 
 const GiB = 2 ** 30
@@ -48,12 +49,14 @@ export interface Control extends AsyncDisposable {
 /** Other upgrades and CONNECTs on the control plane's port: the gateway, when it lives in the same process. */
 export interface SharedDoors {
   path: string
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
-  connect(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+  upgrade: SocketListener
+  connect: SocketListener
+  /** Ends what is open of a session that was ended. */
+  kick(sessionId: string): void
 }
 
 /**
- * Starts everything and resolves when it serves.
+ * Starts everything and resolves when it serves. The folder and the port come first: without them nothing is made.
  * @param doors is asked for the gateway once the ticket key is known.
  * @param tell hears what is being done, for the person who waits.
  */
@@ -63,8 +66,9 @@ export async function startControl(
   options: { doors?: (ticketKey: Uint8Array) => SharedDoors; tell?: (text: string) => void } = {},
 ): Promise<Control> {
   const tell = options.tell ?? (() => {})
-  mkdirSync(config.dataFolder, { recursive: true, mode: 0o711 })
   await using undo = new AsyncDisposableStack()
+  undo.use(lockFolder(config.dataFolder))
+  const frontDoor = undo.use(await openFrontDoor(config))
 
   tell(config.databaseUrl ? 'connecting to the database' : 'starting the database')
   const embedded = config.databaseUrl
@@ -98,6 +102,7 @@ export async function startControl(
     maxUploadBytes: 200 * GiB,
     maxVirtualBytes: 2048 * GiB,
   }
+  await uploadsSweep(broker.uploadFolder)
   const installationId = await settingInstallationId(db)
   const { clusterId } = await firstStart(broker)
   const passwordFile = join(config.dataFolder, 'first-password')
@@ -123,20 +128,26 @@ export async function startControl(
       failed,
     ),
   )
+  const doors = options.doors?.(ticketKey)
   undo.use(
-    listenDatabase(databaseUrl, ['hdcs_nudge', 'hdcs_host', 'hdcs_images', 'hdcs_event', 'hdcs_operation'], {
-      notified(channel, payload) {
-        if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
-        else if (channel === 'hdcs_event') eventsHeard(broker)
-        else hub.wake(channel === 'hdcs_images' ? undefined : payload)
+    listenDatabase(
+      databaseUrl,
+      ['hdcs_nudge', 'hdcs_host', 'hdcs_images', 'hdcs_event', 'hdcs_operation', 'hdcs_kick'],
+      {
+        notified(channel, payload) {
+          if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
+          else if (channel === 'hdcs_kick') doors?.kick(payload)
+          else if (channel === 'hdcs_event') eventsHeard(broker)
+          else hub.wake(channel === 'hdcs_images' ? undefined : payload)
+        },
+        missed() {
+          reconcilers?.nudge()
+          hub.wake()
+          eventsHeard(broker)
+        },
+        failed,
       },
-      missed() {
-        reconcilers?.nudge()
-        hub.wake()
-        eventsHeard(broker)
-      },
-      failed,
-    }),
+    ),
   )
 
   const app = makeApp({
@@ -152,36 +163,25 @@ export async function startControl(
     trustProxy: config.trustProxy,
   })
   mountAgents(app, broker, installationId)
-  const doors = options.doors?.(ticketKey)
-  const server = makeServer(config, getRequestListener(app.fetch))
-  server.on('upgrade', (request, socket, head) => {
-    const path = (request.url ?? '').split('?')[0]
-    if (path === agentPath) void door.upgrade(request, socket, head)
-    else if (doors && path === doors.path) void doors.upgrade(request, socket, head)
-    else socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-  })
-  server.on('connect', (request, socket, head) => {
-    if (doors) void doors.connect(request, socket, head)
-    else socket.end('HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-  })
   tell('opening the door')
-  await listen(server, config)
+  frontDoor.open({
+    request: getRequestListener(app.fetch),
+    upgrades: { [agentPath]: door.upgrade, ...(doors && { [doors.path]: doors.upgrade }) },
+    ...(doors && { connect: doors.connect }),
+  })
   undo.defer(async () => {
     door.close()
-    server.closeAllConnections()
-    await new Promise(resolve => server.close(resolve))
+    // Before the database goes, or whoever asks meanwhile is answered with errors.
+    await frontDoor[Symbol.asyncDispose]()
   })
 
-  const address = server.address()
-  const port = typeof address === 'object' && address ? address.port : config.listen.port
-  const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host
   const kept = undo.move()
   return {
     broker,
     installationId,
     clusterId,
-    server,
-    url: `${config.tls ? 'https' : 'http'}://${host}:${port}`,
+    server: frontDoor.server,
+    url: frontDoor.url,
     ticketKey,
     admin: { ...admin, file: passwordFile },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
@@ -192,31 +192,6 @@ export async function startControl(
 function keptKey(file: string): Uint8Array {
   if (!existsSync(file)) writeFileSync(file, randomBytes(32).toString('hex'), { mode: 0o600 })
   return Buffer.from(readFileSync(file, 'utf8').trim(), 'hex')
-}
-
-/** Uploads take as long as they take; JSON bodies have a limit of their own (api/body.ts). Headers come at once or never. */
-const patience = { requestTimeout: 0, headersTimeout: 20_000 }
-
-function makeServer(config: Config, listener: ReturnType<typeof getRequestListener>): Server {
-  if (!config.tls) return createServer(patience, listener)
-  return createTlsServer(
-    { ...patience, cert: readFileSync(config.tls.certFile), key: readFileSync(config.tls.keyFile) },
-    listener,
-  )
-}
-
-async function listen(server: Server, config: Config): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const { host, port } = config.listen
-      const text =
-        error.code === 'EADDRINUSE'
-          ? `Something else listens on ${host}:${port} already: end it, or set HDCS_LISTEN.`
-          : `Cannot listen on ${host}:${port}: ${error.message}.`
-      reject(new HdcsError('conflict', text, { cause: error }))
-    })
-    server.listen(config.listen.port, config.listen.host, resolve)
-  })
 }
 
 if (import.meta.main)

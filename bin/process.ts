@@ -38,11 +38,14 @@ export async function runProcess(
     await running[Symbol.asyncDispose]()
     process.exit(0)
   } catch (thrown) {
-    const error = asHdcsError(thrown, 'Could not start.')
-    if (error.cause) console.error(error.cause)
-    fail(error.message)
+    const debug = ['debug', 'trace'].includes(process.env.HDCS_LOG_LEVEL ?? '')
+    const error = asHdcsError(thrown, `Could not start: ${reasonOf(thrown)}`)
+    if (error.cause && debug) console.error(error.cause)
+    fail(error.cause && !debug ? `${error.message} (HDCS_LOG_LEVEL=debug tells more.)` : error.message)
   }
 }
+
+const reasonOf = (thrown: unknown) => (thrown instanceof Error ? thrown.message || thrown.name : String(thrown))
 
 function fail(text: string): never {
   console.error(`hdcs: ${text}`)

@@ -59,7 +59,8 @@ export interface Admissions {
   /** Opens the session of a ticket that was just unsealed; once. */
   begin(sealed: string, ticket: Ticket, door: DoorName, now: Date): Admission | Refusal
   end(sealed: string): void
-  bySession(sessionId: string): Admission[]
+  /** Refuses tickets of a session from now on, used or not. @returns what is open of it. */
+  shut(sessionId: string, now: Date): Admission[]
   all(): Admission[]
 }
 
@@ -67,21 +68,27 @@ export function makeAdmissions(): Admissions {
   const open = new Map<string, Admission>()
   /** Ticket ids that were used, until the tickets themselves are too old to be shown again. */
   const used = new Map<string, number>()
+  /** Sessions that were ended, for as long as a ticket of theirs may still be in somebody's hand. */
+  const shut = new Map<string, number>()
+  const ticketsGone = (now: Date) => now.getTime() + 2 * ticketSeconds * 1000
   return {
     find(sealed, door) {
       const found = open.get(sealed)
       return found && found.door !== door ? 'used' : found
     },
     begin(sealed, ticket, door, now) {
-      for (const [id, until] of used) if (until < now.getTime()) used.delete(id)
-      if (used.has(ticket.id)) return 'used'
-      used.set(ticket.id, now.getTime() + 2 * ticketSeconds * 1000)
+      for (const past of [used, shut]) for (const [id, until] of past) if (until < now.getTime()) past.delete(id)
+      if (used.has(ticket.id) || shut.has(ticket.sessionId)) return 'used'
+      used.set(ticket.id, ticketsGone(now))
       const admission: Admission = { ticket, door, connectionId: 0, ready: false, channels: new Set(), opened: 0 }
       open.set(sealed, admission)
       return admission
     },
     end: sealed => void open.delete(sealed),
-    bySession: sessionId => [...open.values()].filter(({ ticket }) => ticket.sessionId === sessionId),
+    shut(sessionId, now) {
+      shut.set(sessionId, ticketsGone(now))
+      return [...open.values()].filter(({ ticket }) => ticket.sessionId === sessionId)
+    },
     all: () => [...open.values()],
   }
 }

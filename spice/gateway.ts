@@ -23,7 +23,7 @@ export interface Gateway {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
   /** For an HTTP server's `connect` event. Never throws. */
   connect(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
-  /** Ends every channel of this session now. @returns whether there was one here. */
+  /** Ends every channel of this session now, and lets none in any more. @returns whether there was one here. */
   kick(sessionId: string): boolean
   stats(): GatewayStats
   /** Ends all sessions and refuses new ones. */
@@ -70,7 +70,7 @@ export function makeGateway(options: GatewayOptions): Gateway {
     upgrade,
     connect: makeConnectProxy(state),
     kick(sessionId) {
-      const found = state.admissions.bySession(sessionId)
+      const found = state.admissions.shut(sessionId, options.clock.now())
       endAll(found, closeCodes.kicked, 'the session was ended')
       return found.length > 0
     },
