@@ -165,8 +165,10 @@ describe('a session', () => {
     const stays = await linkedMain(
       rig.url(await rig.ticket({ spice: { host: other.screen.host, port: other.screen.port, password } })),
     )
+    const unused = await newUrl({ sessionId: 'the-one' })
     expect(rig.gateway.kick('nobody')).toBe(false)
     expect(rig.gateway.kick('the-one')).toBe(true)
+    expect(await openTestChannel(unused, '1.0')).toBe(403)
     expect((await main.closed).code).toBe(closeCodes.kicked)
     expect((await display.closed).code).toBe(closeCodes.kicked)
     expect(stays.socket.readyState).toBe(WebSocket.OPEN)
