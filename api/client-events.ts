@@ -19,9 +19,9 @@ export interface EventFilter {
 export interface LiveEvent {
   /** Resume with it. */
   id: string
-  /** `desktop.changed` */
+  /** `desktop.changed`; `reset`: the server cannot say what happened meanwhile, read everything again. */
   type: string
-  /** Of the desktop, pool, task … that the event is about. */
+  /** Of the desktop, pool, task … that the event is about; empty for `reset`. */
   subjectId: string
   userId: string | null
   poolId: string | null
@@ -87,8 +87,14 @@ async function* read(response: Response): AsyncGenerator<ServerEvent> {
 }
 
 function liveEventOf(event: ServerEvent): LiveEvent {
-  const data = JSON.parse(event.data) as { id: string; userId: string | null; poolId: string | null }
-  return { id: event.id, type: event.event, subjectId: data.id, userId: data.userId, poolId: data.poolId }
+  const data = JSON.parse(event.data) as { id?: string; userId?: string | null; poolId?: string | null }
+  return {
+    id: event.id,
+    type: event.event,
+    subjectId: data.id ?? '',
+    userId: data.userId ?? null,
+    poolId: data.poolId ?? null,
+  }
 }
 
 /** Signed out or refused: asking again changes nothing. Everything else may pass. */

@@ -16,6 +16,19 @@ export const desktopActions = [
   'delete',
 ] as const
 
+const phaseSchema = z.enum([
+  'making',
+  'stopped',
+  'starting',
+  'ready',
+  'paused',
+  'stopping',
+  'recycling',
+  'removing',
+  'failed',
+  'unknown',
+])
+
 export const desktopSchema = z
   .object({
     id: z.uuid(),
@@ -29,18 +42,7 @@ export const desktopSchema = z
     userName: z.string().nullable(),
     address: z.string().nullable(),
     templateVersion: z.number().int(),
-    phase: z.enum([
-      'making',
-      'stopped',
-      'starting',
-      'ready',
-      'paused',
-      'stopping',
-      'recycling',
-      'removing',
-      'failed',
-      'unknown',
-    ]),
+    phase: phaseSchema,
     /** Why it is in this phase, as noted when it came to it. */
     reason: z.string(),
     since: timestamp,
@@ -87,7 +89,7 @@ export const desktopRoutes = [
       poolId: z.uuid().optional(),
       hostId: z.uuid().optional(),
       userId: z.uuid().optional(),
-      phase: z.string().optional(),
+      phase: phaseSchema.optional(),
       name: z.string().optional(),
       /** Part of a name, address or person. */
       search: z.string().max(100).optional(),
@@ -118,7 +120,12 @@ export const desktopRoutes = [
     summary: 'Every change of state with its reason, newest first',
     permission: 'desktop.read',
     params: idParams,
-    query: pageQuery,
+    query: pageQuery.extend({
+      cursor: z
+        .string()
+        .regex(/^\d{1,15}$/, 'a cursor of this list')
+        .optional(),
+    }),
     answers: {
       200: listOf(
         z.object({
@@ -168,6 +175,8 @@ export const desktopRoutes = [
     operationId: 'desktopViewerFile',
     summary: 'A `.vv` file that opens the same desktop in remote-viewer',
     permission: 'desktop.use',
+    // A new password for the screen: the ones before it open nothing any more.
+    acts: true,
     params: idParams,
     produces: 'application/x-virt-viewer',
     answers: { 200: z.string() },

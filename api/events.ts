@@ -23,7 +23,7 @@ export const eventRoutes = [
     path: '/api/v1/events',
     operationId: 'eventStream',
     summary:
-      'What changed, as it happens (server-sent events); resumes by Last-Event-ID, narrowed by `?noun=desktop,task`',
+      'What changed, as it happens (server-sent events); resumes by Last-Event-ID, narrowed by `?noun=desktop,task`; `reset`: read everything again',
     permission: 'self',
     query: z.object({
       /** Nouns joined by commas. */
@@ -38,10 +38,13 @@ export const eventRoutes = [
       const resumed = header('last-event-id')
       if (resumed !== undefined && !/^\d{1,15}$/.test(resumed))
         throw new HdcsError('invalid', 'Last-Event-ID is not one of ours.')
-      const lastId = resumed === undefined ? await eventsNewest(broker) : Number(resumed)
+      const newest = await eventsNewest(broker)
+      // Of another database, or of ours before it was restored: what happened since cannot be told.
+      const reset = Number(resumed ?? 0) > newest
+      const lastId = resumed === undefined || reset ? newest : Number(resumed)
       const token = credentialOf(header)?.token ?? ''
       const nouns = query.noun ? new Set(query.noun.split(',')) : undefined
-      const stream = eventStream({ broker, auth, principal, token, nouns, lastId, signal })
+      const stream = eventStream({ broker, auth, principal, token, nouns, lastId, reset, signal })
       // `x-accel-buffering`: nginx would hold events back until its buffer is full.
       return { status: 200, body: stream, headers: { 'x-accel-buffering': 'no' } }
     },
@@ -55,6 +58,8 @@ interface Subscription {
   token: string
   nouns: Set<string> | undefined
   lastId: number
+  /** Says so in place of `hello`: the page shall read everything again. */
+  reset: boolean
   signal: AbortSignal
 }
 
@@ -78,7 +83,7 @@ function eventStream(subscription: Subscription): ReadableStream<Uint8Array> {
   async function* lines(): AsyncGenerator<string> {
     yield 'retry: 1000\n\n'
     // Told at once where it stands: who is cut off before the first event resumes without a gap.
-    yield `id: ${lastId}\nevent: hello\ndata: {}\n\n`
+    yield `id: ${lastId}\nevent: ${subscription.reset ? 'reset' : 'hello'}\ndata: {}\n\n`
     while (!signal.aborted) {
       const principal = await auth.principals.find(token)
       if (!principal) return

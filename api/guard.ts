@@ -55,6 +55,12 @@ function sameHost(from: string, origin: string): boolean {
   return URL.canParse(from) && URL.canParse(origin) && new URL(from).host === new URL(origin).host
 }
 
+/** A link or an image of another site; `none` is a bookmark or a typed address, nothing at all an older browser. */
+function fromElsewhere(header: ReadHeader): boolean {
+  const fetchSite = header('sec-fetch-site')
+  return fetchSite === 'cross-site' || fetchSite === 'same-site'
+}
+
 export const isWrite = (route: AnyRoute) => route.method !== 'get'
 
 /** @returns undefined when no credential, or none that opens anything, came along. */
@@ -86,6 +92,8 @@ export function permit(
     const reason = forgeryReason(header, origin)
     if (reason) throw new HdcsError('forbidden', reason)
   }
+  if (credential?.from === 'cookie' && route.acts && fromElsewhere(header))
+    throw new HdcsError('forbidden', 'Another site asked for this.')
   if (!principal.permissions.has(route.permission))
     throw new HdcsError('forbidden', 'Your roles do not allow this: ask an administrator.')
   return principal

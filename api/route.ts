@@ -7,6 +7,7 @@ import type { Auth } from '../auth/auth.ts'
 import type { Permission } from '../auth/policy.ts'
 import type { Principal } from '../auth/principal.ts'
 import type { Broker } from '../broker/broker.ts'
+import { strictly } from './strict-body.ts'
 
 type Schema = z.ZodType
 /** Status → body schema; null for no body. */
@@ -56,6 +57,8 @@ export interface Route<Id extends string = string, P = unknown, Q = unknown, B =
   streams?: true
   /** The answer holds a secret that is shown once: it is never kept for a repeated request. */
   secret?: true
+  /** A GET that changes something, because a link fetches it: no foreign page may have it asked for with our cookie. */
+  acts?: true
   handle(call: Call<P, Q, B>): Promise<Answer<A>>
 }
 
@@ -68,7 +71,10 @@ export interface AnyRoute
   handle(call: Call<never, never, never>): Promise<{ status: number; body: unknown; headers?: Record<string, string> }>
 }
 
-/** Infers the types of a route from its schemas; its operationId stays a literal, by which the client finds it. */
+/**
+ * Infers the types of a route from its schemas; its operationId stays a literal, by which the client finds it.
+ * Its body takes no fields but those it names.
+ */
 export function route<
   const Id extends string,
   P extends Schema | undefined = undefined,
@@ -76,7 +82,7 @@ export function route<
   B extends Schema | undefined = undefined,
   const A extends Answers = Answers,
 >(value: Route<Id, P, Q, B, A>): Route<Id, P, Q, B, A> {
-  return value
+  return value.body ? { ...value, body: strictly(value.body) } : value
 }
 
 /** A yes or no in a query: `?mine=true`. */

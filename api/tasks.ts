@@ -31,8 +31,9 @@ export const taskRoutes = [
     summary: 'Tasks, newest first: your own, or everybody’s for administrators',
     permission: 'self',
     query: pageQuery.extend({
+      cursor: z.uuid().optional(),
       state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']).optional(),
-      subjectId: z.string().optional(),
+      subjectId: z.uuid().optional(),
       mine: flag().optional(),
     }),
     answers: { 200: listOf(taskSchema) },

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Readable, Transform, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { z } from '@hono/zod-openapi'
@@ -30,6 +30,18 @@ export const uploadRoutes = [
   }),
 ]
 
+const unfinished = '.part'
+
+/** Removes what uploads left that a killed process was receiving. Only before the first upload: it spares none. */
+export async function uploadsSweep(folder: string): Promise<void> {
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] // nothing was ever uploaded
+    throw error
+  })
+  const left = names.filter(name => name.endsWith(unfinished))
+  await Promise.all(left.map(name => rm(join(folder, name), { force: true })))
+}
+
 interface Declared {
   sizeBytes: number
   /** Lower-case hex. */
@@ -49,7 +61,7 @@ export async function receive(
   if (declared.sizeBytes > to.maxBytes)
     throw new HdcsError('too_large', `An upload may have ${to.maxBytes} bytes at most.`)
   await mkdir(dirname(to.path), { recursive: true, mode: 0o700 })
-  const partial = `${to.path}.${newId()}.part`
+  const partial = `${to.path}.${newId()}${unfinished}`
   const hash = createHash('sha256')
   let received = 0
   const measure = new Transform({

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { permissions, policy, roles } from '../auth/policy.ts'
 import { userCreate, userDelete, userGet, userList, userPasswordReset, userUpdate } from '../auth/users.ts'
 import { desktopsGiveBack } from '../broker/giving-back.ts'
+import { passwordLeast } from '../lib/config.ts'
 import { actionSchema, flag, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
 
 /** What people sign in with; capitals are the same person. */
@@ -11,7 +12,7 @@ const personName = z
   .toLowerCase()
   .regex(/^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$/, 'letters, digits and . _ @ - inside, 64 at most')
 export const displayNameSchema = z.string().trim().min(1).max(100)
-export const passwordSchema = z.string().min(8).max(1000)
+export const passwordSchema = z.string().min(passwordLeast).max(1000)
 const roleSchema = z.enum(roles)
 
 export const userSchema = z

@@ -15,6 +15,7 @@ import {
   userPasswordHash,
   usersHolding,
 } from '../db/users.ts'
+import { passwordLeast } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Auth } from './auth.ts'
@@ -192,9 +193,6 @@ export async function ownUpdate(auth: Auth, principal: Principal, patch: OwnPatc
   if (!row) throw notFound()
   return view(auth, principal, row)
 }
-
-/** Shorter ones are guessed offline in hours; a required mixture of signs makes people write them down. */
-const passwordLeast = 8
 
 function refuseWeakPassword(password: string, name: string, field = 'body.password') {
   const message =

@@ -23,6 +23,9 @@ export interface Config {
   tls: { certFile: string; keyFile: string } | null
 }
 
+/** Shorter ones are guessed offline in hours; a required mixture of signs makes people write them down. */
+export const passwordLeast = 8
+
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 
 /** @throws HdcsError `invalid`: names the variable, what it holds and what it should hold. */
@@ -34,7 +37,7 @@ export function readConfig(env: Record<string, string | undefined>, root: boolea
   return {
     dataFolder,
     listen: readListen(env.HDCS_LISTEN || '127.0.0.1:8080'),
-    adminPassword: env.HDCS_ADMIN_PASSWORD || null,
+    adminPassword: readPassword(env.HDCS_ADMIN_PASSWORD),
     databaseUrl: readUrl('HDCS_DATABASE_URL', env.HDCS_DATABASE_URL, ['postgres:', 'postgresql:']),
     simHosts: readCount('HDCS_SIM_HOSTS', env.HDCS_SIM_HOSTS || '0'),
     logLevel,
@@ -71,6 +74,13 @@ function readKey(text: string): Uint8Array {
   if (!/^[0-9a-f]{64}$/i.test(text))
     throw new HdcsError('invalid', 'HDCS_TICKET_KEY should be 64 hex digits: openssl rand -hex 32')
   return Buffer.from(text, 'hex')
+}
+
+/** What it holds is not repeated: the message ends in a log. */
+function readPassword(text: string | undefined): string | null {
+  if (text && text.length < passwordLeast)
+    throw new HdcsError('invalid', `HDCS_ADMIN_PASSWORD should have ${passwordLeast} characters at least.`)
+  return text || null
 }
 
 function readTls(certFile: string | undefined, keyFile: string | undefined) {

@@ -131,6 +131,17 @@ describe('events', () => {
     await expect.poll(() => new Promise(resolve => server.getConnections((_, count) => resolve(count)))).toBe(0)
   })
 
+  it('begin anew, and say so, after an id that is yet to come', async () => {
+    const { token } = await api.person('from-the-future', ['infrastructureAdministrator'])
+    const live = listen(token, { lastEventId: '999999999' })
+    const value = await live.next()
+    expect(value).toMatchObject({ type: 'reset', subjectId: '' })
+    expect(Number(value?.id)).toBeLessThan(999_999_999)
+    const subject = await happens('pool', 'changed')
+    expect(await live.next()).toMatchObject({ type: 'pool.changed', subjectId: subject })
+    live.stop.abort()
+  })
+
   it('refuse an id that is none', async () => {
     const { token } = await api.person('nonsense')
     const response = await fetch(`${baseUrl}/api/v1/events`, {

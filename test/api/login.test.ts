@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newId } from '../../lib/ids.ts'
 import { origin, startApi, type TestApi, testPassword } from '../support/api.ts'
 import { refusal } from '../support/refusal.ts'
 
@@ -139,5 +140,19 @@ describe('changing one’s own password', () => {
     expect((await here.client.meGet()).name).toBe('changer')
     expect(await refusal(api.client(token).meGet())).toMatchObject({ status: 401 })
     await api.client().login({ body: { name: 'changer', password: 'another horse battery' } })
+  })
+})
+
+describe('a link that changes something', () => {
+  const path = `/api/v1/desktops/${newId()}/viewer-file`
+  const follow = async (headers: Record<string, string>) => (await api.request(path, { headers })).status
+
+  it('is not followed for another site with somebody’s cookie', async () => {
+    const { token } = await api.person('followed')
+    const cookie = `hdcs_session=${token}`
+    for (const site of ['cross-site', 'same-site']) expect(await follow({ cookie, 'sec-fetch-site': site })).toBe(403)
+    for (const site of ['same-origin', 'none']) expect(await follow({ cookie, 'sec-fetch-site': site })).toBe(404)
+    expect(await follow({ cookie })).toBe(404)
+    expect(await follow({ authorization: `Bearer ${token}`, 'sec-fetch-site': 'cross-site' })).toBe(404)
   })
 })

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
-import { receive } from '../../api/uploads.ts'
+import { receive, uploadsSweep } from '../../api/uploads.ts'
 import { startApi } from '../support/api.ts'
 import { refusal } from '../support/refusal.ts'
 
@@ -75,6 +75,17 @@ describe('an uploaded file', () => {
       receive(streamOf(bytes.subarray(5)), declared, { path, maxBytes: 1e6, signal: never }),
     ])
     expect(readFileSync(path).equals(bytes)).toBe(true)
+  })
+})
+
+describe('the folder of uploads', () => {
+  it('loses at the start what a killed process left half, and nothing else', async () => {
+    const swept = join(folder, 'swept')
+    await uploadsSweep(swept)
+    await receive(streamOf(bytes), declared, { path: join(swept, 'whole'), maxBytes: 1e6, signal: never })
+    writeFileSync(join(swept, 'other.0190.part'), 'half')
+    await uploadsSweep(swept)
+    expect(readdirSync(swept)).toEqual(['whole'])
   })
 })
 

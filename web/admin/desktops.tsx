@@ -59,7 +59,7 @@ export function DesktopTable({ poolId, hostId }: { poolId?: string; hostId?: str
         search,
         poolId: poolId ?? filters.pool,
         hostId: hostId ?? filters.host,
-        phase: filters.phase,
+        phase: phases.find(phase => phase === filters.phase),
       }),
     }),
   )

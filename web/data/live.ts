@@ -65,7 +65,10 @@ export async function followEvents(signal: AbortSignal): Promise<void> {
     broken = true
   }
   try {
-    for await (const event of client.events({ signal, onOpen, onBreak })) changed(event.type.split('.')[0] ?? '')
+    for await (const event of client.events({ signal, onOpen, onBreak })) {
+      if (event.type === 'reset') void queryClient.invalidateQueries()
+      else changed(event.type.split('.')[0] ?? '')
+    }
   } catch (thrown) {
     // Only a final refusal ends the iterator; reading who I am brings the person to the sign-in page.
     if (thrown instanceof ApiError && thrown.status === 401) void queryClient.invalidateQueries({ queryKey: ['me'] })

@@ -1,0 +1,106 @@
+/** Whatever a request holds is answered or refused at the field, for every route there is and will be. */
+import type { z } from '@hono/zod-openapi'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { problemSchema } from '../../api/errors.ts'
+import type { AnyRoute } from '../../api/route.ts'
+import { routes } from '../../api/routes.ts'
+import { roles } from '../../auth/policy.ts'
+import { newId } from '../../lib/ids.ts'
+import { startApi, type TestApi } from '../support/api.ts'
+
+const all: [string, AnyRoute][] = routes.map(route => [`${route.operationId}: ${route.method} ${route.path}`, route])
+const withBody = all.filter(([, { body }]) => body)
+const withQuery = all.filter(([, { query, method }]) => query && method === 'get')
+
+let api: TestApi
+let token = ''
+beforeAll(async () => {
+  api = await startApi()
+  token = (await api.person('everything', [...roles])).token
+})
+afterAll(() => api[Symbol.asyncDispose]())
+
+const address = (route: AnyRoute) =>
+  route.path.replace(/\{(\w+)\}/g, (_, name: string) => ({ id: newId(), number: '1' })[name] ?? 'start')
+
+async function ask(method: string, path: string, body?: unknown) {
+  const response = await api.request(path, {
+    method: method.toUpperCase(),
+    headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  })
+  const refused = response.headers.get('content-type') === 'application/problem+json'
+  const fields = refused ? problemSchema.parse(await response.json()).errors?.map(error => error.field) : undefined
+  if (!refused) await response.body?.cancel()
+  return { status: response.status, fields }
+}
+
+describe('every route', () => {
+  it.each(withBody)('names the field of a body that it does not know: %s', async (_, route) => {
+    expect(await ask(route.method, address(route), { bogus: 1 })).toMatchObject({
+      status: 400,
+      fields: expect.arrayContaining(['body.bogus']),
+    })
+  })
+
+  it.each(withQuery)('breaks by no text in its query: %s', async (_, route) => {
+    for (const name of Object.keys((route.query as z.ZodObject).shape))
+      for (const value of ['%00', 'zzz', '99999999999999999999', '-1', '%F0%9F%98%80', newId()]) {
+        const { status, fields } = await ask('get', `${address(route)}?${name}=${value}`)
+        expect([name, value, status]).toEqual([name, value, status < 500 ? status : 'less'])
+        if (value === '%00') expect([name, status, fields]).toEqual([name, 400, [`query.${name}`]])
+      }
+  })
+})
+
+describe('what no database can keep', () => {
+  it.each([
+    ['post', '/api/v1/users', { name: 'nul', displayName: '\0' }, 'body.displayName'],
+    ['post', '/api/v1/login', { name: 'a\0', password: 'x' }, 'body.name'],
+    ['post', '/api/v1/groups', { name: 'half', description: 'a\ud800' }, 'body.description'],
+    ['patch', `/api/v1/pools/${newId()}`, { description: 'a\0b' }, 'body.description'],
+    ['patch', '/api/v1/me', { password: { old: '\0', new: 'long enough' } }, 'body.password.old'],
+  ])('is refused at its field: %s %s', async (method, path, body, field) => {
+    expect(await ask(method, path, body)).toEqual({ status: 400, fields: [field] })
+  })
+
+  it('is looked for without falling into a deep body', async () => {
+    const deep = `${'['.repeat(400_000)}${']'.repeat(400_000)}`
+    const response = await api.request('/api/v1/login', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: `{"name":${deep}}`,
+    })
+    expect(response.status).toBe(400)
+  })
+})
+
+describe('a body', () => {
+  it.each([
+    ['patch', `/api/v1/pools/${newId()}`, { kind: 'persistent' }, 'body.kind'],
+    ['patch', `/api/v1/pools/${newId()}`, { hardware: { vcpu: 2 } }, 'body.hardware.vcpu'],
+    ['patch', '/api/v1/me', { roles: ['auditor'] }, 'body.roles'],
+    ['post', '/api/v1/templates', { name: 'x', source: { kind: 'recipe', recipe: 'tiny', a: 1 } }, 'body.source.a'],
+  ])(
+    'is not half done: a field that cannot be set is refused, however deep: %s %s',
+    async (method, path, body, field) => {
+      expect(await ask(method, path, body)).toEqual({ status: 400, fields: [field] })
+    },
+  )
+
+  it('with a hundred thousand wrong fields gets a short answer', async () => {
+    const body = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`a${index}`, 1]))
+    expect((await ask('post', '/api/v1/groups', body)).fields?.length).toBe(100)
+  })
+})
+
+describe('a list', () => {
+  it.each([
+    ['/api/v1/tasks?cursor=zzz', 'query.cursor'],
+    [`/api/v1/desktops/${newId()}/history?cursor=99999999999999999999`, 'query.cursor'],
+    ['/api/v1/audit?cursor=7', 'query.cursor'],
+    ['/api/v1/desktops?phase=nope', 'query.phase'],
+  ])('refuses what is none of its own: %s', async (path, field) => {
+    expect(await ask('get', path)).toEqual({ status: 400, fields: [field] })
+  })
+})
