@@ -12,6 +12,7 @@ import type { Broker } from '../broker/broker.ts'
 import { hostJoin } from '../broker/hosts.ts'
 import { uploadPath } from '../broker/templates.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { readAgentMessage } from './agent-messages.ts'
 import { problemResponse } from './errors.ts'
 
 export const agentPath = '/api/v1/agent'
@@ -20,6 +21,9 @@ export const agentPath = '/api/v1/agent'
 const maxMessageBytes = 64 * 2 ** 20
 /** An agent that does not answer pings is gone, whatever TCP says. Shorter: a stalled host reconnects in a loop. */
 const pingMs = 5_000
+
+/** A close frame has room for 123 bytes; ours is ASCII: names of fields and what they should hold. */
+const maxReasonLength = 120
 
 const joinSchema = z.object({
   token: z.string().min(1).max(200),
@@ -92,11 +96,12 @@ export function makeAgentDoor(broker: Broker, hub: AgentHub) {
         })
         line.on('message', data => {
           answered = true
-          try {
-            void agent.received(JSON.parse(String(data)))
-          } catch {
-            line.close(1007, 'not JSON')
-          }
+          const read = readAgentMessage(String(data))
+          if ('message' in read) return void agent.received(read.message)
+          broker.log.warn({ host: host.id, wrong: read.wrong }, 'an agent said what is not of the protocol')
+          // What comes behind it on the same line is of no more worth.
+          line.removeAllListeners('message')
+          line.close(1007, read.wrong.slice(0, maxReasonLength))
         })
         line.on('error', error => broker.log.warn({ err: error, host: host.id }, 'an agent’s line broke'))
         line.on('close', () => {
