@@ -56,7 +56,7 @@ const idle = (own.reduce((sum, pid) => sum + (cpuSeconds(pid) ?? 0), 0) - before
 rows.push(['idle CPU, cores', idle, 0.01, ''])
 rows.push([
   'idle memory, MiB (PSS, database included)',
-  own.reduce((sum, pid) => sum + memoryBytes(pid), 0) / 2 ** 20,
+  ownProcesses().reduce((sum, pid) => sum + memoryBytes(pid), 0) / 2 ** 20,
   250,
   '',
 ])

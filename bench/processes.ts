@@ -14,10 +14,14 @@ export function cpuSeconds(pid: number): number | undefined {
   }
 }
 
-/** Memory that would be free without it: shared pages counted by share. */
+/** Memory that would be free without it: shared pages counted by share. 0 when it has ended. */
 export function memoryBytes(pid: number): number {
-  const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1]
-  return Number(pss) * 1024
+  try {
+    const pss = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1]
+    return Number(pss) * 1024
+  } catch {
+    return 0 // a connection's process that ended between the listing and the look
+  }
 }
 
 /** Processes whose command line contains a text: their command line by pid. */
