@@ -67,7 +67,8 @@ const host = z.object({
   capacity: count,
   usage: z.object({
     cpu: z.number().min(0),
-    memoryUsedBytes: count,
+    // The difference of two sources, which containers see apart: below zero is odd, and no reason to lose the host.
+    memoryUsedBytes: z.int(),
     storageTotalBytes: count,
     storageFreeBytes: count,
   }),
