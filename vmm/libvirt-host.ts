@@ -48,7 +48,8 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const usage = makeUsage(folders.root)
   const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await domains.find(id)) !== null))
   const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
-  let network = 'hdcs'
+  /** Null until it was ensured in this process: a stranger's network of that name must not be joined. */
+  let network: string | null = null
   let facts: Promise<HostFacts> | null = null
   const all = opened.move()
 
@@ -61,6 +62,11 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       if (isLibvirt(error, 'noDomain')) return name
       throw error
     }
+  }
+
+  function networkFor(spec: MachineSpec): string {
+    if (network !== null || !spec.nic) return network ?? ''
+    throw new HdcsError('conflict', 'The desktops’ network has not been made yet: the start is tried again.')
   }
 
   async function start(spec: MachineSpec): Promise<FoundMachine> {
@@ -77,7 +83,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       accelerator,
       disk,
       image: backing,
-      network,
+      network: networkFor(spec),
       spiceListen,
       ownersReady,
     }

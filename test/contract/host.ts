@@ -174,6 +174,7 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       const { socket } = await dialChannel({ ...graphics, password: 'looks-on' }, main, new AbortController().signal)
       await news.event(event => isOf('clients')(event) && 'clients' in event && event.clients === 1)
       host = await test.again()
+      await host.networkEnsure({ subnet: test.subnet })
       news = listen(host)
       expect(await mine()).toMatchObject({ incarnation: spec.incarnation, agentConnected: true, clients: 1 })
       socket.destroy()
