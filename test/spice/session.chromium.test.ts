@@ -96,9 +96,11 @@ describe('a desktop in the browser', () => {
   })
 
   it('says that a session was ended, and comes back when asked', async () => {
-    page = await pages.open(rig, async () => rig.url(await rig.ticket({ sessionId: 'kicked' })))
+    // Every ticket is a session of its own, as the control plane makes them.
+    let sessions = 0
+    page = await pages.open(rig, async () => rig.url(await rig.ticket({ sessionId: `kicked-${++sessions}` })))
     await reaches({ state: 'ready' })
-    rig.gateway.kick('kicked')
+    rig.gateway.kick('kicked-1')
     await reaches({ state: 'closed', reason: 'ended' })
     await page.evaluate(() => window.session.reconnect())
     await reaches({ state: 'ready' })
