@@ -49,10 +49,9 @@ console.log(
 )
 
 await new Promise(resolve => setTimeout(resolve, 5_000))
-const own = ownProcesses()
-const before = own.reduce((sum, pid) => sum + (cpuSeconds(pid) ?? 0), 0)
+const before = ownCpuSeconds()
 await new Promise(resolve => setTimeout(resolve, 30_000))
-const idle = (own.reduce((sum, pid) => sum + (cpuSeconds(pid) ?? 0), 0) - before) / 30
+const idle = (ownCpuSeconds() - before) / 30
 rows.push(['idle CPU, cores', idle, 0.01, ''])
 rows.push([
   'idle memory, MiB (PSS, database included)',
@@ -70,7 +69,7 @@ process.exitCode = rows.every(([, value, limit]) => value <= limit) ? 0 : 1
 
 /** A pool made and filled; everything that ran for it is read from /proc and the transitions, so that nothing is asked of the product meanwhile. */
 async function fill(name: string, count: number, keep = false) {
-  const ownBefore = own_()
+  const ownBefore = ownCpuSeconds()
   const busyBefore = machineBusySeconds()
   const samples = new Map<string, { at: number; cpu: number }[]>()
   const sampling = setInterval(() => {
@@ -103,7 +102,7 @@ async function fill(name: string, count: number, keep = false) {
   })
   const wall = (Math.max(...rows.map(row => row.at.getTime())) - began) / 1000
   const guestCpuAtEnd = [...samples.values()].reduce((sum, seen) => sum + (seen.at(-1)?.cpu ?? 0), 0)
-  const ownCpu = own_() - ownBefore
+  const ownCpu = ownCpuSeconds() - ownBefore
   const foreign = machineBusySeconds() - busyBefore - guestCpuAtEnd - ownCpu - (user + system) / 1e6
   if (!keep) {
     await client.poolDelete({ params: { id: pool.id }, query: { force: true } })
@@ -138,7 +137,7 @@ function ownProcesses(): number[] {
   return [...new Set([product.pid() ?? 0, ...database])]
 }
 
-function own_() {
+function ownCpuSeconds() {
   return ownProcesses().reduce((sum, pid) => sum + (cpuSeconds(pid) ?? 0), 0)
 }
 

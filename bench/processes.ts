@@ -4,11 +4,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** USER_HZ is 100 on every Linux that Node runs on. */
 const ticksPerSecond = 100
 
-/** CPU seconds (user and system) of a process; undefined when it has ended. */
+/**
+ * CPU seconds (user and system) of a process and of its children that have ended; undefined when it has ended itself.
+ * Summed over a tree nothing is lost when a child ends.
+ */
 export function cpuSeconds(pid: number): number | undefined {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ') ?? []
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / ticksPerSecond
   } catch {
     return undefined // ended between the listing and the look
   }
