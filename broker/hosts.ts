@@ -17,6 +17,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { pageOf } from './pages.ts'
+import { actionsFrom } from './refusals.ts'
 
 /** Every host gets a /22 of this for its desktops: over 1,000 addresses each, 8,192 hosts. */
 const supernet = '10.128.0.0/9'
@@ -46,9 +47,7 @@ function hostView(row: HostRow, principal: Principal) {
     facts: row.observed_facts,
     usage: row.observed_usage,
     troubles: row.observed_troubles,
-    actions: [
-      remove === undefined ? { name: 'remove', allowed: true } : { name: 'remove', allowed: false, reason: remove },
-    ],
+    actions: actionsFrom({ remove }),
   }
 }
 

@@ -9,6 +9,7 @@ import type { Broker } from './broker.ts'
 import { subjectsOf } from './entitlements.ts'
 import { poolEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
+import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
 const none = { usable: false, own: false }
@@ -64,9 +65,7 @@ function poolView(row: PoolRow, principal: Principal, mine: { usable: boolean; o
       recycling: row.recycling,
     },
     estimateMs: free ? 0 : startMs,
-    actions: Object.entries(refusals).map(([name, reason]) =>
-      reason === undefined ? { name, allowed: true } : { name, allowed: false, reason },
-    ),
+    actions: actionsFrom(refusals),
     createdAt: row.created_at.toISOString(),
   }
 }
@@ -276,11 +275,7 @@ async function checkWish(
     )
 }
 
-const nameTaken = (name: string) => (error: unknown) => {
-  if ((error as { code?: unknown }).code === '23505')
-    throw new HdcsError('conflict', `A pool named ${name} already exists: choose another name.`, { cause: error })
-  throw error
-}
+const nameTaken = (name: string) => conflictWhen('taken', `A pool named ${name} already exists: choose another name.`)
 
 /** What was given; fields that are absent or undefined keep what stands. */
 const defined = <T extends object>(body: T) =>

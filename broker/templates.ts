@@ -19,6 +19,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { pageOf } from './pages.ts'
+import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
 const MiB = 2 ** 20
@@ -68,11 +69,6 @@ function versionView(row: VersionRow, administrator: boolean) {
     actions: actionsFrom(refusals),
   }
 }
-
-const actionsFrom = (refusals: Record<string, string | undefined>) =>
-  Object.entries(refusals).map(([name, reason]) =>
-    reason === undefined ? { name, allowed: true } : { name, allowed: false, reason },
-  )
 
 function templateView(
   row: Awaited<ReturnType<typeof templateRows>>[number],
@@ -204,7 +200,7 @@ export async function templateUpdate(
 export async function templateDelete(broker: Broker, principal: Principal, id: string): Promise<void> {
   const template = await templateGet(broker, principal, id)
   await templateDeleteRow(broker.db, id).catch(
-    inUse(`${template.name} is used by pools or desktops: remove those first.`),
+    conflictWhen('inUse', `${template.name} is used by pools or desktops: remove those first.`),
   )
 }
 
@@ -239,7 +235,7 @@ export async function versionDelete(broker: Broker, principal: Principal, templa
   await broker.db
     .transaction()
     .execute(async tx => versionDeleteRow(tx, (await versionFound(tx, templateId, number)).id))
-    .catch(inUse(`A desktop stands on version ${number}: it stays.`))
+    .catch(conflictWhen('inUse', `A desktop stands on version ${number}: it stays.`))
   return templateGet(broker, principal, templateId)
 }
 
@@ -275,17 +271,5 @@ async function versionFound(db: Parameters<typeof versionFind>[0], templateId: s
   return version
 }
 
-const nameTaken = (name: string) => (error: unknown) => {
-  if ((error as { code?: unknown }).code === '23505')
-    throw new HdcsError(
-      'conflict',
-      `A template named ${name} already exists: add a version to it, or choose another name.`,
-      { cause: error },
-    )
-  throw error
-}
-
-const inUse = (text: string) => (error: unknown) => {
-  if ((error as { code?: unknown }).code === '23503') throw new HdcsError('conflict', text, { cause: error })
-  throw error
-}
+const nameTaken = (name: string) =>
+  conflictWhen('taken', `A template named ${name} already exists: add a version to it, or choose another name.`)
