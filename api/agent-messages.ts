@@ -33,6 +33,15 @@ const machine = z.object({
   queuePlace: count.nullable(),
   graphics: z.object({ host: z.string().min(1).max(255), port: z.int().min(1).max(65535), serial: count }).nullable(),
   clients: count,
+  move: z
+    .object({
+      id,
+      state: z.enum(['preparing', 'ready', 'moving', 'arrived', 'left', 'failed']),
+      progress: z.int().min(0).max(100),
+      text,
+      trouble: trouble.nullable(),
+    })
+    .nullable(),
   trouble: trouble.nullable(),
 })
 
@@ -63,6 +72,16 @@ const host = z.object({
     accelerator: z.enum(['kvm', 'tcg']),
     acceleratorReason: text.nullable(),
     simulated: z.boolean(),
+    cpuMhz: z.number().min(0),
+    sockets: count,
+    coresPerSocket: count,
+    threadsPerCore: count,
+    maxVcpus: count,
+    address: word,
+    storageId: id,
+    diskLocks: z.boolean(),
+    migrationUri: word.nullable(),
+    bridges: z.array(word).max(200),
   }),
   capacity: count,
   usage: z.object({
@@ -83,6 +102,7 @@ const messageSchema = z.discriminatedUnion('type', [
     machines: z.array(machine).max(maxThings),
     images: z.array(image).max(maxThings),
     gone: z.array(id).max(maxThings),
+    strays: z.array(id).max(maxThings),
   }),
   z.object({ type: z.literal('beat'), host: host.nullable() }),
   z.object({ type: z.literal('operated'), operationId: id, trouble: trouble.nullable(), data: z.base64().nullable() }),

@@ -3,7 +3,13 @@
  * process an agent is connected to does not matter: wishes stand in the database, and PostgreSQL's notifications
  * reach every process.
  */
-import { desktopGenerations, desktopSpecs, desktopsObserve, desktopsObserveAbsent } from '../db/agents.ts'
+import {
+  desktopGenerations,
+  desktopSpecs,
+  desktopsObserve,
+  desktopsObserveAbsent,
+  straysToRemove,
+} from '../db/agents.ts'
 import { nudge } from '../db/events.ts'
 import { hostByKey, hostObserve } from '../db/hosts.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
@@ -11,7 +17,7 @@ import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { FromAgent, protocolVersion, ToAgent } from '../vmm/protocol.ts'
 import type { ImageReport, MachineReport } from '../vmm/report.ts'
-import type { ImageSpec, MachineSpec } from '../vmm/spec.ts'
+import type { ImageSpec, MachineSpec, MoveSpec } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
 import { secretHash } from './hosts.ts'
 
@@ -21,7 +27,7 @@ const bootTimeoutMs = 180_000
 const gatherMs = 10
 
 /** Checked against the agent's own constant by the compiler. */
-const spokenProtocol: typeof protocolVersion = 1
+const spokenProtocol: typeof protocolVersion = 2
 
 export interface AgentLine {
   send(message: ToAgent): void
@@ -30,11 +36,14 @@ export interface AgentLine {
 
 interface Attached {
   hostId: string
+  supernet: string
   subnet: string
   line: AgentLine
   /** What the agent was last told: id → generation (machines), id → attempt (images). */
   machines: Map<string, number>
   images: Map<string, number>
+  /** Told to destroy their disks too, and not yet gone. */
+  removing: Set<string>
   operations: Set<string>
   greeted: boolean
   /** The line is closed: what is still queued is dropped, the next line begins with everything. */
@@ -47,7 +56,7 @@ interface Attached {
 export interface AgentHub {
   /** An agent has connected and proven which host it is. Another connection of the same host is closed. */
   attach(
-    host: { id: string; subnet: string },
+    host: { id: string; subnet: string; supernet: string },
     line: AgentLine,
   ): { received(message: FromAgent): Promise<void>; closed(): void }
   /** Something a host shall hold has changed; no id means all hosts. */
@@ -87,10 +96,12 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
       }
       const agent: Attached = {
         hostId: host.id,
+        supernet: host.supernet,
         subnet: host.subnet,
         line,
         machines: new Map(),
         images: new Map(),
+        removing: new Set(),
         operations: new Set(),
         greeted: false,
         ended: false,
@@ -156,6 +167,8 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
       await desktopsObserve(db, agent.hostId, [...message.machines.map(observed), ...gone])
       if (message.full || message.images.length > 0)
         await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
+      const remove = await straysToRemove(db, agent.hostId, message.strays)
+      if (remove.length > 0) agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove })
       return
     }
     case 'operated':
@@ -164,12 +177,16 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
 }
 
 async function tellEverything(broker: Broker, installationId: string, agent: Attached) {
-  const machines = (await desktopSpecs(broker.db, agent.hostId)).map(machineSpec)
+  const wished = await desktopGenerations(broker.db, agent.hostId)
+  const remove = wished.filter(row => !row.wished_present).map(row => row.id)
+  const machines = (await desktopSpecs(broker.db, agent.hostId)).map(row => machineSpec(row, agent.hostId))
   const images = await imageSpecs(broker)
   agent.machines = new Map(machines.map(machine => [machine.id, machine.generation]))
   agent.images = new Map(images.map(image => [image.id, image.attempt]))
+  agent.removing = new Set(remove)
   agent.operations.clear()
-  const spec = { installationId, hostId: agent.hostId, network: { subnet: agent.subnet }, images, machines }
+  const { hostId, supernet, subnet } = agent
+  const spec = { installationId, hostId, network: { supernet, subnet }, images, machines, remove }
   agent.line.send({ type: 'wish', spec })
   await tellOperations(broker, agent)
 }
@@ -178,23 +195,27 @@ async function tellChanges(broker: Broker, agent: Attached) {
   const rows = await desktopGenerations(broker.db, agent.hostId)
   const wished = new Map(rows.filter(row => row.wished_present).map(row => [row.id, row.generation]))
   const changed = [...wished].filter(([id, generation]) => agent.machines.get(id) !== generation).map(([id]) => id)
-  const machines = changed.length > 0 ? (await desktopSpecs(broker.db, agent.hostId, changed)).map(machineSpec) : []
+  const machines =
+    changed.length > 0
+      ? (await desktopSpecs(broker.db, agent.hostId, changed)).map(row => machineSpec(row, agent.hostId))
+      : []
   const images = await imageSpecs(broker)
   const newImages = images.filter(image => agent.images.get(image.id) !== image.attempt)
+  // Also what this agent never heard of: its answer is what lets the row go.
+  const remove = rows.filter(row => !row.wished_present && !agent.removing.has(row.id)).map(row => row.id)
   const gone = [
-    ...[...agent.machines.keys()].filter(id => !wished.has(id)),
+    ...[...agent.machines.keys()].filter(id => !wished.has(id) && !remove.includes(id)),
     ...[...agent.images.keys()].filter(id => !images.some(image => image.id === id)),
-    // Wished away before this agent ever heard of it: its answer is what lets the row go.
-    ...rows.filter(row => !row.wished_present && !agent.machines.has(row.id)).map(row => row.id),
   ]
+  agent.removing = new Set(rows.filter(row => !row.wished_present).map(row => row.id))
   for (const machine of machines) agent.machines.set(machine.id, machine.generation)
   for (const image of newImages) agent.images.set(image.id, image.attempt)
-  for (const id of gone) {
+  for (const id of [...gone, ...remove]) {
     agent.machines.delete(id)
     agent.images.delete(id)
   }
-  if (machines.length + newImages.length + gone.length > 0)
-    agent.line.send({ type: 'change', machines, images: newImages, gone })
+  if (machines.length + newImages.length + gone.length + remove.length > 0)
+    agent.line.send({ type: 'change', machines, images: newImages, gone, remove })
   await tellOperations(broker, agent)
 }
 
@@ -221,7 +242,9 @@ async function imageSpecs(broker: Broker): Promise<ImageSpec[]> {
 export const macOf = (address: string) =>
   ['52', '54', ...address.split('.').map(byte => Number(byte).toString(16).padStart(2, '0'))].join(':')
 
-function machineSpec(row: Awaited<ReturnType<typeof desktopSpecs>>[number]): MachineSpec {
+type SpecRow = Awaited<ReturnType<typeof desktopSpecs>>[number]
+
+function machineSpec(row: SpecRow, hostId: string): MachineSpec {
   return {
     id: row.id,
     name: row.name,
@@ -232,11 +255,37 @@ function machineSpec(row: Awaited<ReturnType<typeof desktopSpecs>>[number]): Mac
     diskMade: row.disk_incarnation === row.wished_incarnation,
     imageId: row.version_id,
     hardware: row.hardware,
-    nic: { mac: macOf(row.address_text), address: row.address_text },
+    nic: {
+      mac: macOf(row.address_text),
+      address: row.address_text,
+      mode: row.network.mode,
+      interface: row.network.interface ?? null,
+      neighbourGroup: row.network.neighbours ? row.pool_id : null,
+      allow: row.network.allow?.length ? row.network.allow : null,
+    },
+    screenPort: row.screen_port,
+    move: moveSpec(row, hostId),
     graphics: row.wished_graphics,
     priority: row.user_id === null ? 'prewarm' : 'person',
     readyWhen: row.ready_when,
     bootTimeoutMs,
+  }
+}
+
+/** What this host is told of a desktop's way from or to it; null while it waits for its turn. */
+function moveSpec(row: SpecRow, hostId: string): MoveSpec | null {
+  const { move_id: id, move_kind: kind } = row
+  if (id === null || kind === null) return null
+  if (row.move_to === hostId) return { id, role: 'arrive', kind }
+  return {
+    id,
+    role: 'leave',
+    kind,
+    send: row.move_state === 'moving',
+    cancel: row.move_cancel === true,
+    targetUri: row.target_facts?.migrationUri ?? null,
+    targetAddress: row.target_facts?.address ?? '',
+    targetPort: row.target_port,
   }
 }
 
@@ -286,6 +335,6 @@ const imageObserved = (image: ImageReport) => ({
 export async function hostOfKey(
   broker: Broker,
   key: string | undefined,
-): Promise<{ id: string; subnet: string } | undefined> {
+): Promise<{ id: string; subnet: string; supernet: string } | undefined> {
   return key === undefined ? undefined : hostByKey(broker.db, secretHash(key))
 }

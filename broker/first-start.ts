@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
-import { hostKeyReplace, hostRows, treeEnsure } from '../db/hosts.ts'
+import { addressLock, hostKeyReplace, hostRows, supernetsTaken, treeEnsure } from '../db/hosts.ts'
 import { entitlementsReplace, poolInsert, poolRows } from '../db/pools.ts'
 import { templateInsert, templateRows, versionInsert } from '../db/templates.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { hostAdd, secretHash } from './hosts.ts'
+import { supernetFree } from './subnets.ts'
 import { recipeHardware } from './templates.ts'
 
 /**
@@ -14,7 +15,9 @@ import { recipeHardware } from './templates.ts'
  */
 export async function firstStart(broker: Broker): Promise<{ clusterId: string }> {
   return broker.db.transaction().execute(async tx => {
-    const { clusterId } = await treeEnsure(tx, { siteId: newId(), clusterId: newId() })
+    await addressLock(tx)
+    const supernet = supernetFree(await supernetsTaken(tx))
+    const { clusterId } = await treeEnsure(tx, { siteId: newId(), clusterId: newId(), supernet })
     const nothingYet =
       (await templateRows(tx, { limit: 1 })).length === 0 && (await poolRows(tx, { limit: 1 })).length === 0
     const hosts = await hostRows(tx, { limit: 1 })

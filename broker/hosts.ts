@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from 'node:crypto'
-import ipaddr from 'ipaddr.js'
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import {
@@ -11,18 +10,13 @@ import {
   hostRows,
   joinTokenInsert,
   joinTokenUse,
-  subnetsTaken,
 } from '../db/hosts.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom } from './refusals.ts'
-
-/** Every host gets a /22 of this for its desktops: over 1,000 addresses each, 8,192 hosts. */
-const supernet = '10.128.0.0/9'
-const subnetBits = 22
-const subnetSize = 2 ** (32 - subnetBits)
+import { subnetFor } from './subnets.ts'
 
 function hostView(row: HostRow, principal: Principal) {
   const administrator = principal.permissions.has('host.write')
@@ -131,34 +125,12 @@ export async function hostAdd(
   host: { clusterId: string; name: string; networks: string[] },
 ): Promise<{ hostId: string; key: string }> {
   await addressLock(tx)
+  const subnet = await subnetFor(tx, host.clusterId, host.networks)
   const names = new Set((await hostRows(tx, {})).map(row => row.name))
   let name = host.name
   for (let number = 2; names.has(name); number++) name = `${host.name}-${number}`
-  const taken = (await subnetsTaken(tx)).map(row => row.subnet)
-  const subnet = subnetFree([...taken, ...host.networks])
   const key = randomBytes(32).toString('base64url')
   const hostId = newId()
   await hostInsert(tx, { id: hostId, cluster_id: host.clusterId, name, key_hash: secretHash(key), subnet })
   return { hostId, key }
-}
-
-/** The first /22 of the supernet that none of the networks in `taken` touches. Pure. @throws HdcsError `conflict` when all are taken. */
-export function subnetFree(taken: readonly string[]): string {
-  const ranges = taken.map(rangeOf)
-  const { from, to } = rangeOf(supernet)
-  for (let first = from; first < to; first += subnetSize) {
-    const last = first + subnetSize - 1
-    if (ranges.some(range => range.from <= last && range.to >= first)) continue
-    return `${[24, 16, 8, 0].map(shift => Math.floor(first / 2 ** shift) % 256).join('.')}/${subnetBits}`
-  }
-  throw new HdcsError('conflict', 'No subnet is left for another host.')
-}
-
-/** First and last address of a network as numbers. */
-function rangeOf(cidr: string): { from: number; to: number } {
-  const [address, bits] = ipaddr.parseCIDR(cidr)
-  const size = 2 ** (32 - bits)
-  const number = address.toByteArray().reduce((sum, byte) => sum * 256 + byte, 0)
-  const from = number - (number % size)
-  return { from, to: from + size - 1 }
 }

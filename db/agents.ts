@@ -62,9 +62,27 @@ export async function desktopsObserveAbsent(db: Db, hostId: string, present: str
     .execute()
 }
 
+/** Desktops a host is told of: those that are there, and those that are on their way to it. */
+const toldTo = (hostId: string) => sql<boolean>`(desktop.host_id = ${hostId} or desktop.id in (
+  select desktop_id from migration where to_host_id = ${hostId} and ended_at is null and state in ('preparing', 'moving')))`
+
 /** Ids and generations of everything a host is wished to hold: compared with what its agent was last told. */
 export function desktopGenerations(db: Db, hostId: string) {
-  return db.selectFrom('desktop').select(['id', 'generation', 'wished_present']).where('host_id', '=', hostId).execute()
+  return db.selectFrom('desktop').select(['id', 'generation', 'wished_present']).where(toldTo(hostId)).execute()
+}
+
+/** Of disks that a host has no word of: those it shall destroy. A disk on a storage that the desktop's own host shares is that host's. */
+export async function straysToRemove(db: Db, hostId: string, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const { rows } = await sql<{ id: string }>`
+    select s.id from unnest(${ids}::uuid[]) s(id)
+    left join desktop d on d.id = s.id
+    left join host home on home.id = d.host_id
+    join host here on here.id = ${hostId}
+    where d.id is null
+      or (d.host_id <> here.id and home.observed_facts ->> 'storageId' <> here.observed_facts ->> 'storageId'
+        and not exists (select from migration m where m.desktop_id = d.id and m.ended_at is null))`.execute(db)
+  return rows.map(row => row.id)
 }
 
 /** What a host's agent needs to know of its machines. */
@@ -73,9 +91,23 @@ export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
     .selectFrom('desktop')
     .innerJoin('template_version', 'template_version.id', 'desktop.version_id')
     .innerJoin('template', 'template.id', 'template_version.template_id')
+    .innerJoin('pool', 'pool.id', 'desktop.pool_id')
+    .leftJoin('screen_port as port', join =>
+      join.onRef('port.desktop_id', '=', 'desktop.id').on('port.host_id', '=', hostId),
+    )
+    .leftJoin('migration as move', join =>
+      join.onRef('move.desktop_id', '=', 'desktop.id').on('move.ended_at', 'is', null).on('move.state', '<>', 'queued'),
+    )
+    .leftJoin('host as target', 'target.id', 'move.to_host_id')
+    .leftJoin('screen_port as target_port', join =>
+      join.onRef('target_port.desktop_id', '=', 'desktop.id').onRef('target_port.host_id', '=', 'move.to_host_id'),
+    )
     .selectAll('desktop')
-    .select(['template.ready_when', sql<string>`host(desktop.address)`.as('address_text')])
-    .where('desktop.host_id', '=', hostId)
+    .select(['template.ready_when', sql<string>`host(desktop.address)`.as('address_text'), 'pool.network'])
+    .select(['port.port as screen_port', 'target_port.port as target_port', 'target.observed_facts as target_facts'])
+    .select(['move.id as move_id', 'move.kind as move_kind', 'move.state as move_state'])
+    .select(['move.wished_cancel as move_cancel', 'move.to_host_id as move_to'])
+    .where(toldTo(hostId))
     .where('desktop.wished_present', '=', true)
   if (ids) query = query.where('desktop.id', 'in', ids)
   return query.execute()

@@ -71,8 +71,28 @@ export async function addressesFree(tx: Tx, hostId: string, count: number): Prom
   return rows.map(row => row.address)
 }
 
-export function subnetsTaken(tx: Tx) {
-  return tx.selectFrom('host').select(sql<string>`subnet::text`.as('subnet')).execute()
+/** A cluster's network and the subnets its hosts have of it. */
+export async function clusterNetwork(tx: Tx, clusterId: string) {
+  const { supernet } = await tx
+    .selectFrom('cluster')
+    .select(sql<string>`supernet::text`.as('supernet'))
+    .where('id', '=', clusterId)
+    .executeTakeFirstOrThrow()
+  const hosts = await tx
+    .selectFrom('host')
+    .select(sql<string>`subnet::text`.as('subnet'))
+    .where('cluster_id', '=', clusterId)
+    .execute()
+  return { supernet, subnets: hosts.map(host => host.subnet) }
+}
+
+export async function supernetsTaken(tx: Tx): Promise<string[]> {
+  const rows = await tx.selectFrom('cluster').select(sql<string>`supernet::text`.as('supernet')).execute()
+  return rows.map(row => row.supernet)
+}
+
+export async function clusterSupernetSet(tx: Tx, clusterId: string, supernet: string) {
+  await tx.updateTable('cluster').set({ supernet }).where('id', '=', clusterId).execute()
 }
 
 export async function hostInsert(
@@ -92,8 +112,10 @@ export async function hostKeyReplace(db: Kysely<Database>, id: string, keyHash: 
 export function hostByKey(db: Kysely<Database>, keyHash: string) {
   return db
     .selectFrom('host')
-    .select(['id', 'name', sql<string>`subnet::text`.as('subnet')])
-    .where('key_hash', '=', keyHash)
+    .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
+    .select(['host.id', 'host.name', sql<string>`host.subnet::text`.as('subnet')])
+    .select(sql<string>`cluster.supernet::text`.as('supernet'))
+    .where('host.key_hash', '=', keyHash)
     .executeTakeFirst()
 }
 
@@ -180,7 +202,7 @@ export function clusterRows(db: Kysely<Database>, name?: string) {
 }
 
 /** The first start's site and cluster; the same rows at every later one. */
-export async function treeEnsure(tx: Tx, ids: { siteId: string; clusterId: string }) {
+export async function treeEnsure(tx: Tx, ids: { siteId: string; clusterId: string; supernet: string }) {
   await tx
     .insertInto('site')
     .values({ id: ids.siteId, name: 'main' })
@@ -189,7 +211,7 @@ export async function treeEnsure(tx: Tx, ids: { siteId: string; clusterId: strin
   const site = await tx.selectFrom('site').select('id').where('name', '=', 'main').executeTakeFirstOrThrow()
   await tx
     .insertInto('cluster')
-    .values({ id: ids.clusterId, name: 'main', site_id: site.id })
+    .values({ id: ids.clusterId, name: 'main', site_id: site.id, supernet: ids.supernet })
     .onConflict(c => c.column('name').doNothing())
     .execute()
   const cluster = await tx.selectFrom('cluster').select('id').where('name', '=', 'main').executeTakeFirstOrThrow()

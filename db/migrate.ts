@@ -4,12 +4,14 @@ import type { Db } from './connect.ts'
 import * as machines from './migrations/0001-machines.ts'
 import * as people from './migrations/0002-people.ts'
 import * as peopleEvents from './migrations/0003-people-events.ts'
+import * as manyHosts from './migrations/0004-many-hosts.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
   '0001-machines': machines,
   '0002-people': people,
   '0003-people-events': peopleEvents,
+  '0004-many-hosts': manyHosts,
 }
 
 /**

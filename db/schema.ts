@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { ErrorCode } from '../lib/errors.ts'
+import type { ClusterTable, MigrationTable, NetworkValue, PlacementPolicy, PlacementTable } from './schema-hosts.ts'
 import type { PeopleTables } from './schema-people.ts'
 
 /**
@@ -9,7 +10,7 @@ import type { PeopleTables } from './schema-people.ts'
 export interface Database extends PeopleTables {
   setting: { key: string; value: string }
   site: { id: string; name: string; created_at: Generated<Date> }
-  cluster: { id: string; site_id: string; name: string; created_at: Generated<Date> }
+  cluster: ClusterTable
   host: HostTable
   join_token: { hash: string; cluster_id: string; expires_at: Date; used_at: Date | null }
   template: TemplateTable
@@ -31,6 +32,9 @@ export interface Database extends PeopleTables {
     ended_reason: string | null
   }
   event: EventTable
+  screen_port: { host_id: string; port: number; desktop_id: string }
+  migration: MigrationTable
+  placement: PlacementTable
 }
 
 /** jsonb: objects go in as JSON text (pg would send an array as a PostgreSQL array) and come out as values. */
@@ -63,6 +67,16 @@ export interface HostFactsValue {
   accelerator: 'kvm' | 'tcg'
   acceleratorReason: string | null
   simulated: boolean
+  cpuMhz: number
+  sockets: number
+  coresPerSocket: number
+  threadsPerCore: number
+  maxVcpus: number
+  address: string
+  storageId: string
+  diskLocks: boolean
+  migrationUri: string | null
+  bridges: string[]
 }
 
 export interface HostUsageValue {
@@ -86,6 +100,9 @@ export interface HostTable {
   observed_facts: JsonOrNull<HostFactsValue>
   observed_usage: JsonOrNull<HostUsageValue>
   observed_troubles: ColumnType<TroubleValue[], string | undefined, string>
+  tags: Generated<string[]>
+  fenced_at: Date | null
+  wished_off_at: Date | null
   created_at: Generated<Date>
 }
 
@@ -163,6 +180,13 @@ export interface PoolTable {
   /** Failures from before were paid for. */
   failures_since: Generated<Date>
   next_number: Generated<number>
+  cluster_ids: Generated<string[]>
+  /** Null: the cluster's. */
+  placement: PlacementPolicy | null
+  affinity: Generated<'none' | 'together' | 'apart'>
+  needs: Generated<string[]>
+  network: ColumnType<NetworkValue, string | undefined, string>
+  ha: Generated<'restart' | 'wait'>
   created_at: Generated<Date>
 }
 
@@ -205,6 +229,9 @@ export interface DesktopTable {
   wished_graphics: JsonOrNull<GraphicsWish>
   /** The life whose disk has existed: its host must never replace it by an empty one. Written by the desktops reconciler. */
   disk_incarnation: number | null
+  /** Grows by a trigger with every change of its move. */
+  moves: ColumnType<number, never, never>
+  origin_host_id: string | null
   /** Set by a trigger at every wished change. */
   generation: ColumnType<number, number | undefined, never>
   observed_generation: number | null

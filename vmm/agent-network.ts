@@ -4,9 +4,12 @@ import type { Log } from '../lib/log.ts'
 import type { World } from './agent-world.ts'
 import type { Host } from './host.ts'
 import type { Trouble } from './report.ts'
+import type { NetworkSpec } from './spec.ts'
 
 /** Shorter: a network that cannot be made fills the log; longer: what was repaired is noticed late. */
 const againMs = 5_000
+
+const textOf = ({ supernet, subnet }: NetworkSpec) => `${subnet} of ${supernet}`
 
 export interface AgentNetwork {
   /** Makes it unless it is there. */
@@ -30,10 +33,10 @@ export function startAgentNetwork(parts: {
   let busy = false
   let trouble: Trouble | null = null
 
-  async function make(subnet: string): Promise<void> {
+  async function make(wished: NetworkSpec): Promise<void> {
     try {
-      await host.networkEnsure({ subnet })
-      readySubnet = subnet
+      await host.networkEnsure(wished)
+      readySubnet = textOf(wished)
       trouble = null
       busy = false
       changed()
@@ -51,11 +54,11 @@ export function startAgentNetwork(parts: {
   return {
     ensure() {
       const { network } = world
-      if (!network || busy || readySubnet === network.subnet) return
+      if (!network || busy || readySubnet === textOf(network)) return
       busy = true
-      track(make(network.subnet))
+      track(make(network))
     },
-    ready: () => readySubnet !== null && readySubnet === world.network?.subnet,
+    ready: () => world.network !== null && readySubnet === textOf(world.network),
     doubt() {
       readySubnet = null
     },

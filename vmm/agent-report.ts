@@ -2,7 +2,7 @@
 import type { FoundImage, FoundMachine } from './host.ts'
 import type { MachineMemory } from './memory.ts'
 import { type ImageMemory, isBooting, isReady, type MachineDecision, type MachineStep } from './plan.ts'
-import type { ImageReport, MachineReport, Trouble } from './report.ts'
+import type { ImageReport, MachineReport, MoveReport, Trouble } from './report.ts'
 import type { ImageSpec, MachineSpec } from './spec.ts'
 
 export interface MachineKnown {
@@ -16,6 +16,10 @@ export interface MachineKnown {
   decision: MachineDecision | null
   /** Its place among those that wait for a boot; null when it does not. */
   place: number | null
+  /** Its disks shall be destroyed: said by name (docs/decisions/0006). */
+  condemned: boolean
+  /** What it says of its move, as far as it has come in this process. */
+  move: MoveReport | null
 }
 
 const shownSteps = {
@@ -43,6 +47,7 @@ export function machineReport(known: MachineKnown, nowMs: number): MachineReport
     queuePlace: known.place,
     graphics: found?.graphics ? { ...found.graphics, serial: memory.admittedSerial ?? 0 } : null,
     clients: found ? memory.clients : 0,
+    move: known.move,
     trouble: troubleOf(known, ready, nowMs),
   }
 }

@@ -18,6 +18,8 @@ export interface Reporter {
   machine(report: MachineReport): void
   image(report: ImageReport): void
   gone(id: string): void
+  /** There is a disk of it and no word in the wish. Said once per connection. */
+  stray(id: string): void
   send(message: FromAgent): void
   stop(): void
 }
@@ -31,6 +33,8 @@ export function makeReporter(): Reporter {
   const machines = new Map<string, MachineReport>()
   const images = new Map<string, ImageReport>()
   const gone = new Set<string>()
+  const strays = new Set<string>()
+  const straysSaid = new Set<string>()
 
   const flush = () => {
     timer = null
@@ -51,9 +55,12 @@ export function makeReporter(): Reporter {
       machines: fresh(machines),
       images: fresh(images),
       gone: [...gone],
+      strays: [...strays],
     }
     gone.clear()
-    if (message.machines.length + message.images.length + message.gone.length > 0) channel?.send(message)
+    strays.clear()
+    const things = [message.machines, message.images, message.gone, message.strays]
+    if (things.some(list => list.length > 0)) channel?.send(message)
   }
   const soon = () => {
     if (!channel || timer) return
@@ -63,7 +70,7 @@ export function makeReporter(): Reporter {
     if (timer) clearTimeout(timer)
     timer = null
     for (const map of [said, machines, images]) map.clear()
-    gone.clear()
+    for (const set of [gone, strays, straysSaid]) set.clear()
   }
 
   return {
@@ -72,7 +79,7 @@ export function makeReporter(): Reporter {
       channel = opened
       const { machines, images } = all()
       for (const report of [...machines, ...images]) said.set(report.id, JSON.stringify(report))
-      channel.send({ type: 'report', full: true, machines, images, gone: [] })
+      channel.send({ type: 'report', full: true, machines, images, gone: [], strays: [] })
     },
     closed() {
       channel = null
@@ -95,6 +102,14 @@ export function makeReporter(): Reporter {
       images.delete(id)
       said.delete(id)
       gone.add(id)
+      soon()
+    },
+    stray(id) {
+      if (!channel || straysSaid.has(id)) return
+      machines.delete(id)
+      said.delete(id)
+      straysSaid.add(id)
+      strays.add(id)
       soon()
     },
     send: message => channel?.send(message),

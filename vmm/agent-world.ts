@@ -57,6 +57,8 @@ export function machineOf(world: World, id: string): KnownMachine {
     busy: null,
     decision: null,
     place: null,
+    condemned: false,
+    move: null,
     version: 0,
     missing: false,
     pinging: null,
@@ -81,7 +83,7 @@ export function worldWish(world: World, spec: HostSpec): Set<string> {
   world.network = spec.network
   const wished = new Set([...spec.machines, ...spec.images].map(({ id }) => id))
   const gone = [...world.machines.keys(), ...world.images.keys()].filter(id => !wished.has(id))
-  worldChange(world, { type: 'change', machines: spec.machines, images: spec.images, gone })
+  worldChange(world, { ...spec, type: 'change', gone })
   // Everything: what was not judged before the first wish (orphans, images) is judged now.
   return new Set(world.machines.keys())
 }
@@ -96,9 +98,17 @@ export function worldChange(world: World, change: Extract<ToAgent, { type: 'chan
     if (!image) setSpec(machineOf(world, id), null)
     if (!image) touched.add(id)
   }
+  for (const id of change.remove) {
+    const known = machineOf(world, id)
+    setSpec(known, null)
+    known.condemned = true
+    touched.add(id)
+  }
   for (const spec of change.images) imageOf(world, spec.id).spec = spec
   for (const spec of change.machines) {
-    setSpec(machineOf(world, spec.id), spec)
+    const known = machineOf(world, spec.id)
+    setSpec(known, spec)
+    known.condemned = false
     touched.add(spec.id)
   }
   return touched

@@ -188,8 +188,9 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   function say(id: string): void {
     const known = world.machines.get(id)
     if (!known) return
-    const left = known.spec || known.found || known.overlays.length > 0 || known.busy
-    if (left || !world.wishHeard) return void reporter.machine(machineReport(known, nowMs()))
+    const held = known.spec || known.found || known.busy
+    if (held || !world.wishHeard) return void reporter.machine(machineReport(known, nowMs()))
+    if (known.overlays.length > 0) return void reporter.stray(id)
     world.machines.delete(id)
     reporter.gone(id)
   }

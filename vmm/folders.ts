@@ -2,8 +2,8 @@
  * A host's files: `images/<image>.qcow2` (sealed) with `<image>.json` beside it, `overlays/<machine>.<incarnation>.qcow2`,
  * `cache/`. A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
  */
-import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
+import { randomBytes, randomUUID } from 'node:crypto'
+import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
 
@@ -38,6 +38,23 @@ export async function foldersMake(root: string, installationId: string): Promise
   else if (owner !== installationId)
     throw new HdcsError('conflict', `${root} holds the desktops of another HDCS installation: choose another folder.`)
   return folders
+}
+
+/**
+ * Which storage this is: hosts that read the same identity share it. Made by the first host that comes; of two at the
+ * same moment one wins, because the file is linked into place and never replaced.
+ */
+export async function storageIdentity({ root }: Folders): Promise<string> {
+  const file = join(root, 'storage-id')
+  const known = await readFile(file, 'utf8').catch(() => null) // not made yet
+  if (known !== null) return known.trim()
+  const part = `${file}.${ourTag}-${randomBytes(4).toString('hex')}.part`
+  await writeFile(part, randomUUID())
+  await link(part, file).catch(error => {
+    if (error.code !== 'EEXIST') throw error // another host was first: its word counts
+  })
+  await rm(part)
+  return (await readFile(file, 'utf8')).trim()
 }
 
 /** @throws HdcsError `invalid` naming the folder on the way that QEMU's user cannot enter. */

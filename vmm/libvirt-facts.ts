@@ -14,10 +14,15 @@ const versionText = (number: bigint) => `${number / 1_000_000n}.${(number / 1_00
 export const qemuVersion = async (daemon: LibvirtDaemon) =>
   versionText(await daemon.actions.connectGetVersion({}, { timeoutMs: askMs }))
 
-export async function readFacts(daemon: LibvirtDaemon, probe: () => Promise<Acceleration>): Promise<HostFacts> {
-  const [libvirt, qemu, { accelerator, reason }] = await Promise.all([
+export async function readFacts(
+  daemon: LibvirtDaemon,
+  place: Pick<HostFacts, 'address' | 'storageId' | 'diskLocks' | 'migrationUri' | 'bridges'>,
+  probe: () => Promise<Acceleration>,
+): Promise<HostFacts> {
+  const [libvirt, qemu, node, { accelerator, reason }] = await Promise.all([
     daemon.actions.connectGetLibVersion({}, { timeoutMs: askMs }),
     qemuVersion(daemon),
+    daemon.actions.nodeGetInfo({}, { timeoutMs: askMs }),
     probe(),
   ])
   return {
@@ -31,8 +36,17 @@ export async function readFacts(daemon: LibvirtDaemon, probe: () => Promise<Acce
     accelerator,
     acceleratorReason: reason,
     simulated: false,
+    cpuMhz: node.mhz || (cpus()[0]?.speed ?? 0),
+    sockets: node.nodes * node.sockets,
+    coresPerSocket: node.cores,
+    threadsPerCore: node.threads,
+    maxVcpus,
+    ...place,
   }
 }
+
+/** What QEMU's q35 machine takes without an interrupt remapper. */
+const maxVcpus = 255
 
 /** Which QEMU libvirt runs, and as whom. */
 export async function readHypervisor(

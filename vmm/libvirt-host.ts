@@ -2,7 +2,7 @@
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
-import { foldersMake, foldersReachable, foldersSweep } from './folders.ts'
+import { foldersMake, foldersReachable, foldersSweep, storageIdentity } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
 import { makeImageStore } from './image-store.ts'
 import { probeAcceleration } from './kvm-probe.ts'
@@ -46,6 +46,8 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const disks = makeDisks(folders, ownersReady ? owner : null)
   const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
   const usage = makeUsage(folders.root)
+  const storageId = await storageIdentity(folders)
+  const place = { address: spiceListen, storageId, diskLocks: false, migrationUri: null, bridges: [] }
   const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await domains.find(id)) !== null))
   const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
   /** Null until it was ensured in this process: a stranger's network of that name must not be joined. */
@@ -99,7 +101,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   }
 
   const knownFacts = () => {
-    facts ??= readFacts(daemon, () => probe()).catch(error => {
+    facts ??= readFacts(daemon, place, () => probe()).catch(error => {
       facts = null // libvirt was away: asked again at the next call
       throw error
     })

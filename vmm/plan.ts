@@ -28,6 +28,8 @@ export interface MachineFacts {
   networkTrouble: Trouble | null
   /** A whole wish was heard in this process: only then does "not wished" mean anything. */
   wishHeard: boolean
+  /** Its disks shall be destroyed too. */
+  condemned: boolean
 }
 
 export type MachineStep =
@@ -72,10 +74,12 @@ function decide(facts: MachineFacts, nowMs: number): MachineDecision {
   return found ? planRunning(spec, found, facts.memory, nowMs) : planStanding(spec, facts)
 }
 
-function planUnwished({ wishHeard, found, overlays }: MachineFacts): MachineDecision {
+/** A disk that nobody condemned stays: on shared storage it may be another host's by now. */
+function planUnwished({ wishHeard, found, overlays, condemned }: MachineFacts): MachineDecision {
   if (!wishHeard) return wait('no whole wish was heard yet')
   if (found) return take({ do: 'destroy' }, 'it is not wished any more')
   const [incarnation] = overlays
+  if (incarnation !== undefined && !condemned) return wait('its disk may be another host’s')
   if (incarnation !== undefined) return take({ do: 'remove disk', incarnation }, 'its machine is not wished any more')
   return wait('nothing is left of it')
 }

@@ -6,7 +6,7 @@
 import type { HostReport, ImageReport, MachineReport, Trouble } from './report.ts'
 import type { HostSpec, ImageSpec, MachineSpec, Operation } from './spec.ts'
 
-export const protocolVersion = 1
+export const protocolVersion = 2
 
 /** Heartbeat of the agent. A host silent for `suspect` and `lost` periods is called so (broker/hosts.ts). */
 export const beatMs = 3_000
@@ -14,14 +14,27 @@ export const beatMs = 3_000
 export type ToAgent =
   /** The whole wish: what is not named shall not be. */
   | { type: 'wish'; spec: HostSpec }
-  /** Only what changed; `gone` names machines and images that shall not be any more. */
-  | { type: 'change'; machines: MachineSpec[]; images: ImageSpec[]; gone: string[] }
+  /**
+   * Only what changed. `gone` names machines that are not this host's any more (their domain ends, their disk stays)
+   * and images; `remove` machines whose disks shall be destroyed too.
+   */
+  | { type: 'change'; machines: MachineSpec[]; images: ImageSpec[]; gone: string[]; remove: string[] }
   | { type: 'operate'; operation: Operation }
 
 export type FromAgent =
   | { type: 'hello'; protocol: number; host: HostReport }
-  /** `full`: everything there is (after hello); else only what changed. `gone`: machines with neither domain nor disk any more. */
-  | { type: 'report'; full: boolean; machines: MachineReport[]; images: ImageReport[]; gone: string[] }
+  /**
+   * `full`: everything there is (after hello); else only what changed. `gone`: machines with neither domain nor disk any
+   * more. `strays`: machines of which there is a disk and no word in the wish; the answer is `remove`, or silence.
+   */
+  | {
+      type: 'report'
+      full: boolean
+      machines: MachineReport[]
+      images: ImageReport[]
+      gone: string[]
+      strays: string[]
+    }
   | { type: 'beat'; host: HostReport | null }
   | {
       type: 'operated'

@@ -26,6 +26,19 @@ export interface MachineReport {
   graphics: { host: string; port: number; serial: number } | null
   /** SPICE main channels connected right now. */
   clients: number
+  /** Answers `move` of the spec; null without one. */
+  move: MoveReport | null
+  trouble: Trouble | null
+}
+
+export interface MoveReport {
+  id: string
+  /** Target: preparing → ready → arrived (the guest runs here). Source: preparing → moving → left. */
+  state: 'preparing' | 'ready' | 'moving' | 'arrived' | 'left' | 'failed'
+  /** 0 to 100, of the memory and disk to be sent. */
+  progress: number
+  /** The step at hand, e.g. `slowing the guest down`. */
+  text: string
   trouble: Trouble | null
 }
 
@@ -55,6 +68,23 @@ export interface HostFacts {
   accelerator: 'kvm' | 'tcg'
   acceleratorReason: string | null
   simulated: boolean
+  /** Nominal, for the capacity formula (capacity.ts). */
+  cpuMhz: number
+  sockets: number
+  coresPerSocket: number
+  threadsPerCore: number
+  /** Most vCPUs one machine may have. */
+  maxVcpus: number
+  /** Where this host is reached by gateways and by other hosts. */
+  address: string
+  /** Identity of the storage its disks lie on: hosts with the same one share it. */
+  storageId: string
+  /** libvirt's lock manager guards the disks: a second start of one disk is refused, also from another host. */
+  diskLocks: boolean
+  /** How other hosts of the cluster send it guests; null: live migration is not set up here. */
+  migrationUri: string | null
+  /** Bridges and VLAN interfaces that desktops may be put on. */
+  bridges: string[]
 }
 
 export interface HostUsage {

@@ -30,8 +30,19 @@ export interface SimDelays {
 
 const shortDelays: SimDelays = { imageMs: 20, overlayMs: 1, startMs: 2, bootMs: 15, shutdownMs: 5 }
 
+/** What hosts of one cluster share: which disks there are, and who has which open. */
+export interface SimStorage {
+  id: string
+  images: Map<string, FoundImage>
+  overlays: Map<string, FoundOverlay & { imageId: string }>
+}
+
+export const makeSimStorage = (): SimStorage => ({ id: crypto.randomUUID(), images: new Map(), overlays: new Map() })
+
 export interface SimHostOptions extends Pick<HostOptions, 'installationId'> {
   hostName: string
+  /** Shared with other hosts; its own unless given. */
+  storage?: SimStorage
   cpus?: number
   memoryBytes?: number
   delays?: Partial<SimDelays>
@@ -60,8 +71,8 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   const delays = { ...shortDelays, ...options.delays }
   const cpus = options.cpus ?? 8
   const memoryBytes = options.memoryBytes ?? cpus * 8 * 2 ** 30
-  const images = new Map<string, FoundImage>()
-  const overlays = new Map<string, FoundOverlay & { imageId: string }>()
+  const storage = options.storage ?? makeSimStorage()
+  const { images, overlays } = storage
   const machines = new Map<string, SimMachine>()
   const events = makeEventQueue<HostEvent>()
   const disposed = new AbortController()
@@ -143,6 +154,16 @@ export function makeSimHost(options: SimHostOptions): SimHost {
         accelerator: 'kvm',
         acceleratorReason: null,
         simulated: true,
+        cpuMhz: 3_000,
+        sockets: 1,
+        coresPerSocket: cpus,
+        threadsPerCore: 1,
+        maxVcpus: 255,
+        address: '127.0.0.1',
+        storageId: storage.id,
+        diskLocks: true,
+        migrationUri: `sim://${options.hostName}`,
+        bridges: [],
       }
     },
     async usage(): Promise<HostUsage> {

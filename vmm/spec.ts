@@ -56,8 +56,12 @@ export interface MachineSpec {
   diskMade?: boolean
   imageId: string
   hardware: Hardware
-  /** Allocated by the control plane before boot; null: no network. */
-  nic: { mac: string; address: string } | null
+  /** Null: no network. */
+  nic: NicSpec | null
+  /** Where SPICE listens on this host; null: libvirt chooses. */
+  screenPort: number | null
+  /** On its way to or from this host; null: it is at home here. */
+  move: MoveSpec | null
   /** The SPICE password in force; null lets nobody in. `serial` grows with every new password. */
   graphics: { serial: number; password: string; validUntil: string } | null
   /** Who waits: a person's start overtakes prewarming in the host's queue. */
@@ -67,8 +71,52 @@ export interface MachineSpec {
   bootTimeoutMs: number
 }
 
+/** A network card, its address allocated by the control plane before boot, and what it may reach. */
+export interface NicSpec {
+  mac: string
+  address: string
+  /** `nat`, `routed`, `isolated`: on the desktops' own bridge. `bridge`: on `interface` of the host, addressed by others. */
+  mode: 'nat' | 'routed' | 'bridge' | 'isolated'
+  /** A bridge, or a VLAN's interface, of the host; only for `bridge`. */
+  interface: string | null
+  /** Desktops of one group on one host see each other (the pool's id); null: nobody. */
+  neighbourGroup: string | null
+  /** Only these may be reached; null: whatever the mode allows. */
+  allow: AllowRule[] | null
+}
+
+export interface AllowRule {
+  cidr: string
+  protocol?: 'tcp' | 'udp' | 'icmp'
+  /** `443` or `8000-8100`, comma separated. */
+  ports?: string
+}
+
+/**
+ * A move as one of its two hosts is told (docs/decisions/0006). `leave`: send the guest once `send` is true. `arrive`:
+ * do not start the machine and touch no domain of it; get ready for it (network, image, for `storage` an overlay).
+ */
+export type MoveSpec =
+  | {
+      id: string
+      role: 'leave'
+      kind: 'live' | 'storage' | 'offline'
+      /** The target is ready: go. */
+      send: boolean
+      /** Stop trying; the guest stays here. */
+      cancel: boolean
+      /** libvirt's URI of the target, e.g. `qemu+tls://10.0.0.2/system`; null for `offline`. */
+      targetUri: string | null
+      /** Where SPICE shall listen there. */
+      targetAddress: string
+      targetPort: number | null
+    }
+  | { id: string; role: 'arrive'; kind: 'live' | 'storage' | 'offline' }
+
 export interface NetworkSpec {
-  /** CIDR, e.g. `10.200.0.0/22`; the first address is the gateway. */
+  /** CIDR of the cluster, e.g. `10.128.0.0/14`: its first address is every host's gateway, its mask every guest's. */
+  supernet: string
+  /** CIDR, e.g. `10.128.4.0/22`: this host's own addresses within it. */
   subnet: string
 }
 
@@ -86,4 +134,6 @@ export interface HostSpec {
   network: NetworkSpec
   images: ImageSpec[]
   machines: MachineSpec[]
+  /** Machines whose disks shall be destroyed. What is named neither here nor above keeps its disk and is told as a stray. */
+  remove: string[]
 }

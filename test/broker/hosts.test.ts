@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { subnetFree } from '../../broker/hosts.ts'
 import { hostState, silence } from '../../broker/reconcile/hosts.ts'
 
 const at = (ms: number) => new Date(1_800_000_000_000 + ms)
@@ -25,23 +24,5 @@ describe('the heartbeat of a host', () => {
   it('takes a lost host back only when it beats again', () => {
     expect(judge(10_000, 'lost')).toBe('lost')
     expect(judge(1_000, 'lost')).toBe('online')
-  })
-})
-
-describe('subnets', () => {
-  it('are given from the bottom, and one that was given up is given again', () => {
-    expect(subnetFree([])).toBe('10.128.0.0/22')
-    expect(subnetFree(['10.128.0.0/22', '10.128.4.0/22'])).toBe('10.128.8.0/22')
-    expect(subnetFree(['10.128.4.0/22'])).toBe('10.128.0.0/22')
-  })
-
-  it('touch none of the networks the host is in', () => {
-    expect(subnetFree(['10.128.0.1/22', '10.128.6.0/24', '192.168.1.5/24'])).toBe('10.128.8.0/22')
-    expect(subnetFree(['10.128.0.0/10'])).toBe('10.192.0.0/22')
-  })
-
-  it('end with a clear refusal', () => {
-    const all = Array.from({ length: 8192 }, (_, n) => `10.${128 + Math.floor(n / 64)}.${(n % 64) * 4}.0/22`)
-    expect(() => subnetFree(all)).toThrow(expect.objectContaining({ code: 'conflict' }))
   })
 })

@@ -95,8 +95,8 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
     })
 
     it('makes a network that is there already', async () => {
-      await host.networkEnsure({ subnet: test.subnet })
-      await host.networkEnsure({ subnet: test.subnet })
+      await host.networkEnsure({ supernet: test.subnet, subnet: test.subnet })
+      await host.networkEnsure({ supernet: test.subnet, subnet: test.subnet })
     })
 
     it('refuses to start a machine whose disk is not there', async () => {
@@ -174,7 +174,7 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       const { socket } = await dialChannel({ ...graphics, password: 'looks-on' }, main, new AbortController().signal)
       await news.event(event => isOf('clients')(event) && 'clients' in event && event.clients === 1)
       host = await test.again()
-      await host.networkEnsure({ subnet: test.subnet })
+      await host.networkEnsure({ supernet: test.subnet, subnet: test.subnet })
       news = listen(host)
       expect(await mine()).toMatchObject({ incarnation: spec.incarnation, agentConnected: true, clients: 1 })
       socket.destroy()

@@ -1,4 +1,4 @@
-import { imageSpec, machineSpec } from '../vmm/wishes.ts'
+import { imageSpec, machineSpec, nicSpec } from '../vmm/wishes.ts'
 import { describeHost } from './host.ts'
 import { realPlace } from './real.ts'
 
@@ -20,7 +20,7 @@ describeHost('QEMU under libvirt', async () => {
     machine: machineSpec(1, {
       id: crypto.randomUUID(),
       name: 'contract-1',
-      nic: { mac: '52:54:0a:f9:00:05', address: '10.249.0.5' },
+      nic: nicSpec('10.249.0.5'),
     }),
     async [Symbol.asyncDispose]() {
       for (const each of opened) await each[Symbol.asyncDispose]()

@@ -85,8 +85,8 @@ export async function startSite(options: { sim?: Partial<SimHostOptions>[] } = {
     const name = `sim-${index + 1}`
     const { hostId } = await localHost(broker, clusterId, name, [])
     const host = undo.use(makeSimHost({ installationId, hostName: name, ...sim }))
-    const subnet = await subnetOf(broker.db, hostId)
-    undo.use(await startAgent({ host, connect: inProcess(hub, { id: hostId, subnet }), log }))
+    const network = await networkOf(broker.db, hostId)
+    undo.use(await startAgent({ host, connect: inProcess(hub, { id: hostId, ...network }), log }))
     hosts.push(host)
   }
   const kept = undo.move()
@@ -102,7 +102,7 @@ export async function startSite(options: { sim?: Partial<SimHostOptions>[] } = {
 
 /** The line between agent and hub without a socket. */
 const inProcess =
-  (hub: ReturnType<typeof makeAgentHub>, host: { id: string; subnet: string }): AgentConnect =>
+  (hub: ReturnType<typeof makeAgentHub>, host: { id: string; subnet: string; supernet: string }): AgentConnect =>
   connection => {
     let open = true
     const agent = hub.attach(host, {
@@ -118,9 +118,13 @@ const inProcess =
     }
   }
 
-async function subnetOf(db: Db, hostId: string): Promise<string> {
-  const row = await db.selectFrom('host').select('subnet').where('id', '=', hostId).executeTakeFirstOrThrow()
-  return row.subnet
+function networkOf(db: Db, hostId: string) {
+  return db
+    .selectFrom('host')
+    .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
+    .select(['host.subnet', 'cluster.supernet'])
+    .where('host.id', '=', hostId)
+    .executeTakeFirstOrThrow()
 }
 
 export async function addPerson(db: Db, name: string, roles: Role[]): Promise<Principal> {

@@ -50,10 +50,10 @@ it('reaches the last wish whatever was wished, crashed, shut down, cut or restar
           const incarnation = (known?.incarnation ?? 1) + (rest.recycle ? 1 : 0)
           const spec = machineSpec(number, { power: rest.power, incarnation, generation: ++generation })
           specs.set(id, spec)
-          control.tell({ type: 'change', machines: [spec], images: [], gone: [] })
+          control.tell({ type: 'change', machines: [spec], images: [], gone: [], remove: [] })
         } else if (what === 'drop') {
           specs.delete(id)
-          control.tell({ type: 'change', machines: [], images: [], gone: [id] })
+          control.tell({ type: 'change', machines: [], images: [], gone: [], remove: [id] })
         } else if (what === 'crash') host.guestCrash(id)
         else if (what === 'shut down') host.guestShutdown(id)
         else if (what === 'cut') {

@@ -10,7 +10,7 @@ import type { FromAgent, ToAgent } from '../../vmm/protocol.ts'
 import type { MachineSpec } from '../../vmm/spec.ts'
 import { type RealPlace, realPlace } from '../contract/real.ts'
 import { makeControl } from './control.ts'
-import { hostSpec, imageSpec, machineSpec } from './wishes.ts'
+import { hostSpec, imageSpec, machineSpec, nicSpec } from './wishes.ts'
 
 const kills = 6
 const subnet = '10.248.0.0/28'
@@ -20,7 +20,7 @@ const desktops: MachineSpec[] = [1, 2, 3, 4].map(number =>
   machineSpec(number, {
     id: crypto.randomUUID(),
     name: `kill-${number}`,
-    nic: { mac: `52:54:0a:f8:00:0${number + 1}`, address: `10.248.0.${number + 1}` },
+    nic: nicSpec(`10.248.0.${number + 1}`),
   }),
 )
 
@@ -45,7 +45,11 @@ describe('an agent that is killed again and again while its pool fills and is re
   let agent: ChildProcess | undefined
   let specs = desktops
   let plane: Awaited<ReturnType<typeof controlPlane>>
-  const installation = () => ({ installationId: place.installationId, network: { subnet }, images: [imageSpec()] })
+  const installation = () => ({
+    installationId: place.installationId,
+    network: { supernet: subnet, subnet },
+    images: [imageSpec()],
+  })
   const start = () => {
     agent = spawn(process.execPath, [agentProgram, plane.url, place.folder, place.installationId], { stdio: 'inherit' })
   }

@@ -30,7 +30,7 @@ it('works on after libvirtd was killed: guests stay ready, and what was wished m
   await control.machine(stays.id, report => report.ready, 240_000)
 
   libvirtd.command('hold')
-  control.tell({ type: 'change', machines: [comes], images: [], gone: [] })
+  control.tell({ type: 'change', machines: [comes], images: [], gone: [], remove: [] })
   const troubles = () =>
     control.heard.flatMap(message => (message.type === 'beat' ? (message.host?.troubles ?? []) : []))
   await control.until(() => troubles().some(({ code }) => code === 'unreachable'), 60_000)

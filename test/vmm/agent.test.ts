@@ -100,7 +100,13 @@ describe('the agent', () => {
     const spec = machineSpec(1)
     const { host, control } = await wished([spec])
     await control.machine(spec.id, report => report.ready)
-    control.tell({ type: 'change', machines: [{ ...spec, generation: 2, incarnation: 2 }], images: [], gone: [] })
+    control.tell({
+      type: 'change',
+      machines: [{ ...spec, generation: 2, incarnation: 2 }],
+      images: [],
+      gone: [],
+      remove: [],
+    })
     const again = await control.machine(spec.id, report => report.ready && report.generation === 2)
     expect(again.incarnation).toBe(2)
     expect(await host.overlays()).toEqual([{ machineId: spec.id, incarnation: 2 }])
@@ -115,7 +121,7 @@ describe('the agent', () => {
     const { host, control } = await wished([first, second])
     await control.machine(second.id, report => report.ready)
     await control.machine(first.id, report => report.ready)
-    control.tell({ type: 'change', machines: [], images: [], gone: [first.id] })
+    control.tell({ type: 'change', machines: [], images: [], gone: [], remove: [first.id] })
     await control.until(() => !control.machines.has(first.id))
     expect((await host.machines()).map(({ id }) => id)).toEqual([second.id])
     expect((await host.overlays()).map(({ machineId }) => machineId)).toEqual([second.id])
@@ -123,7 +129,7 @@ describe('the agent', () => {
 
   it('answers "gone" for a machine it never heard of', async () => {
     const { control } = await wished([])
-    control.tell({ type: 'change', machines: [], images: [], gone: [machineSpec(9).id] })
+    control.tell({ type: 'change', machines: [], images: [], gone: [], remove: [machineSpec(9).id] })
     await control.until(() =>
       control.heard.some(message => message.type === 'report' && message.gone.includes(machineSpec(9).id)),
     )
@@ -138,7 +144,7 @@ describe('the agent', () => {
     await control.machine(spec.id, report => report.ready)
     host.guestShutdown(spec.id)
     await control.machine(spec.id, report => report.stopped === 'guest' && report.step === null)
-    control.tell({ type: 'change', machines: [{ ...spec, generation: 2 }], images: [], gone: [] })
+    control.tell({ type: 'change', machines: [{ ...spec, generation: 2 }], images: [], gone: [], remove: [] })
     await control.machine(spec.id, report => report.ready)
   })
 
@@ -169,7 +175,7 @@ describe('the agent', () => {
     const { host, control } = await wished([spec])
     await control.machine(spec.id, report => report.ready)
     const stop = { ...spec, generation: 2, power: 'stopped' as const, stopGraceMs: 60_000 }
-    control.tell({ type: 'change', machines: [stop], images: [], gone: [] })
+    control.tell({ type: 'change', machines: [stop], images: [], gone: [], remove: [] })
     expect(await control.machine(spec.id, report => report.power === 'stopped')).toMatchObject({
       stopped: 'wished',
       incarnation: 1,
@@ -182,7 +188,7 @@ describe('the agent', () => {
     const { control } = await wished([spec])
     await control.machine(spec.id, report => report.ready)
     const graphics = { serial: 7, password: 'secret', validUntil: new Date(Date.now() + 60_000).toISOString() }
-    control.tell({ type: 'change', machines: [{ ...spec, generation: 2, graphics }], images: [], gone: [] })
+    control.tell({ type: 'change', machines: [{ ...spec, generation: 2, graphics }], images: [], gone: [], remove: [] })
     const report = await control.machine(spec.id, ({ graphics }) => graphics?.serial === 7)
     expect(report.graphics?.port).toBeGreaterThan(0)
   })
@@ -236,7 +242,7 @@ describe('the agent', () => {
       trouble: { code: 'template_unavailable' },
     })
     const better = { ...image, name: 'tiny', attempt: 2 }
-    control.tell({ type: 'change', machines: [], images: [better], gone: [] })
+    control.tell({ type: 'change', machines: [], images: [better], gone: [], remove: [] })
     await control.machine(machineSpec(1).id, report => report.ready)
     control.tell({ type: 'wish', spec: hostSpec([], { images: [] }) })
     await vi.waitFor(async () => expect(await host.images()).toEqual([]), 10_000)

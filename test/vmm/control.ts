@@ -17,9 +17,13 @@ export function makeControl() {
       for (const report of message.machines) machines.set(report.id, report)
       for (const report of message.images) images.set(report.id, report)
       for (const id of message.gone) machines.delete(id)
+      // As the control plane answers when it knows no desktop of that id.
+      if (message.strays.length > 0) condemn(message.strays)
     }
     for (const watcher of watchers) watcher()
   }
+  const condemn = (remove: string[]) =>
+    setImmediate(() => connection?.heard({ type: 'change', machines: [], images: [], gone: [], remove }))
   const connect: AgentConnect = given => {
     connection = given
     connection.opened({ send: hear })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type DomainParts, domainXml, graphicsXml, readDomain } from '../../vmm/domain-xml.ts'
-import { installationId, machineSpec } from './wishes.ts'
+import { installationId, machineSpec, nicSpec } from './wishes.ts'
 
 const parts = (spec = machineSpec(1)): DomainParts => ({
   spec,
@@ -57,7 +57,7 @@ describe('a machine as a libvirt domain', () => {
     ['a name with markup', { name: "a'/><x" }],
     ['a name with a slash', { name: '../a' }],
     ['an id that is no UUID', { id: '../../etc/passwd' }],
-    ['a malformed MAC', { nic: { mac: 'x', address: '10.0.0.2' } }],
+    ['a malformed MAC', { nic: nicSpec('10.0.0.2', { mac: 'x' }) }],
     ['no memory', { hardware: { ...machineSpec(1).hardware, memoryBytes: 0 } }],
   ])('refuses %s', (_title, wrong) => {
     expect(() => domainXml(parts(machineSpec(1, wrong)))).toThrow(expect.objectContaining({ code: 'invalid' }))

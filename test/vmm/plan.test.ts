@@ -4,7 +4,7 @@ import type { FoundMachine } from '../../vmm/host.ts'
 import { freshMemory, type MachineMemory, memoryStarted, memoryStopped } from '../../vmm/memory.ts'
 import { freshImageMemory, type MachineFacts, type MachineStep, planImage, planMachine } from '../../vmm/plan.ts'
 import type { MachineSpec } from '../../vmm/spec.ts'
-import { imageSpec, machineSpec } from './wishes.ts'
+import { imageSpec, machineSpec, nicSpec } from './wishes.ts'
 
 const runs = (facts: Partial<FoundMachine> = {}): FoundMachine => ({
   id: machineSpec(1).id,
@@ -25,6 +25,7 @@ const facts = (some: Partial<MachineFacts> = {}): MachineFacts => ({
   networkReady: true,
   networkTrouble: null,
   wishHeard: true,
+  condemned: false,
   ...some,
 })
 const graphics = { serial: 3, password: 'x', validUntil: '2026-01-01T00:00:00Z' }
@@ -43,7 +44,7 @@ describe('the next step of a machine', () => {
     ['its disk is there: a start', { overlays: [1] }, { do: 'start' }],
     [
       'the network is not there: waits',
-      { overlays: [1], networkReady: false, spec: machineSpec(1, { nic: { mac: 'm', address: 'a' } }) },
+      { overlays: [1], networkReady: false, spec: machineSpec(1, { nic: nicSpec('10.0.0.2') }) },
       null,
     ],
     ['runs as wished: nothing', { overlays: [1], found: runs() }, null],
@@ -81,7 +82,12 @@ describe('the next step of a machine', () => {
       { do: 'admit', serial: 0 },
     ],
     ['not wished: destroyed', { spec: null, overlays: [1], found: runs() }, { do: 'destroy' }],
-    ['not wished and stopped: its disk goes', { spec: null, overlays: [1] }, { do: 'remove disk', incarnation: 1 }],
+    ['not wished here and stopped: its disk may be another host’s', { spec: null, overlays: [1] }, null],
+    [
+      'condemned and stopped: its disk goes',
+      { spec: null, overlays: [1], condemned: true },
+      { do: 'remove disk', incarnation: 1 },
+    ],
     [
       'not wished, but no wish was heard yet: left alone',
       { spec: null, overlays: [1], found: runs(), wishHeard: false },
@@ -182,6 +188,7 @@ describe('whatever is found', () => {
           // A machine that runs has its disk.
           overlays: found ? [...new Set([...overlays, found.incarnation])] : overlays,
           memory: { ...freshMemory, admittedSerial },
+          condemned: spec === null,
         }
         const steps: string[] = []
         for (let count = 0; ; count++) {

@@ -1,4 +1,5 @@
-import type { HostSpec, ImageSpec, MachineSpec } from '../../vmm/spec.ts'
+import { macOf } from '../../vmm/networks.ts'
+import type { HostSpec, ImageSpec, MachineSpec, NicSpec } from '../../vmm/spec.ts'
 
 export const installationId = '018f0000-0000-7000-8000-00000000000a'
 
@@ -8,6 +9,16 @@ export const imageSpec = (facts: Partial<ImageSpec> = {}): ImageSpec => ({
   source: { kind: 'recipe', recipe: 'tiny' },
   maxVirtualBytes: 2 ** 40,
   attempt: 1,
+  ...facts,
+})
+
+export const nicSpec = (address: string, facts: Partial<NicSpec> = {}): NicSpec => ({
+  mac: macOf(address),
+  address,
+  mode: 'nat',
+  interface: null,
+  neighbourGroup: null,
+  allow: null,
   ...facts,
 })
 
@@ -21,6 +32,8 @@ export const machineSpec = (number: number, facts: Partial<MachineSpec> = {}): M
   imageId: imageSpec().id,
   hardware: { vcpus: 1, memoryBytes: 128 * 2 ** 20, video: 'vga', diskBytes: null, sound: false },
   nic: null,
+  screenPort: null,
+  move: null,
   graphics: null,
   priority: 'prewarm',
   readyWhen: 'agent',
@@ -31,8 +44,9 @@ export const machineSpec = (number: number, facts: Partial<MachineSpec> = {}): M
 export const hostSpec = (machines: MachineSpec[], facts: Partial<HostSpec> = {}): HostSpec => ({
   installationId,
   hostId: '018f0000-0000-7000-8000-00000000000b',
-  network: { subnet: '10.200.0.0/24' },
+  network: { supernet: '10.200.0.0/16', subnet: '10.200.0.0/24' },
   images: [imageSpec()],
   machines,
+  remove: [],
   ...facts,
 })

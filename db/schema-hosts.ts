@@ -1,0 +1,93 @@
+/** Tables of many hosts: clusters, moves, stored placements (docs/decisions/0006). */
+import type { ColumnType, Generated } from 'kysely'
+import type { Json, JsonOrNull, TroubleValue } from './schema.ts'
+
+export type PlacementPolicy = 'spread' | 'pack' | 'balanced'
+
+export interface ClusterTable {
+  id: string
+  site_id: string
+  name: string
+  /** CIDR; each host gets a /22 of it. */
+  supernet: string
+  port_from: Generated<number>
+  port_to: Generated<number>
+  placement: Generated<PlacementPolicy>
+  /** vCPUs promised per core; null: by acceleration (broker/capacity.ts). */
+  vcpus_per_core: number | null
+  memory_reserve: Generated<number>
+  suspect_ms: Generated<number>
+  lost_ms: Generated<number>
+  balance: ColumnType<Record<string, unknown>, string | undefined, string>
+  fence_command: string | null
+  power_command: string | null
+  created_at: Generated<Date>
+}
+
+/** What a pool's desktops may reach (vmm/spec.ts, NicSpec). */
+export interface NetworkValue {
+  mode: 'nat' | 'routed' | 'bridge' | 'isolated'
+  /** Only for `bridge`: the host's bridge or interface, and its VLAN. */
+  interface?: string
+  vlan?: number
+  /** Desktops of the same pool on the same host see each other. */
+  neighbours?: boolean
+  /** Only these may be reached: CIDRs with optional protocol and ports. Empty or absent: everything the mode allows. */
+  allow?: { cidr: string; protocol?: 'tcp' | 'udp' | 'icmp'; ports?: string }[]
+}
+
+export type MigrationKind = 'live' | 'storage' | 'offline'
+export type MigrationState = 'queued' | 'preparing' | 'moving' | 'done' | 'failed' | 'cancelled'
+export type MigrationCause = 'person' | 'maintenance' | 'return' | 'balance' | 'consolidation'
+
+/** What one of the two hosts says of a move (vmm/report.ts). */
+export interface MoveValue {
+  state: 'preparing' | 'ready' | 'moving' | 'arrived' | 'left' | 'failed'
+  progress: number
+  text: string
+  trouble: TroubleValue | null
+}
+
+/** A desktop on its way to another host: docs/decisions/0006. `state` is the migrations reconciler's. */
+export interface MigrationTable {
+  id: string
+  desktop_id: string
+  from_host_id: string
+  to_host_id: string
+  kind: MigrationKind
+  cause: MigrationCause
+  reason: Generated<string>
+  task_id: string | null
+  wished_cancel: Generated<boolean>
+  state: Generated<MigrationState>
+  progress: Generated<number>
+  text: Generated<string>
+  trouble: JsonOrNull<TroubleValue>
+  observed_source: JsonOrNull<MoveValue>
+  observed_target: JsonOrNull<MoveValue>
+  created_at: Generated<Date>
+  started_at: Date | null
+  ended_at: Date | null
+}
+
+export interface PlacementHostValue {
+  hostId: string
+  hostName: string
+  clusterName: string
+  fits: boolean
+  /** Higher is better; null where it does not fit. */
+  score: number | null
+  /** Why not, or what the score is made of. */
+  reason: string
+}
+
+/** A stored decision: why here, why not there. */
+export interface PlacementTable {
+  id: Generated<number>
+  desktop_id: string
+  at: Generated<Date>
+  cause: 'make' | 'move' | 'return'
+  host_id: string | null
+  why: string
+  hosts: Json<PlacementHostValue[]>
+}
