@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Auth } from '../auth/auth.ts'
 import type { Principal } from '../auth/principal.ts'
 import type { Broker } from '../broker/broker.ts'
-import { eventListen, eventsAfter, eventsNewest } from '../broker/events.ts'
+import { eventListen, eventsAfter, eventsSpan } from '../broker/events.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { credentialOf } from './guard.ts'
@@ -38,9 +38,9 @@ export const eventRoutes = [
       const resumed = header('last-event-id')
       if (resumed !== undefined && !/^\d{1,15}$/.test(resumed))
         throw new HdcsError('invalid', 'Last-Event-ID is not one of ours.')
-      const newest = await eventsNewest(broker)
-      // Of another database, or of ours before it was restored: what happened since cannot be told.
-      const reset = Number(resumed ?? 0) > newest
+      const { oldest, newest } = await eventsSpan(broker)
+      // Away for longer than events are kept, or of another database: what happened since cannot be told.
+      const reset = resumed !== undefined && (Number(resumed) > newest || Number(resumed) < oldest - 1)
       const lastId = resumed === undefined || reset ? newest : Number(resumed)
       const token = credentialOf(header)?.token ?? ''
       const nouns = query.noun ? new Set(query.noun.split(',')) : undefined

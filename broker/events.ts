@@ -1,5 +1,5 @@
 import type { Principal } from '../auth/principal.ts'
-import { eventNewest, eventRows } from '../db/events.ts'
+import { eventRows, eventSpan } from '../db/events.ts'
 import { poolRows } from '../db/pools.ts'
 import type { Broker } from './broker.ts'
 import { subjectsOf } from './entitlements.ts'
@@ -15,7 +15,7 @@ export async function eventsAfter(broker: Broker, principal: Principal, lastId: 
   return eventRows(broker.db, lastId, { userId: principal.userId, poolIds: pools.map(pool => pool.id) }, limit)
 }
 
-export const eventsNewest = (broker: Broker): Promise<number> => eventNewest(broker.db)
+export const eventsSpan = (broker: Broker) => eventSpan(broker.db)
 
 type Listener = () => void
 const listeners = new WeakMap<Broker, Set<Listener>>()

@@ -32,12 +32,13 @@ export function eventRows(db: Kysely<Database>, after: number, audience: EventAu
   return query.orderBy('id').limit(limit).execute()
 }
 
-export async function eventNewest(db: Kysely<Database>): Promise<number> {
+/** First and last event that can be told; 0 and 0 when there is none. */
+export async function eventSpan(db: Kysely<Database>): Promise<{ oldest: number; newest: number }> {
   const row = await db
     .selectFrom('event')
-    .select(eb => eb.fn.max('id').as('id'))
+    .select(eb => [eb.fn.min('id').as('oldest'), eb.fn.max('id').as('newest')])
     .executeTakeFirst()
-  return row?.id ?? 0
+  return { oldest: row?.oldest ?? 0, newest: row?.newest ?? 0 }
 }
 
 /** Pages that were away longer reread everything. */

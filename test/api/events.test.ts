@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeClient } from '../../api/client.ts'
 import { eventText } from '../../api/events.ts'
 import { makeEventParser } from '../../api/sse.ts'
-import { eventsHeard } from '../../broker/events.ts'
+import { eventsHeard, eventsSpan } from '../../broker/events.ts'
 import { newId } from '../../lib/ids.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 import { refusal } from '../support/refusal.ts'
@@ -139,6 +139,20 @@ describe('events', () => {
     expect(Number(value?.id)).toBeLessThan(999_999_999)
     const subject = await happens('pool', 'changed')
     expect(await live.next()).toMatchObject({ type: 'pool.changed', subjectId: subject })
+    live.stop.abort()
+  })
+
+  it('begin anew, and say so, after an id whose successors are no longer kept', async () => {
+    const { token } = await api.person('long-away', ['infrastructureAdministrator'])
+    await happens('pool', 'changed')
+    const { newest } = await eventsSpan(api.broker)
+    for (let count = 0; count < 3; count++) await happens('pool', 'changed')
+    await api.broker.db
+      .deleteFrom('event')
+      .where('id', '<=', newest + 2)
+      .execute()
+    const live = listen(token, { lastEventId: String(newest) })
+    expect(await live.next()).toMatchObject({ type: 'reset', subjectId: '' })
     live.stop.abort()
   })
 
