@@ -2,6 +2,7 @@
  * The loop of a host: it hears the wish, looks at what is, takes the next steps and says what changed. It works on
  * while the control plane is away, and a killed agent loses nothing: the next one reads the host and waits for a wish.
  */
+import { capacityOf } from '../lib/capacity.ts'
 import { type Clock, pause, systemClock } from '../lib/clock.ts'
 import { asHdcsError, type ErrorCode, HdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
@@ -15,7 +16,6 @@ import { machineReport } from './agent-report.ts'
 import { type AgentChannel, makeReporter } from './agent-reporter.ts'
 import { stepLanes, takeStep } from './agent-steps.ts'
 import { emptyWorld, type KnownMachine, worldChange, worldEvent, worldWish } from './agent-world.ts'
-import { capacityOf } from './capacity.ts'
 import type { Host } from './host.ts'
 import { makeLane } from './lanes.ts'
 import { memoryFailed } from './memory.ts'
@@ -224,7 +224,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
 
   const hostReport = (): HostReport => ({
     facts,
-    capacity: capacityOf(facts),
+    capacity: capacityOf(facts).desktops,
     usage: lastUsage,
     troubles: [reading.trouble, network.trouble].filter(trouble => trouble !== null),
   })

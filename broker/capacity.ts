@@ -1,0 +1,23 @@
+/** What hosts and clusters can carry: the one formula (lib/capacity.ts) under a cluster's rules. Pure. */
+import { type Capacity, capacityOf, machineExtraBytes, type Profile } from '../lib/capacity.ts'
+import type { HostFacts } from '../vmm/report.ts'
+
+export { machineExtraBytes }
+
+/** A cluster's rules as its row has them. */
+export interface ClusterRules {
+  vcpus_per_core: number | null
+  memory_reserve: number
+}
+
+const nothing: Capacity = { vcpus: 0, memoryBytes: 0, desktops: 0, limit: 'vcpus' }
+
+/**
+ * What a host carries in all, taken or not: vCPUs that may be promised, bytes for guests (each counted with
+ * `machineExtraBytes`), desktops of the profile. Nothing for a host that has not told its facts yet.
+ */
+export function hostCapacity(facts: HostFacts | null, cluster: ClusterRules, profile?: Profile): Capacity {
+  if (!facts) return nothing
+  const rules = { vcpusPerCore: cluster.vcpus_per_core, memoryReserve: cluster.memory_reserve }
+  return capacityOf(facts, rules, profile)
+}
