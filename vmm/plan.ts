@@ -69,7 +69,8 @@ function decide(facts: MachineFacts, nowMs: number): MachineDecision {
   const { spec, found, overlays } = facts
   if (!spec) return planUnwished(facts)
   if (found && found.incarnation !== spec.incarnation) return take({ do: 'destroy' }, 'its disk is of an earlier life')
-  const stale = overlays.find(incarnation => incarnation !== spec.incarnation)
+  // Lives only grow: a later disk on shared storage is another host's, and it is this host's wish that is old.
+  const stale = overlays.find(incarnation => incarnation < spec.incarnation)
   if (stale !== undefined) return take({ do: 'remove disk', incarnation: stale }, 'the disk is of an earlier life')
   return found ? planRunning(spec, found, facts.memory, nowMs) : planStanding(spec, facts)
 }
