@@ -13,6 +13,7 @@ export const errorCodes = [
   'template_unavailable',
   'storage_full',
   'start_failed',
+  'disk_in_use',
   'unreachable',
   'timeout',
   'protocol',

@@ -4,6 +4,7 @@
  * already is, it succeeds; so a killed agent simply asks again.
  *
  * Errors are HdcsError: `storage_full`, `not_found` (image or machine), `start_failed` (QEMU's own words in the text),
+ * `disk_in_use` (another host runs a copy on it),
  * `timeout`, `unreachable` (libvirt away: the host renews its connection and says `reread`), `invalid`.
  */
 import type { HostFacts, HostUsage } from './report.ts'

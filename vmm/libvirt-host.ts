@@ -205,9 +205,14 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   }
 }
 
+/** QEMU's own locks speak before libvirt's lock manager does, and only in words. */
+const lockTaken = /Failed to get "(write|consistent read)" lock|Lockspace resource '[^']*' is locked/
+
 /** QEMU's own words are what an administrator needs; being late or away is told apart. */
 function startFailure(thrown: unknown): HdcsError {
   const error = asHdcsError(thrown)
+  if (isLibvirt(thrown, 'resourceBusy') || lockTaken.test(error.message))
+    return new HdcsError('disk_in_use', `Its disk is in use elsewhere. ${error.message}`, { cause: thrown })
   if (['timeout', 'unreachable', 'storage_full', 'not_found'].includes(error.code)) return error
   return new HdcsError('start_failed', `The machine could not be started. ${error.message}`, { cause: thrown })
 }

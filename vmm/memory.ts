@@ -55,8 +55,15 @@ const firstRetryMs = 1_000
 /** The longest wait. Higher: a disk that was freed is noticed late. */
 const lastRetryMs = 300_000
 
+/**
+ * A disk that another host has open is asked for again at least so often: its old copy may end at any moment. Longer: a
+ * person waits for nothing; shorter: libvirt's lock daemon is asked all the time while a host is away for hours.
+ */
+const inUseRetryMs = 5_000
+
 /** 1 s, 2 s, 4 s … 5 min. */
-export const retryDelayMs = (failures: number) => Math.min(firstRetryMs * 2 ** Math.max(0, failures - 1), lastRetryMs)
+export const retryDelayMs = (failures: number, longestMs = lastRetryMs) =>
+  Math.min(firstRetryMs * 2 ** Math.max(0, failures - 1), longestMs)
 
 const offline = {
   bootedAtMs: null,
@@ -111,7 +118,14 @@ export function memoryPausedItself(memory: MachineMemory, nowMs: number): Machin
 }
 
 /** Failures that say something of the machine itself: told at once. */
-const plain: readonly ErrorCode[] = ['start_failed', 'storage_full', 'invalid', 'unsupported', 'template_unavailable']
+const plain: readonly ErrorCode[] = [
+  'start_failed',
+  'disk_in_use',
+  'storage_full',
+  'invalid',
+  'unsupported',
+  'template_unavailable',
+]
 /**
  * Any other failure (late, in the way of itself after a restart) mostly passes at the next try: told from this one on.
  * Fewer: a hiccup of libvirt is called a broken desktop, which the control plane replaces; more: a person waits unknowing.
@@ -128,7 +142,7 @@ export function memoryFailed(memory: MachineMemory, error: HdcsError, nowMs: num
   return {
     ...memory,
     failures,
-    retryAtMs: nowMs + retryDelayMs(failures),
+    retryAtMs: nowMs + retryDelayMs(failures, error.code === 'disk_in_use' ? inUseRetryMs : lastRetryMs),
     trouble: told ? { code: error.code, text: error.message } : memory.trouble,
     unreachable: error.code === 'unreachable',
   }

@@ -35,9 +35,16 @@ export interface SimStorage {
   id: string
   images: Map<string, FoundImage>
   overlays: Map<string, FoundOverlay & { imageId: string }>
+  /** Disks in use, by the host that runs a machine on them: the lock manager. */
+  locks: Map<string, object>
 }
 
-export const makeSimStorage = (): SimStorage => ({ id: crypto.randomUUID(), images: new Map(), overlays: new Map() })
+export const makeSimStorage = (): SimStorage => ({
+  id: crypto.randomUUID(),
+  images: new Map(),
+  overlays: new Map(),
+  locks: new Map(),
+})
 
 export interface SimHostOptions extends Pick<HostOptions, 'installationId'> {
   hostName: string
@@ -72,7 +79,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   const cpus = options.cpus ?? 8
   const memoryBytes = options.memoryBytes ?? cpus * 8 * 2 ** 30
   const storage = options.storage ?? makeSimStorage()
-  const { images, overlays } = storage
+  const { images, overlays, locks } = storage
   const machines = new Map<string, SimMachine>()
   const events = makeEventQueue<HostEvent>()
   const disposed = new AbortController()
@@ -104,10 +111,15 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     }, ms)
     machine.timers.add(timer)
   }
+  const diskOf = ({ id, incarnation }: MachineSpec) => key({ machineId: id, incarnation })
+  const unlock = ({ spec }: SimMachine) => {
+    if (locks.get(diskOf(spec)) === machines) locks.delete(diskOf(spec))
+  }
   const end = (id: string, because: 'wished' | 'guest' | 'crashed') => {
     const machine = machines.get(id)
     if (!machine) return
     machines.delete(id)
+    unlock(machine)
     for (const timer of machine.timers) clearTimeout(timer)
     void machine.screen?.then(screen => screen.close())
     events.push({ type: 'stopped', machineId: id, because })
@@ -224,6 +236,8 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       await delay(delays.startMs)
       if (!overlays.has(key({ machineId: spec.id, incarnation: spec.incarnation })))
         throw refuse('not_found', 'The machine’s disk is not there.')
+      if ((locks.get(diskOf(spec)) ?? machines) !== machines)
+        throw refuse('disk_in_use', 'Another host runs a copy of this desktop: it waits for the old copy to end.')
       if (spec.name.includes('fail-start')) throw refuse('start_failed', 'QEMU refused to start, as its name asked.')
       const machine: SimMachine = {
         spec,
@@ -235,6 +249,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
         address: null,
       }
       machines.set(spec.id, machine)
+      locks.set(diskOf(spec), machines)
       events.push({ type: 'started', machineId: spec.id })
       boot(machine)
       return found(machine)
@@ -287,7 +302,10 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     events: () => events.consume(),
     async [Symbol.asyncDispose]() {
       disposed.abort()
-      for (const machine of machines.values()) for (const timer of machine.timers) clearTimeout(timer)
+      for (const machine of machines.values()) {
+        for (const timer of machine.timers) clearTimeout(timer)
+        unlock(machine)
+      }
       const screens = [...machines.values()].flatMap(machine => machine.screen ?? [])
       machines.clear()
       events.end()

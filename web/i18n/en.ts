@@ -838,6 +838,7 @@ export const en = {
       no_host: 'No server has room for it at the moment. Try again later, or tell your administrator.',
       template_unavailable: 'What this desktop is made from is not ready. Tell your administrator.',
       storage_full: 'There is no storage left. Tell your administrator.',
+      disk_in_use: 'Its disk is still in use on another host: it starts as soon as the old copy has ended.',
       start_failed: 'The desktop did not start. Try again; if it fails once more, tell your administrator.',
       unreachable: 'A server does not answer at the moment. Try again in a minute.',
       timeout: 'It took too long. Try again.',

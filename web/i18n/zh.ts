@@ -831,6 +831,7 @@ export const zh = {
       no_host: '目前没有服务器能容纳它。请稍后再试，或告知管理员。',
       template_unavailable: '制作这个桌面的模板尚未就绪，请告知管理员。',
       storage_full: '存储空间已满，请告知管理员。',
+      disk_in_use: '它的磁盘仍在另一台主机上使用：旧的副本一结束，它就会启动。',
       start_failed: '桌面没有启动。请重试；如果再次失败，请告知管理员。',
       unreachable: '有服务器暂时没有响应，请一分钟后再试。',
       timeout: '耗时过长，请重试。',
