@@ -3,6 +3,7 @@
  * which password, for whom and what is allowed, and needs no database. Sealed as a JWE (RFC 7516, `dir` with
  * A256GCM); the key is shared by control plane and gateways.
  */
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import { EncryptJWT, errors, jwtDecrypt } from 'jose'
 import { z } from 'zod'
 import { HdcsError } from '../lib/errors.ts'
@@ -26,6 +27,15 @@ const ticketSchema = z.object({
 export type Ticket = z.infer<typeof ticketSchema>
 
 const issuer = 'hdcs'
+
+/** What a gateway shows the control plane: derived from the ticket key, which stays unsaid. */
+export const gatewayKey = (ticketKey: Uint8Array): string =>
+  createHmac('sha256', ticketKey).update('hdcs gateway line').digest('base64url')
+
+export function gatewayKeyMatches(shown: string, ticketKey: Uint8Array): boolean {
+  const [given, own] = [Buffer.from(shown), Buffer.from(gatewayKey(ticketKey))]
+  return given.length === own.length && timingSafeEqual(given, own)
+}
 
 /** @param key 32 bytes. */
 export async function sealTicket(ticket: Ticket, key: Uint8Array, now: Date): Promise<string> {

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { getRequestListener } from '@hono/node-server'
 import { agentPath, makeAgentDoor, mountAgents } from '../api/agents.ts'
 import { makeApp } from '../api/app.ts'
+import { gatewayLinePath, makeGatewayDoor } from '../api/gateways.ts'
 import { routes } from '../api/routes.ts'
 import { uploadsSweep } from '../api/uploads.ts'
 import { ensureFirstAdministrator } from '../auth/first-admin.ts'
@@ -14,6 +15,7 @@ import { makeAgentHub } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
 import { eventsHeard } from '../broker/events.ts'
 import { firstStart } from '../broker/first-start.ts'
+import { makeGatewayHub } from '../broker/gateways.ts'
 import { startReconcilers } from '../broker/reconcile/all.ts'
 import { connectDatabase } from '../db/connect.ts'
 import { startEmbeddedPostgres } from '../db/embedded.ts'
@@ -53,6 +55,8 @@ export interface SharedDoors {
   connect: SocketListener
   /** Ends what is open of a session that was ended. */
   kick(sessionId: string): void
+  /** Sessions it carries now. */
+  sessions(): string[]
 }
 
 /**
@@ -129,6 +133,9 @@ export async function startControl(
     ),
   )
   const doors = options.doors?.(ticketKey)
+  const gateways = makeGatewayHub(broker)
+  const gatewayDoor = makeGatewayDoor(broker, gateways)
+  if (doors) gateways.attach({ sessions: doors.sessions, kick: ids => ids.forEach(id => void doors.kick(id)) })
   undo.use(
     listenDatabase(
       databaseUrl,
@@ -136,7 +143,7 @@ export async function startControl(
       {
         notified(channel, payload) {
           if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
-          else if (channel === 'hdcs_kick') doors?.kick(payload)
+          else if (channel === 'hdcs_kick') gateways.kick(payload)
           else if (channel === 'hdcs_event') eventsHeard(broker)
           else hub.wake(channel === 'hdcs_images' ? undefined : payload)
         },
@@ -144,6 +151,7 @@ export async function startControl(
           reconcilers?.nudge()
           hub.wake()
           eventsHeard(broker)
+          gateways.review().catch(failed)
         },
         failed,
       },
@@ -166,11 +174,16 @@ export async function startControl(
   tell('opening the door')
   frontDoor.open({
     request: getRequestListener(app.fetch),
-    upgrades: { [agentPath]: door.upgrade, ...(doors && { [doors.path]: doors.upgrade }) },
+    upgrades: {
+      [agentPath]: door.upgrade,
+      [gatewayLinePath]: gatewayDoor.upgrade,
+      ...(doors && { [doors.path]: doors.upgrade }),
+    },
     ...(doors && { connect: doors.connect }),
   })
   undo.defer(async () => {
     door.close()
+    gatewayDoor.close()
     // Before the database goes, or whoever asks meanwhile is answered with errors.
     await frontDoor[Symbol.asyncDispose]()
   })

@@ -4,6 +4,7 @@ import { systemClock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { startControlLine } from '../spice/control-line.ts'
 import { gatewayPath, makeGateway } from '../spice/gateway.ts'
 import { openFrontDoor } from './front-door.ts'
 import { runProcess } from './process.ts'
@@ -28,15 +29,15 @@ export async function startGateway(config: Config, log: Log): Promise<AsyncDispo
     const body = answer(request)
     response.writeHead(body ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(body ?? {}))
   }
-  const frontDoor = await openFrontDoor(config)
+  await using undo = new AsyncDisposableStack()
+  const frontDoor = undo.use(await openFrontDoor(config))
+  const controlUrl = process.env.HDCS_CONTROL_URL
+  if (controlUrl) undo.use(startControlLine({ controlUrl, ticketKey: config.ticketKey, gateway, log }))
+  else log.warn('without HDCS_CONTROL_URL an open screen outlives its session: nobody tells this gateway')
+  undo.defer(() => gateway.close())
   frontDoor.open({ request: listener, upgrades: { [gatewayPath]: gateway.upgrade }, connect: gateway.connect })
-  return {
-    url: frontDoor.url,
-    async [Symbol.asyncDispose]() {
-      gateway.close()
-      await frontDoor[Symbol.asyncDispose]()
-    },
-  }
+  const kept = undo.move()
+  return { url: frontDoor.url, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
 if (import.meta.main)

@@ -35,6 +35,20 @@ export async function sessionsEnd(tx: Tx, desktopId: string, now: Date) {
     .execute()
 }
 
+/**
+ * Of the sessions a gateway carries, those that are over, unknown ones included. One that its person replaced is not told:
+ * SPICE itself ends the older screen.
+ */
+export async function sessionsOver(db: Kysely<Database>, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const { rows } = await sql<{ id: string }>`
+    select s.id from unnest(${ids}::uuid[]) s(id) left join session on session.id = s.id
+    where session.id is null or (session.ended_at is not null and session.ended_reason is distinct from 'replaced')`.execute(
+    db,
+  )
+  return rows.map(row => row.id)
+}
+
 /** Where its screen is, as last reported. */
 export async function desktopGraphics(db: Kysely<Database>, id: string) {
   const row = await db.selectFrom('desktop').select('observed_graphics').where('id', '=', id).executeTakeFirst()

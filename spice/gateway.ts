@@ -25,6 +25,8 @@ export interface Gateway {
   connect(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
   /** Ends every channel of this session now, and lets none in any more. @returns whether there was one here. */
   kick(sessionId: string): boolean
+  /** Sessions whose channels run through here now. */
+  sessions(): string[]
   stats(): GatewayStats
   /** Ends all sessions and refuses new ones. */
   close(): void
@@ -74,6 +76,7 @@ export function makeGateway(options: GatewayOptions): Gateway {
       endAll(found, closeCodes.kicked, 'the session was ended')
       return found.length > 0
     },
+    sessions: () => [...new Set(state.admissions.all().map(({ ticket }) => ticket.sessionId))],
     stats() {
       const open = state.admissions.all()
       const channels = open.reduce((sum, admission) => sum + admission.channels.size, 0)

@@ -1,28 +1,26 @@
 /** The agent's one connection: a WebSocket it opens itself and opens again, whatever happens on the way. */
 import { WebSocket } from 'ws'
-import { pause } from '../lib/clock.ts'
 import type { Log } from '../lib/log.ts'
+import { type Dialled, keepDialling } from '../lib/redial.ts'
 import type { AgentConnect } from './agent.ts'
 import { beatMs, type ToAgent } from './protocol.ts'
 
 /** A peer silent for so many pings is gone. Fewer: a busy second cuts; more: a dead path is noticed late. */
 const silentPings = 3
-/** First wait between dials; doubled up to the longest. Lower: a restarting control plane is stormed. */
-const firstRedialMs = 250
-const longestRedialMs = 10_000
 /** A wish of thousands of machines is some MiB; more than this is no wish. */
 const maxMessageBytes = 64 * 2 ** 20
 
 /** @param url `ws(s)://…/api/v1/agent` @param key the agent's own, from joining. */
 export function agentSocket({ url, key, log }: { url: string; key: string; log: Log }): AgentConnect {
   return connection => {
-    const ended = new AbortController()
-    let current: WebSocket | null = null
-
-    const dialOnce = () =>
-      new Promise<{ opened: boolean; why: string }>(resolve => {
+    const dialOnce = (signal: AbortSignal) =>
+      new Promise<Dialled>(resolve => {
         const socket = new WebSocket(url, { headers: { authorization: `Bearer ${key}` }, maxPayload: maxMessageBytes })
-        current = socket
+        const end = () => {
+          socket.close(1001, 'the agent ends')
+          socket.terminate()
+        }
+        signal.addEventListener('abort', end)
         let opened = false
         let why = ''
         let unanswered = 0
@@ -50,37 +48,13 @@ export function agentSocket({ url, key, log }: { url: string; key: string; log: 
         })
         socket.on('close', (code, reason) => {
           clearInterval(beating)
+          signal.removeEventListener('abort', end)
           if (opened) connection.closed()
           resolve({ opened, why: why || `${code} ${reason}`.trim() })
         })
       })
 
-    const dialling = (async () => {
-      let redialMs = firstRedialMs
-      let lastWhy = ''
-      while (!ended.signal.aborted) {
-        const dialledAtMs = performance.now()
-        const { opened, why } = await dialOnce()
-        if (ended.signal.aborted) break
-        // One that is let in and thrown out again (two agents with one key) must not come back at full speed.
-        if (opened && performance.now() - dialledAtMs > longestRedialMs) redialMs = firstRedialMs
-        // Once per reason: a control plane that is away for an hour is one line, not a thousand.
-        if (opened || why !== lastWhy) log.warn({ why }, opened ? 'connection lost; dialling again' : 'cannot connect')
-        lastWhy = why
-        // Half fixed, half random: a thousand agents do not come back in the same moment.
-        await pause(redialMs / 2 + (Math.random() * redialMs) / 2, ended.signal)
-        redialMs = Math.min(redialMs * 2, longestRedialMs)
-      }
-    })()
-
-    return {
-      async [Symbol.asyncDispose]() {
-        ended.abort()
-        current?.close(1001, 'the agent ends')
-        current?.terminate()
-        await dialling
-      },
-    }
+    return keepDialling(dialOnce, log)
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -122,7 +122,7 @@ describe('a start that cannot be', () => {
 
 describe('an open screen', () => {
   /** Claims for this person once a desktop is there, and opens its screen. */
-  async function openScreen(client: Client) {
+  async function openScreen(client: Client, gatewayUrl?: string) {
     const claim = async () => {
       const { items } = await client.poolList()
       return client.poolClaim({ params: { id: items[0]?.id ?? '' } })
@@ -130,7 +130,7 @@ describe('an open screen', () => {
     const { task, desktop } = await vi.waitFor(claim, { timeout: 25_000, interval: 250 })
     expect((await client.taskGet({ params: { id: task.id }, query: { wait: '20s' } })).state).toBe('succeeded')
     const { webSocketUrl } = await client.desktopConnect({ params: { id: desktop.id } })
-    const main = await linkedMain(webSocketUrl)
+    const main = await linkedMain(gatewayUrl ? webSocketUrl.replace(/^ws:\/\/[^/]+/, gatewayUrl) : webSocketUrl)
     const openedMs = performance.now()
     return { desktop, main, closedMs: main.closed.then(() => performance.now() - openedMs) }
   }
@@ -141,6 +141,34 @@ describe('an open screen', () => {
     await client.desktopAct({ params: { id: desktop.id, name: 'release' } })
     expect((await main.closed).code).toBe(closeCodes.kicked)
     expect(await closedMs).toBeLessThan(2_000)
+  })
+
+  it('goes dark as soon on a gateway of its own', async () => {
+    const key = readFileSync(join(product.folder, 'ticket.key'), 'utf8').trim()
+    const child = spawn(process.execPath, [program('gateway')], {
+      env: {
+        ...process.env,
+        HDCS_DATA_DIR: join(fresh, 'gateway'),
+        HDCS_LISTEN: '127.0.0.1:0',
+        HDCS_TICKET_KEY: key,
+        HDCS_CONTROL_URL: product.url,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const ended = once(child, 'exit')
+    try {
+      let said = ''
+      child.stdout.on('data', text => (said += text))
+      const url = await vi.waitFor(() => /http:\S+/.exec(said)?.[0] ?? Promise.reject(new Error('silent')), 20_000)
+      const client = await product.client()
+      const { desktop, main, closedMs } = await openScreen(client, url.replace('http:', 'ws:'))
+      await client.desktopAct({ params: { id: desktop.id, name: 'release' } })
+      expect((await main.closed).code).toBe(closeCodes.kicked)
+      expect(await closedMs).toBeLessThan(2_000)
+    } finally {
+      child.kill('SIGTERM')
+      await ended
+    }
   })
 
   it('goes dark within two seconds of its person being shut out', async () => {
