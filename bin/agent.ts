@@ -1,7 +1,11 @@
 /** A host's agent: dials the control plane and does what it wishes. Reaches no database. */
+import { createSocket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import type { Config } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
@@ -19,8 +23,12 @@ export interface RunAgentOptions {
   key: string
   installationId: string
   hostName: string
-  /** Holds images, overlays and the build cache; QEMU's user must be able to enter it. */
+  /** Holds images and overlays; QEMU's user must be able to enter it. Shared by the hosts of a cluster, or this host's own. */
   folder: string
+  /** This host's own: the build cache. */
+  ownFolder: string
+  /** Where gateways and other hosts reach this one: SPICE listens there. */
+  address: string
   /** A host in memory instead of libvirt. */
   simulated?: boolean
   log: Log
@@ -33,7 +41,7 @@ export interface RunAgentOptions {
 export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposable> {
   const { installationId, key, log } = options
   await using undo = new AsyncDisposableStack()
-  const host = undo.use(options.simulated ? makeSimHost(options) : await openLibvirtHost({ ...options, fetchImage }))
+  const host = undo.use(options.simulated ? makeSimHost(options) : await openLibvirtHost(libvirtOptions()))
   const url = `${options.controlUrl.replace(/^http/, 'ws')}/api/v1/agent`
   undo.use(await startAgent({ host, connect: agentSocket({ url, key, log }), log }))
   const facts = await host.facts()
@@ -41,6 +49,11 @@ export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposabl
   if (facts.acceleratorReason && !facts.simulated) log.warn(facts.acceleratorReason)
   const running = undo.move()
   return { [Symbol.asyncDispose]: () => running.disposeAsync() }
+
+  function libvirtOptions() {
+    const { folder, ownFolder, address } = options
+    return { installationId, folder, cacheFolder: join(ownFolder, 'cache'), spiceListen: address, fetchImage }
+  }
 
   async function fetchImage(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
     const response = await ask(`${options.controlUrl}/api/v1/agents/images/${id}`, {
@@ -54,6 +67,28 @@ export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposabl
   }
 }
 
+/**
+ * Our address on the way to the control plane: what a connection to it is made from. Nothing is sent (a UDP socket that
+ * is connected only asks for the way), so it is answered while the control plane is away.
+ * @throws HdcsError `unreachable`: its name is unknown, or no way leads there.
+ */
+export async function addressTowards(controlUrl: string): Promise<string> {
+  const host = new URL(controlUrl).hostname.replace(/^\[|\]$/g, '')
+  try {
+    const { address, family } = await lookup(host)
+    const socket = createSocket(family === 6 ? 'udp6' : 'udp4')
+    try {
+      socket.connect(9, address)
+      await once(socket, 'connect')
+      return socket.address().address
+    } finally {
+      socket.close()
+    }
+  } catch (cause) {
+    throw new HdcsError('unreachable', `No way leads from this host to the control plane at ${host}.`, { cause })
+  }
+}
+
 async function ask(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init)
@@ -61,6 +96,12 @@ async function ask(url: string, init: RequestInit): Promise<Response> {
     if (init.signal?.aborted) throw new HdcsError('cancelled', 'The import was cancelled.')
     throw new HdcsError('unreachable', `The control plane does not answer at ${new URL(url).origin}.`, { cause })
   }
+}
+
+/** Where this host's desktops lie and how it is reached: as set, else in the data folder and as the control plane sees us. */
+export async function hostPlace(config: Config, ownFolder: string, controlUrl: string) {
+  const folder = config.storageFolder ?? ownFolder
+  return { folder, ownFolder, address: config.hostAddress ?? (await addressTowards(controlUrl)) }
 }
 
 interface Joined {
@@ -108,14 +149,15 @@ if (import.meta.main)
       )
     // Two agents of one host would each destroy what the other makes.
     await using undo = new AsyncDisposableStack()
-    const folder = join(config.dataFolder, 'host')
-    undo.use(lockFolder(folder))
+    const ownFolder = join(config.dataFolder, 'host')
+    undo.use(lockFolder(ownFolder))
     const [hostName = 'host'] = hostname().split('.')
     const { HDCS_AGENT_KEY: key, HDCS_INSTALLATION_ID: installationId } = process.env
     const identity =
       key && installationId ? { key, installationId } : await hostIdentity(controlUrl, config.dataFolder, hostName)
     tell('checking libvirt, QEMU and KVM')
-    undo.use(await runAgent({ ...identity, controlUrl, hostName, folder, simulated: config.simHosts > 0, log }))
+    const place = await hostPlace(config, ownFolder, controlUrl)
+    undo.use(await runAgent({ ...identity, ...place, controlUrl, hostName, simulated: config.simHosts > 0, log }))
     tell('running')
     const running = undo.move()
     return { [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -8,7 +8,7 @@ import { lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
 import { ownNetworks } from '../lib/routes.ts'
 import { gatewayPath, makeGateway } from '../spice/gateway.ts'
-import { runAgent } from './agent.ts'
+import { hostPlace, runAgent } from './agent.ts'
 import { type Control, startControl } from './control.ts'
 import { runProcess } from './process.ts'
 
@@ -27,27 +27,21 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
     }),
   )
   undo.defer(() => closeGateway())
-  const names =
-    config.simHosts > 0
-      ? Array.from({ length: config.simHosts }, (_, index) => `sim-${index + 1}`)
-      : [hostname().split('.')[0] ?? 'host']
-  tell(
-    config.simHosts > 0
-      ? `starting ${config.simHosts} simulated hosts`
-      : 'starting this host’s agent: checking libvirt, QEMU and KVM',
-  )
-  const folder = join(config.dataFolder, 'host')
+  const ownFolder = join(config.dataFolder, 'host')
   // Against an agent of its own (bin/agent.ts) on the same folder.
-  undo.use(lockFolder(folder))
-  for (const name of names) {
+  undo.use(lockFolder(ownFolder))
+  if (config.simHosts > 0) tell(`starting ${config.simHosts} simulated hosts`)
+  for (const name of localNames(config)) {
+    if (config.simHosts === 0) tell('starting this host’s agent: checking libvirt, QEMU and KVM')
     const { key } = await localHost(control.broker, control.clusterId, name, ownNetworks())
+    const controlUrl = localUrl(control.url)
     undo.use(
       await runAgent({
-        controlUrl: localUrl(control.url),
+        ...(await hostPlace(config, ownFolder, controlUrl)),
+        controlUrl,
         key,
         installationId: control.installationId,
         hostName: name,
-        folder,
         simulated: config.simHosts > 0,
         log: log.child({ room: 'agent', host: name }),
       }),
@@ -55,6 +49,12 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
   }
   const kept = undo.move()
   return { ...control, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** The hosts that live in this process: simulated ones, this machine, or none. */
+function localNames({ simHosts, localHost }: Config): string[] {
+  if (simHosts > 0) return Array.from({ length: simHosts }, (_, index) => `sim-${index + 1}`)
+  return localHost ? [hostname().split('.')[0] ?? 'host'] : []
 }
 
 /** An agent beside the control plane dials the loopback, whatever address it listens on. */

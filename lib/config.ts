@@ -1,9 +1,16 @@
+import { isIP } from 'node:net'
 import { isAbsolute } from 'node:path'
 import { HdcsError } from './errors.ts'
 
 /** Settings of every process, from the environment. README holds the same table for people. */
 export interface Config {
   dataFolder: string
+  /** Images and desktops of this host: on shared storage the same path on every host of a cluster. Null: in the data folder. */
+  storageFolder: string | null
+  /** Where gateways and other hosts reach this host; null: whence it speaks to the control plane. */
+  hostAddress: string | null
+  /** Whether the machine that runs everything in one process carries desktops itself. */
+  localHost: boolean
   listen: { host: string; port: number }
   /** The first administrator's password; null: generated and shown once. */
   adminPassword: string | null
@@ -34,8 +41,13 @@ export function readConfig(env: Record<string, string | undefined>, root: boolea
   if (!isAbsolute(dataFolder)) throw wrong('HDCS_DATA_DIR', dataFolder, 'an absolute path')
   const logLevel = env.HDCS_LOG_LEVEL || 'warn'
   if (!levels.includes(logLevel)) throw wrong('HDCS_LOG_LEVEL', logLevel, `one of ${levels.join(', ')}`)
+  const storageFolder = env.HDCS_STORAGE_DIR || null
+  if (storageFolder && !isAbsolute(storageFolder)) throw wrong('HDCS_STORAGE_DIR', storageFolder, 'an absolute path')
   return {
     dataFolder,
+    storageFolder,
+    hostAddress: readAddress(env.HDCS_HOST_ADDRESS),
+    localHost: env.HDCS_LOCAL_HOST !== '0',
     listen: readListen(env.HDCS_LISTEN || '127.0.0.1:8080'),
     adminPassword: readPassword(env.HDCS_ADMIN_PASSWORD),
     databaseUrl: readUrl('HDCS_DATABASE_URL', env.HDCS_DATABASE_URL, ['postgres:', 'postgresql:']),
@@ -56,6 +68,12 @@ function readListen(text: string) {
   const { host, port } = /^(?<host>\[[0-9a-f:]+\]|[^:\s]+):(?<port>\d{1,5})$/i.exec(text)?.groups ?? {}
   if (!host || Number(port) > 65535) throw wrong('HDCS_LISTEN', text, 'host:port, for example 0.0.0.0:8080')
   return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) }
+}
+
+function readAddress(text: string | undefined): string | null {
+  if (text && (isIP(text) === 0 || /^(0\.0\.0\.0|::)$/.test(text)))
+    throw wrong('HDCS_HOST_ADDRESS', text, 'an address of this host, for example 192.0.2.10')
+  return text || null
 }
 
 function readUrl(name: string, text: string | undefined, protocols: string[]): string | null {

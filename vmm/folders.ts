@@ -26,10 +26,11 @@ const partName = /\.part$/
 
 /**
  * Makes the folders, enterable but not readable for QEMU's user, and marks them as this installation's.
+ * @param cache is the host's own where `root` is shared: whether guests run on KVM is not the same on all.
  * @throws HdcsError `conflict` when they are another's.
  */
-export async function foldersMake(root: string, installationId: string): Promise<Folders> {
-  const folders = { root, images: join(root, 'images'), overlays: join(root, 'overlays'), cache: join(root, 'cache') }
+export async function foldersMake(root: string, installationId: string, cache = join(root, 'cache')): Promise<Folders> {
+  const folders = { root, images: join(root, 'images'), overlays: join(root, 'overlays'), cache }
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true })
   for (const folder of [root, folders.images, folders.overlays]) await chmod(folder, 0o711)
   const mark = join(root, 'installation')

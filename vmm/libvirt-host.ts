@@ -20,6 +20,8 @@ import { importUpload } from './upload.ts'
 
 export interface LibvirtHostOptions extends HostOptions {
   daemon?: DaemonOptions
+  /** Packages and probes, this host's own; in the folder unless told otherwise. */
+  cacheFolder?: string
   /** Where SPICE listens: only the gateway may reach it. */
   spiceListen?: string
   /** `tcg` skips the probe of KVM. */
@@ -36,7 +38,7 @@ const destroyMs = 60_000
 /** @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder). */
 export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host> {
   const { installationId, spiceListen = '127.0.0.1' } = options
-  const folders = await foldersMake(options.folder, installationId)
+  const folders = await foldersMake(options.folder, installationId, options.cacheFolder)
   await using opened = new AsyncDisposableStack()
   const daemon = opened.use(await connectDaemon(options.daemon))
   const { emulator, owner } = await readHypervisor(daemon)

@@ -9,4 +9,19 @@ describe('the settings', () => {
     expect(read(`${short}q`).adminPassword).toBe(`${short}q`)
     expect(read('').adminPassword).toBeNull()
   })
+
+  it('take an address of the host, and no name or wildcard that others could not dial', () => {
+    const read = (address: string) => readConfig({ HOME: '/home/x', HDCS_HOST_ADDRESS: address }, false).hostAddress
+    expect(read('')).toBeNull()
+    expect(read('192.0.2.7')).toBe('192.0.2.7')
+    for (const wrong of ['0.0.0.0', '::', 'host.example', '192.0.2.7:8080'])
+      expect(() => read(wrong)).toThrow(/^HDCS_HOST_ADDRESS is/)
+  })
+
+  it('keep desktops in the data folder unless a storage folder is named by its whole path', () => {
+    const read = (folder: string) => readConfig({ HOME: '/home/x', HDCS_STORAGE_DIR: folder }, false).storageFolder
+    expect(read('')).toBeNull()
+    expect(read('/srv/desktops')).toBe('/srv/desktops')
+    expect(() => read('desktops')).toThrow(/^HDCS_STORAGE_DIR is “desktops”/)
+  })
 })
