@@ -12,6 +12,7 @@ import {
 } from '../db/agents.ts'
 import { nudge } from '../db/events.ts'
 import { hostByKey, hostObserve } from '../db/hosts.ts'
+import { type MoveObserved, migrationsObserve } from '../db/migrations.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
@@ -23,6 +24,8 @@ import { secretHash } from './hosts.ts'
 
 /** A guest under emulation on a busy host takes a minute; longer, and a person waits for nothing. */
 const bootTimeoutMs = 180_000
+/** Shorter: a guest that is shut down for a move loses what it was writing; longer: one that does not listen moves late. */
+const moveGraceMs = 60_000
 /** Changes of one moment go out together. Longer: starts are late; shorter: a pool of 100 is 100 messages. */
 const gatherMs = 10
 
@@ -165,6 +168,7 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
           message.machines.map(machine => machine.id),
         )
       await desktopsObserve(db, agent.hostId, [...message.machines.map(observed), ...gone])
+      await migrationsObserve(db, agent.hostId, message.machines.flatMap(moveObserved), at)
       if (message.full || message.images.length > 0)
         await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
       const remove = await straysToRemove(db, agent.hostId, message.strays)
@@ -250,7 +254,8 @@ function machineSpec(row: SpecRow, hostId: string): MachineSpec {
     name: row.name,
     generation: row.generation,
     power: row.wished_power,
-    stopGraceMs: row.wished_stop_grace_ms,
+    // For a move it is shut down by us: its person did not choose how.
+    stopGraceMs: row.move_kind === 'offline' ? moveGraceMs : row.wished_stop_grace_ms,
     incarnation: row.wished_incarnation,
     diskMade: row.disk_incarnation === row.wished_incarnation,
     imageId: row.version_id,
@@ -276,7 +281,14 @@ function machineSpec(row: SpecRow, hostId: string): MachineSpec {
 function moveSpec(row: SpecRow, hostId: string): MoveSpec | null {
   const { move_id: id, move_kind: kind } = row
   if (id === null || kind === null) return null
-  if (row.move_to === hostId) return { id, role: 'arrive', kind }
+  if (row.move_to === hostId)
+    return {
+      id,
+      role: 'arrive',
+      kind,
+      sourceStorageId: row.source_facts?.storageId ?? '',
+      imageSha256: row.source_image_sha256,
+    }
   return {
     id,
     role: 'leave',
@@ -286,6 +298,7 @@ function moveSpec(row: SpecRow, hostId: string): MoveSpec | null {
     targetUri: row.target_facts?.migrationUri ?? null,
     targetAddress: row.target_facts?.address ?? '',
     targetPort: row.target_port,
+    targetStorageId: row.target_facts?.storageId ?? '',
   }
 }
 
@@ -303,6 +316,12 @@ const observed = (machine: MachineReport) => ({
   observed_trouble: machine.trouble,
   observed_gone: false,
 })
+
+/** What a host says of a move; what it says of the machine is kept with it, until the desktop is at home there. */
+const moveObserved = (machine: MachineReport): MoveObserved[] =>
+  machine.move === null
+    ? []
+    : [{ ...machine.move, progress: Math.round(machine.move.progress), machine: observed(machine) }]
 
 const goneReport = (id: string) => ({
   id,

@@ -98,6 +98,12 @@ export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
     .leftJoin('migration as move', join =>
       join.onRef('move.desktop_id', '=', 'desktop.id').on('move.ended_at', 'is', null).on('move.state', '<>', 'queued'),
     )
+    .leftJoin('host as source', 'source.id', 'move.from_host_id')
+    .leftJoin('host_image as source_image', join =>
+      join
+        .onRef('source_image.host_id', '=', 'move.from_host_id')
+        .onRef('source_image.version_id', '=', 'desktop.version_id'),
+    )
     .leftJoin('host as target', 'target.id', 'move.to_host_id')
     .leftJoin('screen_port as target_port', join =>
       join.onRef('target_port.desktop_id', '=', 'desktop.id').onRef('target_port.host_id', '=', 'move.to_host_id'),
@@ -105,6 +111,7 @@ export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
     .selectAll('desktop')
     .select(['template.ready_when', sql<string>`host(desktop.address)`.as('address_text'), 'pool.network'])
     .select(['port.port as screen_port', 'target_port.port as target_port', 'target.observed_facts as target_facts'])
+    .select(['source.observed_facts as source_facts', 'source_image.observed_sha256 as source_image_sha256'])
     .select(['move.id as move_id', 'move.kind as move_kind', 'move.state as move_state'])
     .select(['move.wished_cancel as move_cancel', 'move.to_host_id as move_to'])
     .where(toldTo(hostId))

@@ -1,5 +1,6 @@
 /** Tables of many hosts: clusters, moves, stored placements (docs/decisions/0006). */
 import type { ColumnType, Generated } from 'kysely'
+import type { DesktopObserved } from './agents.ts'
 import type { Json, JsonOrNull, TroubleValue } from './schema.ts'
 
 export type PlacementPolicy = 'spread' | 'pack' | 'balanced'
@@ -16,6 +17,8 @@ export interface ClusterTable {
   /** vCPUs promised per core; null: by acceleration (broker/capacity.ts). */
   vcpus_per_core: number | null
   memory_reserve: Generated<number>
+  /** Share of its hosts that warm desktops leave to persons. */
+  person_reserve: Generated<number>
   suspect_ms: Generated<number>
   lost_ms: Generated<number>
   balance: ColumnType<Record<string, unknown>, string | undefined, string>
@@ -40,12 +43,16 @@ export type MigrationKind = 'live' | 'storage' | 'offline'
 export type MigrationState = 'queued' | 'preparing' | 'moving' | 'done' | 'failed' | 'cancelled'
 export type MigrationCause = 'person' | 'maintenance' | 'return' | 'balance' | 'consolidation'
 
-/** What one of the two hosts says of a move (vmm/report.ts). */
+/** What one of the two hosts says of a move (vmm/report.ts), and since when it says so. */
 export interface MoveValue {
   state: 'preparing' | 'ready' | 'moving' | 'arrived' | 'left' | 'failed'
   progress: number
   text: string
   trouble: TroubleValue | null
+  /** RFC 3339. */
+  at: string
+  /** The machine as this host sees it: the target's becomes the desktop's own when it arrives. */
+  machine: DesktopObserved
 }
 
 /** A desktop on its way to another host: docs/decisions/0006. `state` is the migrations reconciler's. */
@@ -57,6 +64,9 @@ export interface MigrationTable {
   kind: MigrationKind
   cause: MigrationCause
   reason: Generated<string>
+  /** One that runs and cannot move so may be shut down for it. */
+  restart: Generated<boolean>
+  decision: JsonOrNull<{ why: string; hosts: PlacementHostValue[] }>
   task_id: string | null
   wished_cancel: Generated<boolean>
   state: Generated<MigrationState>

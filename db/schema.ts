@@ -101,7 +101,11 @@ export interface HostTable {
   observed_usage: JsonOrNull<HostUsageValue>
   observed_troubles: ColumnType<TroubleValue[], string | undefined, string>
   tags: Generated<string[]>
+  /** CIDRs it was in itself when it joined. */
+  networks: Generated<string[]>
   fenced_at: Date | null
+  /** Its desktops shall leave while it is wished in maintenance. */
+  wished_evacuate: Generated<boolean>
   wished_off_at: Date | null
   created_at: Generated<Date>
 }
@@ -216,6 +220,9 @@ export interface DesktopTable {
   host_id: string
   version_id: string
   hardware: Json<HardwareValue>
+  /** Of `hardware`, by the database. */
+  vcpus: ColumnType<number, never, never>
+  memory_bytes: ColumnType<number, never, never>
   address: string
   user_id: string | null
   user_slot: number | null

@@ -10,6 +10,8 @@ alter table cluster
   add column port_to int not null default 31999,
   add column placement text not null default 'spread' check (placement in ('spread', 'pack', 'balanced')),
   add column vcpus_per_core double precision,
+  -- Share of its hosts that warm desktops leave alone, so that a person who asks for another pool's finds room.
+  add column person_reserve double precision not null default 0.1 check (person_reserve >= 0 and person_reserve < 1),
   add column memory_reserve double precision not null default 0.1 check (memory_reserve >= 0 and memory_reserve < 1),
   add column suspect_ms int not null default 8000,
   add column lost_ms int not null default 15000 check (lost_ms > suspect_ms),
@@ -24,7 +26,11 @@ alter table cluster alter column supernet set not null, add unique (supernet);
 
 alter table host
   add column tags text[] not null default '{}',
+  -- CIDRs it was in itself when it joined: no cluster's network may touch them.
+  add column networks text[] not null default '{}',
   add column fenced_at timestamptz,
+  -- Its desktops shall leave while it is wished in maintenance (broker/evacuation.ts).
+  add column wished_evacuate boolean not null default false,
   -- Since when it is wished off by consolidation; null: it shall be on.
   add column wished_off_at timestamptz;
 
@@ -41,10 +47,16 @@ alter table pool
   add column ha text not null default 'restart' check (ha in ('restart', 'wait'));
 
 alter table desktop
+  -- What placement and pages sum up by host, without opening the documents of every desktop.
+  add column vcpus int not null generated always as ((hardware ->> 'vcpus')::int) stored,
+  add column memory_bytes bigint not null generated always as ((hardware ->> 'memoryBytes')::bigint) stored,
   -- Grows with every change of its move: both hosts are told.
   add column moves int not null default 0,
   -- Where a move that maintenance began brings it back to.
   add column origin_host_id uuid references host on delete set null;
+
+create index desktop_use on desktop (host_id, pool_id) include (wished_present, wished_power, vcpus, memory_bytes);
+create index desktop_pool on desktop (pool_id);
 
 create table screen_port (
   host_id uuid not null references host on delete cascade,
@@ -63,6 +75,10 @@ create table migration (
   -- person: asked for; maintenance, return, balance, consolidation: by rule.
   cause text not null,
   reason text not null default '',
+  -- One that runs and cannot move so may be shut down for it; it starts again where it comes to.
+  restart boolean not null default false,
+  -- Why there: written to "placement" when it arrives. { why, hosts }
+  decision jsonb,
   task_id uuid references task on delete set null,
   wished_cancel boolean not null default false,
   state text not null default 'queued' check (state in ('queued', 'preparing', 'moving', 'done', 'failed', 'cancelled')),
@@ -112,9 +128,10 @@ begin
     perform pg_notify('hdcs_host', new.host_id::text);
     if new.host_id <> old.host_id then perform pg_notify('hdcs_host', old.host_id::text); end if;
   end if;
-  if (to_jsonb(new) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation')
+  -- Columns that the database computes are not there yet in a trigger before the write.
+  if (to_jsonb(new) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation' - 'vcpus' - 'memory_bytes')
      is distinct from
-     (to_jsonb(old) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation')
+     (to_jsonb(old) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation' - 'vcpus' - 'memory_bytes')
   then
     new.dirty := true;
     perform pg_notify('hdcs_nudge', 'desktops');
@@ -138,6 +155,16 @@ begin
   return null;
 end $$;
 create trigger migration_changed after insert or update on migration for each row execute function migration_changed();
+
+-- Its key or its subnet is another, or it is no host any more: whoever holds its agent's line lets go of it.
+create function host_line_changed() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('hdcs_line', old.id::text);
+  return null;
+end $$;
+create trigger host_line_changed after update of key_hash, subnet on host for each row
+  when ((old.key_hash, old.subnet) is distinct from (new.key_hash, new.subnet)) execute function host_line_changed();
+create trigger host_line_removed after delete on host for each row execute function host_line_changed();
 
 create trigger site_changed after insert or update or delete on site
   for each row execute function row_changed('site', 'id', '', '', '');

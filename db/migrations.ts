@@ -1,0 +1,232 @@
+/** Desktops on their way from one host to another (docs/decisions/0006). The schema's own history is in migrations/. */
+import { sql } from 'kysely'
+import type { DesktopObserved } from './agents.ts'
+import type { Db, Tx } from './connect.ts'
+import type { TroubleValue } from './schema.ts'
+import type { MigrationCause, MigrationKind, MigrationState, PlacementHostValue } from './schema-hosts.ts'
+
+export interface MigrationNew {
+  id: string
+  desktop_id: string
+  from_host_id: string
+  to_host_id: string
+  kind: MigrationKind
+  cause: MigrationCause
+  reason: string
+  restart: boolean
+  decision: { why: string; hosts: PlacementHostValue[] } | null
+  task_id: string | null
+  created_at: Date
+}
+
+/** @returns whether it was taken: false when the desktop is on its way already. */
+export async function migrationInsert(tx: Tx, { decision, ...migration }: MigrationNew): Promise<boolean> {
+  const row = await tx
+    .insertInto('migration')
+    .values({ ...migration, decision: decision && JSON.stringify(decision), started_at: null, ended_at: null })
+    .onConflict(conflict => conflict.column('desktop_id').where('ended_at', 'is', null).doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+export type MigrationRow = Awaited<ReturnType<typeof migrationRows>>[number]
+
+/** Newest first, with the names of what they belong to. */
+export function migrationRows(
+  db: Db | Tx,
+  filter: {
+    ids?: string[] | undefined
+    desktopId?: string | undefined
+    /** From it or to it. */
+    hostId?: string | undefined
+    taskIds?: string[] | undefined
+    open?: boolean | undefined
+    before?: string | undefined
+    limit?: number
+  },
+) {
+  let query = db
+    .selectFrom('migration')
+    .innerJoin('desktop', 'desktop.id', 'migration.desktop_id')
+    .innerJoin('host as source', 'source.id', 'migration.from_host_id')
+    .innerJoin('host as target', 'target.id', 'migration.to_host_id')
+    .selectAll('migration')
+    .select(['desktop.name as desktop_name', 'source.name as from_host_name', 'target.name as to_host_name'])
+  if (filter.ids) query = query.where('migration.id', 'in', filter.ids)
+  if (filter.taskIds) query = query.where('migration.task_id', 'in', filter.taskIds)
+  if (filter.desktopId) query = query.where('migration.desktop_id', '=', filter.desktopId)
+  if (filter.open === true) query = query.where('migration.ended_at', 'is', null)
+  if (filter.open === false) query = query.where('migration.ended_at', 'is not', null)
+  if (filter.before) query = query.where('migration.id', '<', filter.before)
+  const { hostId } = filter
+  if (hostId) query = query.where(eb => eb.or([eb('from_host_id', '=', hostId), eb('to_host_id', '=', hostId)]))
+  return query
+    .orderBy('migration.id', 'desc')
+    .limit(filter.limit ?? 1000)
+    .execute()
+}
+
+export type MigrationOpenRow = Awaited<ReturnType<typeof migrationsOpen>>[number]
+
+/** Everything the plan of each open move looks at, oldest first; what a person asked for before what a rule did. */
+export function migrationsOpen(db: Db | Tx, id?: string) {
+  let query = db
+    .selectFrom('migration')
+    .innerJoin('desktop', 'desktop.id', 'migration.desktop_id')
+    .innerJoin('host as source', 'source.id', 'migration.from_host_id')
+    .innerJoin('host as target', 'target.id', 'migration.to_host_id')
+    .selectAll('migration')
+    .select([
+      'desktop.name as desktop_name',
+      'desktop.pool_id',
+      'desktop.user_id',
+      'desktop.phase',
+      'desktop.host_id',
+      'desktop.hardware',
+      'desktop.version_id',
+      'desktop.generation',
+      'desktop.wished_present',
+      'desktop.wished_power',
+      'desktop.wished_incarnation',
+      'desktop.observed_generation',
+      'desktop.observed_incarnation',
+      'desktop.observed_power',
+    ])
+    .select(['source.name as from_name', 'source.state as from_state', 'source.cluster_id as from_cluster_id'])
+    .select(['source.observed_facts as from_facts', 'target.observed_facts as to_facts'])
+    .select(['target.name as to_name', 'target.state as to_state', 'target.cluster_id as to_cluster_id'])
+    .select('target.wished_state as to_wished_state')
+    .where('migration.ended_at', 'is', null)
+  if (id) query = query.where('migration.id', '=', id)
+  return query.orderBy(sql`migration.cause = 'person'`, 'desc').orderBy('migration.id').execute()
+}
+
+/** Locks an open move for the rest of the transaction; undefined when it has ended. */
+export function migrationLock(tx: Tx, id: string) {
+  return tx
+    .selectFrom('migration')
+    .selectAll()
+    .where('id', '=', id)
+    .where('ended_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** What the migrations reconciler writes; it alone. */
+export async function migrationSet(
+  tx: Db | Tx,
+  id: string,
+  set: {
+    kind?: MigrationKind
+    state?: MigrationState
+    progress?: number
+    text?: string
+    trouble?: TroubleValue | null
+    started_at?: Date
+    ended_at?: Date
+  },
+) {
+  const { trouble, ...rest } = set
+  await tx
+    .updateTable('migration')
+    .set({ ...rest, ...(trouble !== undefined && { trouble: trouble && JSON.stringify(trouble) }) })
+    .where('id', '=', id)
+    .where('ended_at', 'is', null)
+    .execute()
+}
+
+/** Asks open moves to stop. @returns how many were asked. */
+export async function migrationsCancel(
+  db: Db | Tx,
+  which: { id: string } | { fromHostId: string; cause: MigrationCause } | { toHostId: string; cause: MigrationCause },
+): Promise<number> {
+  let query = db.updateTable('migration').set({ wished_cancel: true }).where('ended_at', 'is', null)
+  if ('id' in which) query = query.where('id', '=', which.id)
+  else {
+    query = query.where('cause', '=', which.cause)
+    query =
+      'fromHostId' in which
+        ? query.where('from_host_id', '=', which.fromHostId)
+        : query.where('to_host_id', '=', which.toHostId)
+  }
+  const rows = await query.where('wished_cancel', '=', false).returning('id').execute()
+  return rows.length
+}
+
+/** One host's word on a move, with the machine as it sees it. */
+export interface MoveObserved {
+  id: string
+  state: string
+  progress: number
+  text: string
+  trouble: TroubleValue | null
+  machine: DesktopObserved
+}
+
+/** Writes what a host says of moves from or to it, where it says something new. */
+export async function migrationsObserve(db: Db, hostId: string, moves: MoveObserved[], at: Date) {
+  if (moves.length === 0) return
+  const said = moves.map(({ id, ...value }) => ({ id, value: { ...value, at: at.toISOString() } }))
+  for (const [column, host] of [
+    ['observed_source', 'from_host_id'],
+    ['observed_target', 'to_host_id'],
+  ] as const)
+    await sql`
+      update migration m set ${sql.ref(column)} = r.value
+      from jsonb_to_recordset(${JSON.stringify(said)}::jsonb) as r(id uuid, value jsonb)
+      where m.id = r.id and m.ended_at is null and m.${sql.ref(host)} = ${hostId}
+        and (m.${sql.ref(column)} - 'at') is distinct from (r.value - 'at')`.execute(db)
+}
+
+/** The desktop is at home on another host from now on; what is known of it is what that host says. */
+export async function desktopArrive(tx: Tx, id: string, hostId: string, machine: DesktopObserved | null) {
+  const { id: _id, observed_graphics, observed_trouble, ...observed } = machine ?? { ...unheard, id }
+  await tx
+    .updateTable('desktop')
+    .set({
+      ...observed,
+      observed_stopped: observed.observed_stopped as 'wished' | 'guest' | 'crashed' | null,
+      observed_graphics: observed_graphics ? JSON.stringify(observed_graphics) : null,
+      observed_trouble: observed_trouble ? JSON.stringify(observed_trouble) : null,
+      host_id: hostId,
+    })
+    .where('id', '=', id)
+    .execute()
+}
+
+/** Nothing was heard of it on its new host yet. */
+const unheard = {
+  observed_generation: null,
+  observed_incarnation: null,
+  observed_power: null,
+  observed_stopped: null,
+  observed_ready: false,
+  observed_step: null,
+  observed_queue_place: null,
+  observed_clients: 0,
+  observed_graphics: null,
+  observed_trouble: null,
+  observed_gone: false,
+}
+
+/**
+ * Its next life begins on another host, with a new disk: for desktops whose disk holds nothing of anybody.
+ * @returns whether it still was nobody's.
+ */
+export async function desktopRemakeOn(tx: Tx, id: string, hostId: string): Promise<boolean> {
+  const row = await tx
+    .updateTable('desktop')
+    .set(eb => ({ ...unheard, host_id: hostId, wished_incarnation: eb('wished_incarnation', '+', 1) }))
+    .where('id', '=', id)
+    .where('user_id', 'is', null)
+    .where('wished_present', '=', true)
+    .returning('id')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Where maintenance shall bring it back to; null: nowhere. */
+export async function originSet(tx: Tx, desktopId: string, hostId: string | null) {
+  await tx.updateTable('desktop').set({ origin_host_id: hostId }).where('id', '=', desktopId).execute()
+}
