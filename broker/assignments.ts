@@ -1,5 +1,5 @@
 import type { Principal } from '../auth/principal.ts'
-import { desktopAssign, desktopClaim, desktopFree, desktopsOwned } from '../db/assignments.ts'
+import { desktopClaim, desktopFree, desktopsOwned } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopWish, transitionNote } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
@@ -118,26 +118,11 @@ async function makeFor(tx: Tx, pool: Pool, claim: { userId: string; slot: number
     power: 'running',
     reason: 'claimed while none was free',
     now: claim.now,
+    claim,
   })
   const [id] = ids
   if (id === undefined) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
-  await desktopAssign(tx, id, claim)
   const [made] = await desktopsOwned(tx, pool.id, claim.userId).then(rows => rows.filter(row => row.id === id))
   if (!made) throw new HdcsError('internal', 'The desktop that was just made is gone.')
-  await transitionNote(
-    tx,
-    [
-      {
-        ...made,
-        pool_id: pool.id,
-        host_id: null,
-        user_id: claim.userId,
-        was: 'making',
-        became: 'assigned',
-        reason: 'made for its person',
-      },
-    ],
-    claim.now,
-  )
   return made
 }

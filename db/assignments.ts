@@ -118,16 +118,3 @@ export async function desktopDetach(
     .where('id', '=', id)
     .execute()
 }
-
-/** Gives a desktop that was just made, in this transaction, to the person it was made for. */
-export async function desktopAssign(
-  tx: Tx,
-  id: string,
-  to: { userId: string; slot: number; taskId: string; now: Date },
-) {
-  await tx
-    .updateTable('desktop')
-    .set({ user_id: to.userId, user_slot: to.slot, assigned_at: to.now, claim_task_id: to.taskId })
-    .where('id', '=', id)
-    .execute()
-}

@@ -2,29 +2,6 @@ import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 import type { Database, DesktopTable, HardwareValue, Phase, Power } from './schema.ts'
 
-export interface DesktopNew {
-  id: string
-  name: string
-  pool_id: string
-  host_id: string
-  version_id: string
-  hardware: HardwareValue
-  address: string
-  wished_power: Power
-}
-
-/** @returns the id, or undefined when name or address were taken meanwhile (another process made a desktop too). */
-export async function desktopInsert(db: Kysely<Database>, desktop: DesktopNew, now: Date, reason: string) {
-  const row = await db
-    .insertInto('desktop')
-    .values({ ...desktop, hardware: JSON.stringify(desktop.hardware), made_at: now, phase_since: now, step_since: now })
-    .onConflict(conflict => conflict.doNothing())
-    .returning('id')
-    .executeTakeFirst()
-  if (row) await transitionNote(db, [{ ...desktop, user_id: null, was: null, became: 'making', reason }], now)
-  return row?.id
-}
-
 export async function transitionNote(
   db: Kysely<Database>,
   rows: {

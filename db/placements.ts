@@ -1,0 +1,108 @@
+/** What placement looks at, and what it decided: the table `placement`. */
+import { type Kysely, sql } from 'kysely'
+import type { Tx } from './connect.ts'
+import type { Database, HostFactsValue, HostState, HostUsageValue, TroubleValue } from './schema.ts'
+import type { PlacementHostValue, PlacementPolicy, PlacementTable } from './schema-hosts.ts'
+
+export interface PlacementFactsRow {
+  id: string
+  name: string
+  state: HostState
+  wished_off: boolean
+  tags: string[]
+  observed_facts: HostFactsValue | null
+  observed_usage: HostUsageValue | null
+  observed_troubles: TroubleValue[]
+  cluster_id: string
+  cluster_name: string
+  cluster_placement: PlacementPolicy
+  vcpus_per_core: number | null
+  memory_reserve: number
+  person_reserve: number
+  /** Wished to run here, or on its way to here. */
+  running: number
+  vcpus: number
+  memory_bytes: number
+  /** Of the subnet, and how many of them desktops have, wherever those are by now. */
+  addresses: number
+  addresses_taken: number
+  ports: number
+  ports_taken: number
+  images: string[]
+  /** Desktops by pool, of the pools that were asked for. */
+  pools: Record<string, number>
+}
+
+/** Every host with what is taken of it, in one statement. */
+export async function placementFacts(db: Kysely<Database>, poolIds: readonly string[]): Promise<PlacementFactsRow[]> {
+  const { rows } = await sql<PlacementFactsRow>`
+    with used as (
+      select host_id, count(*) as running, sum(vcpus) as vcpus, sum(memory_bytes) as memory_bytes from (
+        select host_id, vcpus, memory_bytes from desktop where wished_present and wished_power <> 'stopped'
+        union all
+        select m.to_host_id, d.vcpus, d.memory_bytes from migration m join desktop d on d.id = m.desktop_id
+          where m.ended_at is null and d.host_id <> m.to_host_id and d.wished_power <> 'stopped'
+      ) here group by host_id
+    ), addressed as (
+      select network(set_masklen(address, 22)) as subnet, count(*) as taken from desktop group by 1
+    ), ported as (
+      select host_id, count(*) as taken from screen_port group by host_id
+    ), pooled as (
+      select host_id, jsonb_object_agg(pool_id, count) as pools from (
+        select host_id, pool_id, count(*) from desktop
+          where wished_present and pool_id = any(${[...poolIds]}::uuid[]) group by host_id, pool_id
+      ) by_pool group by host_id
+    ), imaged as (
+      select host_id, array_agg(version_id) as images from host_image where observed_state = 'ready' group by host_id
+    )
+    select h.id, h.name, h.state, h.wished_off_at is not null as wished_off, h.tags, h.observed_facts, h.observed_usage,
+      h.observed_troubles, c.id as cluster_id, c.name as cluster_name, c.placement as cluster_placement, c.vcpus_per_core,
+      c.memory_reserve, c.person_reserve,
+      coalesce(used.running, 0) as running, coalesce(used.vcpus, 0)::bigint as vcpus,
+      coalesce(used.memory_bytes, 0)::bigint as memory_bytes,
+      (2 ^ (32 - masklen(h.subnet)))::int - 3 as addresses, coalesce(addressed.taken, 0) as addresses_taken,
+      c.port_to - c.port_from + 1 as ports, coalesce(ported.taken, 0) as ports_taken,
+      coalesce(imaged.images, '{}') as images, coalesce(pooled.pools, '{}') as pools
+    from host h join cluster c on c.id = h.cluster_id
+    left join used on used.host_id = h.id
+    left join addressed on addressed.subnet = h.subnet
+    left join ported on ported.host_id = h.id
+    left join pooled on pooled.host_id = h.id
+    left join imaged on imaged.host_id = h.id
+    order by h.id`.execute(db)
+  return rows
+}
+
+/** Decisions kept per desktop. Fewer: "how did it get there?" has no answer after a week of evacuations. */
+const keptPerDesktop = 10
+
+/** Notes a decision, and forgets the oldest of the same desktop. */
+export async function placementInsert(
+  tx: Tx,
+  row: {
+    desktop_id: string
+    cause: PlacementTable['cause']
+    host_id: string | null
+    why: string
+    hosts: PlacementHostValue[]
+  },
+) {
+  await sql`
+    with stale as (
+      select id from placement where desktop_id = ${row.desktop_id} order by id desc offset ${keptPerDesktop - 1}
+    ), forgotten as (delete from placement where id in (select id from stale))
+    insert into placement (desktop_id, cause, host_id, why, hosts)
+    values (${row.desktop_id}, ${row.cause}, ${row.host_id}, ${row.why}, ${JSON.stringify(row.hosts)})`.execute(tx)
+}
+
+/** Newest first. */
+export function placementsOf(db: Kysely<Database>, desktopId: string) {
+  return db
+    .selectFrom('placement')
+    .leftJoin('host', 'host.id', 'placement.host_id')
+    .select(['placement.at', 'cause', 'placement.host_id', 'host.name as host_name', 'why', 'hosts'])
+    .where('desktop_id', '=', desktopId)
+    .orderBy('placement.id', 'desc')
+    .limit(keptPerDesktop)
+    .execute()
+}
