@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
-import { hostGet, hostList, hostRemove, joinTokenMake } from '../broker/hosts.ts'
-import { clusterList, siteList } from '../broker/sites.ts'
-import { actionSchema, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { hostGet, hostList, hostRemove, hostUpdate, joinTokenMake } from '../broker/hosts.ts'
+import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { resourcesSchema } from './sites.ts'
 
 export const hostSchema = z
   .object({
@@ -14,6 +14,9 @@ export const hostSchema = z
     since: timestamp,
     /** Desktops of the reference profile (1 vCPU, 1 GiB) it can run at once. */
     capacity: z.number().int(),
+    /** What the capacity ends at; null before it told its facts. */
+    capacityLimit: z.enum(['vcpus', 'memory']).nullable(),
+    resources: resourcesSchema,
     used: z.object({
       desktops: z.number().int(),
       running: z.number().int(),
@@ -21,6 +24,12 @@ export const hostSchema = z
       memoryBytes: z.number().int(),
     }),
     subnet: z.string(),
+    /** Where gateways and other hosts reach it. */
+    address: z.string().nullable(),
+    /** Hosts with the same one share their storage. */
+    storageId: z.string().nullable(),
+    /** What it has that others have not: pools may need it. */
+    tags: z.array(z.string()),
     facts: z
       .object({
         hostName: z.string(),
@@ -48,42 +57,12 @@ export const hostSchema = z
   })
   .openapi('Host')
 
-const siteSchema = z
-  .object({ id: z.uuid(), name: z.string(), clusters: z.number().int(), hosts: z.number().int() })
-  .openapi('Site')
-const clusterSchema = z
-  .object({
-    id: z.uuid(),
-    name: z.string(),
-    siteId: z.uuid(),
-    siteName: z.string(),
-    hosts: z.number().int(),
-    capacity: z.number().int(),
-    running: z.number().int(),
-  })
-  .openapi('Cluster')
+const hostSettings = z.object({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/, 'letters, digits, dots and dashes, 63 at most'),
+  tags: z.array(nameSchema).max(50),
+})
 
 export const hostRoutes = [
-  route({
-    method: 'get',
-    path: '/api/v1/sites',
-    operationId: 'siteList',
-    summary: 'Sites',
-    permission: 'host.read',
-    query: pageQuery.extend({ name: z.string().optional() }),
-    answers: { 200: listOf(siteSchema) },
-    handle: async ({ broker, query }) => ({ status: 200, body: await siteList(broker, query) }),
-  }),
-  route({
-    method: 'get',
-    path: '/api/v1/clusters',
-    operationId: 'clusterList',
-    summary: 'Clusters with their summed capacity',
-    permission: 'host.read',
-    query: pageQuery.extend({ name: z.string().optional() }),
-    answers: { 200: listOf(clusterSchema) },
-    handle: async ({ broker, query }) => ({ status: 200, body: await clusterList(broker, query) }),
-  }),
   route({
     method: 'get',
     path: '/api/v1/hosts',
@@ -108,10 +87,24 @@ export const hostRoutes = [
     }),
   }),
   route({
+    method: 'patch',
+    path: '/api/v1/hosts/{id}',
+    operationId: 'hostUpdate',
+    summary: 'Give a host another name, or say what it has',
+    permission: 'host.write',
+    params: idParams,
+    body: hostSettings.partial(),
+    answers: { 200: hostSchema },
+    handle: async ({ broker, principal, params, body }) => ({
+      status: 200,
+      body: await hostUpdate(broker, principal, params.id, body),
+    }),
+  }),
+  route({
     method: 'delete',
     path: '/api/v1/hosts/{id}',
     operationId: 'hostRemove',
-    summary: 'Forget a host that is lost or empty; refused while desktops are on it',
+    summary: 'Let a host leave: its key dies, its subnet is free again; refused while desktops are on it',
     permission: 'host.write',
     params: idParams,
     answers: { 204: null },

@@ -1,11 +1,13 @@
 /** Every route of the API, wired by hand: whoever adds a noun adds its line here. */
 import { auditRoutes } from './audit.ts'
+import { clusterRoutes } from './clusters.ts'
 import { desktopRoutes } from './desktops.ts'
 import { eventRoutes } from './events.ts'
 import { groupRoutes } from './groups.ts'
 import { hostRoutes } from './hosts.ts'
 import { loginRoutes } from './login.ts'
 import { poolRoutes } from './pools.ts'
+import { siteRoutes } from './sites.ts'
 import { taskRoutes } from './tasks.ts'
 import { templateRoutes } from './templates.ts'
 import { tokenRoutes } from './tokens.ts'
@@ -20,6 +22,8 @@ export const routes = [
   ...eventRoutes,
   ...templateRoutes,
   ...uploadRoutes,
+  ...siteRoutes,
+  ...clusterRoutes,
   ...hostRoutes,
   ...userRoutes,
   ...groupRoutes,

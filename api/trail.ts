@@ -67,7 +67,8 @@ function idIn(answer: unknown): string | undefined {
   return undefined
 }
 
-const secretNames = /password|token|otp|secret|key/i
+/** Commands switch hosts off, with passwords of their power switches in them. */
+const secretNames = /password|token|otp|secret|key|command/i
 /** Enough to see what was asked for; a body may be a megabyte. */
 const maxText = 200
 const maxItems = 20

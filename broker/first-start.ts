@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { addressLock, hostKeyReplace, hostRows, supernetsTaken, treeEnsure } from '../db/hosts.ts'
+import { addressLock, hostKeyReplace, hostRows } from '../db/hosts.ts'
 import { entitlementsReplace, poolInsert, poolRows } from '../db/pools.ts'
+import { treeEnsure } from '../db/sites.ts'
 import { templateInsert, templateRows, versionInsert } from '../db/templates.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { hostAdd, secretHash } from './hosts.ts'
-import { supernetFree } from './subnets.ts'
+import { supernetNew } from './subnets.ts'
 import { recipeHardware } from './templates.ts'
 
 /**
@@ -16,8 +17,7 @@ import { recipeHardware } from './templates.ts'
 export async function firstStart(broker: Broker): Promise<{ clusterId: string }> {
   return broker.db.transaction().execute(async tx => {
     await addressLock(tx)
-    const supernet = supernetFree(await supernetsTaken(tx))
-    const { clusterId } = await treeEnsure(tx, { siteId: newId(), clusterId: newId(), supernet })
+    const { clusterId } = await treeEnsure(tx, { siteId: newId(), clusterId: newId(), supernet: await supernetNew(tx) })
     const nothingYet =
       (await templateRows(tx, { limit: 1 })).length === 0 && (await poolRows(tx, { limit: 1 })).length === 0
     const hosts = await hostRows(tx, { limit: 1 })

@@ -1,32 +1,30 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Principal } from '../auth/principal.ts'
+import { clusterRows } from '../db/clusters.ts'
 import type { Tx } from '../db/connect.ts'
 import {
   addressLock,
-  clusterRows,
   type HostRow,
   hostDelete,
   hostInsert,
   hostRows,
+  hostSet,
   joinTokenInsert,
   joinTokenUse,
 } from '../db/hosts.ts'
+import { clusterUsual } from '../db/sites.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import { hostCapacity } from './capacity.ts'
 import { pageOf } from './pages.ts'
-import { actionsFrom } from './refusals.ts'
+import { actionsFrom, conflictWhen } from './refusals.ts'
+import { hostResources } from './resources.ts'
 import { subnetFor } from './subnets.ts'
 
 function hostView(row: HostRow, principal: Principal) {
-  const administrator = principal.permissions.has('host.write')
-  const remove = !administrator
-    ? 'only administrators may do this'
-    : row.desktops > 0
-      ? `${row.desktops} desktops are on it`
-      : row.state === 'online'
-        ? 'it is online: stop its agent first'
-        : undefined
+  const refused = principal.permissions.has('host.write') ? undefined : 'only administrators may do this'
+  const capacity = hostCapacity(row.observed_facts, row)
   return {
     id: row.id,
     name: row.name,
@@ -35,13 +33,21 @@ function hostView(row: HostRow, principal: Principal) {
     siteName: row.site_name,
     state: row.state,
     since: row.state_since.toISOString(),
-    capacity: row.observed_capacity,
+    capacity: capacity.desktops,
+    capacityLimit: row.observed_facts ? capacity.limit : null,
+    resources: hostResources(row),
     used: { desktops: row.desktops, running: row.running, vcpus: row.vcpus, memoryBytes: row.memory_bytes },
     subnet: row.subnet_text,
+    address: row.observed_facts?.address ?? null,
+    storageId: row.observed_facts?.storageId ?? null,
+    tags: row.tags,
     facts: row.observed_facts,
     usage: row.observed_usage,
     troubles: row.observed_troubles,
-    actions: actionsFrom({ remove }),
+    actions: actionsFrom({
+      update: refused,
+      remove: refused ?? (row.desktops > 0 ? `${row.desktops} desktops are on it` : undefined),
+    }),
   }
 }
 
@@ -70,12 +76,34 @@ export async function hostGet(broker: Broker, principal: Principal, id: string) 
   return hostView(row, principal)
 }
 
-/** @throws HdcsError `conflict` while it is online or carries desktops. */
+/** @throws HdcsError `not_found`, `conflict` for a name that is taken. */
+export async function hostUpdate(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  body: { name?: string | undefined; tags?: string[] | undefined },
+) {
+  await hostGet(broker, principal, id)
+  await hostSet(broker.db, id, {
+    ...(body.name !== undefined && { name: body.name }),
+    ...(body.tags && { tags: [...new Set(body.tags)].sort() }),
+  }).catch(conflictWhen('taken', `A host named ${body.name} already exists: choose another name.`))
+  return hostGet(broker, principal, id)
+}
+
+/**
+ * A host leaves: its key is worth nothing from now on, its agent's line is closed (the row's trigger), and its subnet
+ * is free for another.
+ * @throws HdcsError `not_found`, `conflict` while it carries desktops.
+ */
 export async function hostRemove(broker: Broker, principal: Principal, id: string): Promise<void> {
   const host = await hostGet(broker, principal, id)
+  const stays = (text: string) => `${host.name} stays: ${text}. Let them leave first: put it into maintenance.`
   const refused = host.actions.find(action => action.name === 'remove')?.reason
-  if (refused !== undefined) throw new HdcsError('conflict', `${host.name} stays: ${refused}.`)
-  await broker.db.transaction().execute(tx => hostDelete(tx, id))
+  if (refused !== undefined) throw new HdcsError('conflict', stays(refused))
+  // One may have been placed there since, or is still being removed.
+  const inUse = conflictWhen('inUse', stays('a desktop is on it'))
+  await broker.db.transaction().execute(tx => hostDelete(tx, id).catch(inUse))
 }
 
 /** Agents' keys and tokens are random: a plain hash is enough, nothing can be guessed. */
@@ -87,10 +115,8 @@ export async function joinTokenMake(
   ask: { clusterId?: string | undefined; minutes: number },
   origin: string,
 ) {
-  const clusters = await clusterRows(broker.db)
-  const cluster = clusters.find(candidate =>
-    ask.clusterId ? candidate.id === ask.clusterId : candidate.name === 'main',
-  )
+  const clusterId = ask.clusterId ?? (await clusterUsual(broker.db))
+  const [cluster] = clusterId ? await clusterRows(broker.db, { ids: [clusterId] }) : []
   if (!cluster) throw new HdcsError('not_found', 'There is no such cluster.')
   const token = randomBytes(24).toString('base64url')
   const expiresAt = new Date(broker.clock.now().getTime() + ask.minutes * 60_000)
@@ -131,6 +157,7 @@ export async function hostAdd(
   for (let number = 2; names.has(name); number++) name = `${host.name}-${number}`
   const key = randomBytes(32).toString('base64url')
   const hostId = newId()
-  await hostInsert(tx, { id: hostId, cluster_id: host.clusterId, name, key_hash: secretHash(key), subnet })
+  const { clusterId: cluster_id, networks } = host
+  await hostInsert(tx, { id: hostId, cluster_id, name, key_hash: secretHash(key), subnet, networks })
   return { hostId, key }
 }

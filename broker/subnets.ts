@@ -3,16 +3,16 @@
  * supernet to its desktops (docs/decisions/0006), so none of a host's own networks may lie in it.
  */
 import ipaddr from 'ipaddr.js'
+import { clusterNetwork, clusterSupernetSet, hostNetworks, hostSubnetsSet, supernetsTaken } from '../db/clusters.ts'
 import type { Tx } from '../db/connect.ts'
-import { clusterNetwork, clusterSupernetSet, supernetsTaken } from '../db/hosts.ts'
 import { HdcsError } from '../lib/errors.ts'
 
 /** Where clusters' supernets come from unless an administrator says otherwise: 32 of them. */
 const everything = '10.128.0.0/9'
 /** 256 hosts. Wider: fewer clusters fit; narrower: a large cluster runs out. */
 const supernetBits = 14
-/** Over 1,000 addresses for each host's desktops. */
-const subnetBits = 22
+/** Over 1,000 addresses for each host's desktops; a small supernet is still divided among four hosts. */
+const subnetBitsOf = (supernet: string) => Math.max(22, Number(supernet.split('/')[1]) + 2)
 
 /** The first /14 that none of the networks in `taken` touches. Pure. @throws HdcsError `conflict` when all are taken. */
 export function supernetFree(taken: readonly string[]): string {
@@ -22,9 +22,9 @@ export function supernetFree(taken: readonly string[]): string {
   return free
 }
 
-/** The first /22 of the supernet that none of the subnets in `taken` touches. Pure. @throws HdcsError `conflict` when all are taken. */
+/** The first /22 (of a small supernet: its first quarter) that none of the subnets in `taken` touches. Pure. @throws HdcsError `conflict` when all are taken. */
 export function subnetFree(supernet: string, taken: readonly string[]): string {
-  const free = partFree(supernet, subnetBits, taken)
+  const free = partFree(supernet, subnetBitsOf(supernet), taken)
   if (free === undefined) throw new HdcsError('conflict', `No subnet of ${supernet} is left for another host.`)
   return free
 }
@@ -50,9 +50,59 @@ export async function subnetFor(tx: Tx, clusterId: string, networks: readonly st
       'conflict',
       `The host’s network ${inTheWay} lies in ${supernet}, the desktops’ network of this cluster: let it join another cluster.`,
     )
-  const moved = supernetFree([...(await supernetsTaken(tx)), ...networks])
+  const moved = supernetFree([...(await networksTaken(tx)), ...networks])
   await clusterSupernetSet(tx, clusterId, moved)
   return subnetFree(moved, [])
+}
+
+/** A supernet for a new cluster. @throws HdcsError `conflict` when none is left. */
+export const supernetNew = async (tx: Tx): Promise<string> => supernetFree(await networksTaken(tx))
+
+const networksTaken = async (tx: Tx): Promise<string[]> => [
+  ...(await supernetsTaken(tx)).map(({ supernet }) => supernet),
+  ...(await hostNetworks(tx)).flatMap(({ networks }) => networks),
+]
+
+/**
+ * An administrator's own choice of a network for a cluster, as it is written down: `10.9.8.7/16` is `10.9.0.0/16`.
+ * @param clusterId the cluster it is for; null for a new one.
+ * @throws HdcsError `invalid` for a size out of range, `conflict` for a network that touches another's.
+ */
+export async function supernetChosen(tx: Tx, supernet: string, clusterId: string | null): Promise<string> {
+  const bits = Number(supernet.split('/')[1])
+  if (!(bits >= 9 && bits <= 24))
+    throw new HdcsError('invalid', `The network ${supernet} should be a /9 to a /24: each host gets a part of it.`)
+  for (const other of await supernetsTaken(tx))
+    if (other.id !== clusterId && networksTouch(other.supernet, supernet))
+      throw new HdcsError(
+        'conflict',
+        `${supernet} touches ${other.supernet}, the network of the cluster ${other.name}.`,
+      )
+  for (const { name, networks } of await hostNetworks(tx)) {
+    const own = networks.find(network => networksTouch(network, supernet))
+    if (own !== undefined)
+      throw new HdcsError('conflict', `${supernet} touches ${own}, a network that the host ${name} is in itself.`)
+  }
+  return `${addressText(rangeOf(supernet).from)}/${bits}`
+}
+
+/** Gives a cluster another network, and its hosts subnets of it; what already fits stays. Only while it has no desktops. */
+export async function supernetMove(tx: Tx, clusterId: string, supernet: string): Promise<void> {
+  const { hosts } = await clusterNetwork(tx, clusterId)
+  const bits = subnetBitsOf(supernet)
+  const stays = ({ subnet }: { subnet: string }) => {
+    const [whole, part] = [rangeOf(supernet), rangeOf(subnet)]
+    return part.from >= whole.from && part.to <= whole.to && subnet.endsWith(`/${bits}`)
+  }
+  const taken = hosts.filter(stays).map(({ subnet }) => subnet)
+  const moved: { id: string; subnet: string }[] = []
+  for (const host of hosts.filter(one => !stays(one))) {
+    const subnet = subnetFree(supernet, taken)
+    taken.push(subnet)
+    moved.push({ id: host.id, subnet })
+  }
+  await clusterSupernetSet(tx, clusterId, supernet)
+  await hostSubnetsSet(tx, moved)
 }
 
 function partFree(whole: string, bits: number, taken: readonly string[]): string | undefined {
@@ -62,7 +112,7 @@ function partFree(whole: string, bits: number, taken: readonly string[]): string
   for (let first = from; first < to; first += size) {
     const last = first + size - 1
     if (ranges.some(range => range.from <= last && range.to >= first)) continue
-    return `${[24, 16, 8, 0].map(shift => Math.floor(first / 2 ** shift) % 256).join('.')}/${bits}`
+    return `${addressText(first)}/${bits}`
   }
   return undefined
 }
@@ -75,3 +125,5 @@ function rangeOf(cidr: string): { from: number; to: number } {
   const from = number - (number % size)
   return { from, to: from + size - 1 }
 }
+
+const addressText = (address: number) => [24, 16, 8, 0].map(shift => Math.floor(address / 2 ** shift) % 256).join('.')

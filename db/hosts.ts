@@ -4,6 +4,37 @@ import type { Database, HostFactsValue, HostState, HostUsageValue, TroubleValue 
 
 export type HostRow = Awaited<ReturnType<typeof hostRows>>[number]
 
+interface DesktopsOf {
+  desktops: number
+  /** Wished to run, reported or not; what they take stands beside it. */
+  running: number
+  vcpus: number
+  memory_bytes: number
+}
+
+/** What is on a host: only columns of one index, because every list of hosts asks for all desktops. */
+const desktopsOf = () =>
+  sql<DesktopsOf>`(
+    select count(*) as desktops, count(*) filter (where wished_power <> 'stopped') as running,
+      coalesce(sum(vcpus) filter (where wished_power <> 'stopped'), 0) as vcpus,
+      coalesce(sum(memory_bytes) filter (where wished_power <> 'stopped'), 0)::bigint as memory_bytes
+    from desktop where desktop.host_id = host.id and wished_present)`.as<'d'>('d')
+
+interface Arriving {
+  /** On their way to it, and what they will take. */
+  arriving: number
+  arriving_vcpus: number
+  arriving_memory_bytes: number
+}
+
+const arriving = () =>
+  sql<Arriving>`(
+    select count(*) as arriving, coalesce(sum(desktop.vcpus), 0) as arriving_vcpus,
+      coalesce(sum(desktop.memory_bytes), 0)::bigint as arriving_memory_bytes
+    from migration join desktop on desktop.id = migration.desktop_id
+    where migration.to_host_id = host.id and migration.ended_at is null and desktop.host_id <> host.id
+      and desktop.wished_power <> 'stopped')`.as<'a'>('a')
+
 /** Hosts with what they carry, by name. */
 export function hostRows(
   db: Kysely<Database>,
@@ -11,6 +42,7 @@ export function hostRows(
     ids?: string[]
     name?: string | undefined
     clusterId?: string | undefined
+    siteId?: string | undefined
     after?: string | undefined
     limit?: number
   },
@@ -19,24 +51,18 @@ export function hostRows(
     .selectFrom('host')
     .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
     .innerJoin('site', 'site.id', 'cluster.site_id')
-    .leftJoin('desktop as d', join => join.onRef('d.host_id', '=', 'host.id').on('d.wished_present', '=', true))
+    .innerJoinLateral(desktopsOf, join => join.onTrue())
+    .innerJoinLateral(arriving, join => join.onTrue())
     .selectAll('host')
-    .select(['cluster.name as cluster_name', 'site.name as site_name'])
-    .select([
-      sql<string>`host.subnet::text`.as('subnet_text'),
-      sql<number>`count(d.id)`.as('desktops'),
-      sql<number>`count(d.id) filter (where d.wished_power <> 'stopped')`.as('running'),
-      sql<number>`coalesce(sum((d.hardware ->> 'vcpus')::int) filter (where d.wished_power <> 'stopped'), 0)`.as(
-        'vcpus',
-      ),
-      sql<number>`coalesce(sum((d.hardware ->> 'memoryBytes')::bigint) filter (where d.wished_power <> 'stopped'), 0)::bigint`.as(
-        'memory_bytes',
-      ),
-    ])
-    .groupBy(['host.id', 'cluster.id', 'site.id'])
+    .select(['cluster.name as cluster_name', 'cluster.site_id', 'site.name as site_name'])
+    .select(['cluster.vcpus_per_core', 'cluster.memory_reserve', 'cluster.suspect_ms', 'cluster.lost_ms'])
+    .select([sql<string>`host.subnet::text`.as('subnet_text')])
+    .select(['d.desktops', 'd.running', 'd.vcpus', 'd.memory_bytes'])
+    .select(['a.arriving', 'a.arriving_vcpus', 'a.arriving_memory_bytes'])
   if (filter.ids) query = query.where('host.id', 'in', filter.ids)
   if (filter.name) query = query.where('host.name', '=', filter.name)
   if (filter.clusterId) query = query.where('host.cluster_id', '=', filter.clusterId)
+  if (filter.siteId) query = query.where('cluster.site_id', '=', filter.siteId)
   if (filter.after) query = query.where('host.name', '>', filter.after)
   return query
     .orderBy('host.name')
@@ -71,38 +97,19 @@ export async function addressesFree(tx: Tx, hostId: string, count: number): Prom
   return rows.map(row => row.address)
 }
 
-/** A cluster's network and the subnets its hosts have of it. */
-export async function clusterNetwork(tx: Tx, clusterId: string) {
-  const { supernet } = await tx
-    .selectFrom('cluster')
-    .select(sql<string>`supernet::text`.as('supernet'))
-    .where('id', '=', clusterId)
-    .executeTakeFirstOrThrow()
-  const hosts = await tx
-    .selectFrom('host')
-    .select(sql<string>`subnet::text`.as('subnet'))
-    .where('cluster_id', '=', clusterId)
-    .execute()
-  return { supernet, subnets: hosts.map(host => host.subnet) }
-}
-
-export async function supernetsTaken(tx: Tx): Promise<string[]> {
-  const rows = await tx.selectFrom('cluster').select(sql<string>`supernet::text`.as('supernet')).execute()
-  return rows.map(row => row.supernet)
-}
-
-export async function clusterSupernetSet(tx: Tx, clusterId: string, supernet: string) {
-  await tx.updateTable('cluster').set({ supernet }).where('id', '=', clusterId).execute()
-}
-
 export async function hostInsert(
   tx: Tx,
-  host: { id: string; cluster_id: string; name: string; key_hash: string; subnet: string },
+  host: { id: string; cluster_id: string; name: string; key_hash: string; subnet: string; networks: string[] },
 ) {
   await tx
     .insertInto('host')
     .values({ ...host, observed_beat_at: null })
     .execute()
+}
+
+/** What an administrator may say of a host. */
+export async function hostSet(db: Kysely<Database>, id: string, set: { name?: string; tags?: string[] }) {
+  if (Object.keys(set).length > 0) await db.updateTable('host').set(set).where('id', '=', id).execute()
 }
 
 export async function hostKeyReplace(db: Kysely<Database>, id: string, keyHash: string) {
@@ -169,51 +176,4 @@ export function joinTokenUse(tx: Tx, hash: string, now: Date) {
     .where('expires_at', '>', now)
     .returning('cluster_id')
     .executeTakeFirst()
-}
-
-export function siteRows(db: Kysely<Database>, name?: string) {
-  let query = db
-    .selectFrom('site')
-    .leftJoin('cluster', 'cluster.site_id', 'site.id')
-    .leftJoin('host', 'host.cluster_id', 'cluster.id')
-    .select(['site.id', 'site.name'])
-    .select([sql<number>`count(distinct cluster.id)`.as('clusters'), sql<number>`count(distinct host.id)`.as('hosts')])
-    .groupBy('site.id')
-  if (name) query = query.where('site.name', '=', name)
-  return query.orderBy('site.name').execute()
-}
-
-export function clusterRows(db: Kysely<Database>, name?: string) {
-  let query = db
-    .selectFrom('cluster')
-    .innerJoin('site', 'site.id', 'cluster.site_id')
-    .leftJoin('host', join => join.onRef('host.cluster_id', '=', 'cluster.id'))
-    .select(['cluster.id', 'cluster.name', 'site.id as site_id', 'site.name as site_name'])
-    .select([
-      sql<number>`count(host.id)`.as('hosts'),
-      sql<number>`coalesce(sum(host.observed_capacity) filter (where host.state = 'online'), 0)`.as('capacity'),
-      sql<number>`coalesce(sum((select count(*) from desktop d where d.host_id = host.id and d.wished_power <> 'stopped')), 0)::bigint`.as(
-        'running',
-      ),
-    ])
-    .groupBy(['cluster.id', 'site.id'])
-  if (name) query = query.where('cluster.name', '=', name)
-  return query.orderBy('cluster.name').execute()
-}
-
-/** The first start's site and cluster; the same rows at every later one. */
-export async function treeEnsure(tx: Tx, ids: { siteId: string; clusterId: string; supernet: string }) {
-  await tx
-    .insertInto('site')
-    .values({ id: ids.siteId, name: 'main' })
-    .onConflict(c => c.column('name').doNothing())
-    .execute()
-  const site = await tx.selectFrom('site').select('id').where('name', '=', 'main').executeTakeFirstOrThrow()
-  await tx
-    .insertInto('cluster')
-    .values({ id: ids.clusterId, name: 'main', site_id: site.id, supernet: ids.supernet })
-    .onConflict(c => c.column('name').doNothing())
-    .execute()
-  const cluster = await tx.selectFrom('cluster').select('id').where('name', '=', 'main').executeTakeFirstOrThrow()
-  return { siteId: site.id, clusterId: cluster.id }
 }

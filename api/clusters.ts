@@ -1,0 +1,121 @@
+import { z } from '@hono/zod-openapi'
+import { clusterCreate, clusterDelete, clusterGet, clusterList, clusterUpdate } from '../broker/clusters.ts'
+import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
+import { resourcesSchema } from './sites.ts'
+
+const port = z.number().int().min(1024).max(65_535)
+/** Agents beat every 3 s: less silence than this would suspect hosts that are well. */
+const silenceMs = z.number().int().min(4_000).max(3_600_000)
+const share = z.number().min(0).max(0.9)
+/** A program and its arguments; it is run as it stands, by no shell. */
+const command = z
+  .string()
+  .max(500)
+  .regex(/^\/[^\p{Cc}]+$/u, 'a program’s absolute path, and its arguments')
+  .nullable()
+
+const clusterSettings = z.object({
+  name: nameSchema,
+  siteId: z.uuid(),
+  /** Its desktops' network, a /9 to a /24 of its own; each host gets a part of it. */
+  supernet: z.cidrv4(),
+  /** Where direct clients reach screens; 49152 to 49215 are libvirt's. */
+  portFrom: port,
+  portTo: port,
+  placement: z.enum(['spread', 'pack', 'balanced']),
+  /** vCPUs promised per core; null: by the capacity formula (docs/capacity.md). */
+  vcpusPerCore: z.number().min(0.1).max(64).nullable(),
+  /** Share of each host's memory that is kept for the host. */
+  memoryReserve: share,
+  /** Share of its hosts that warm desktops leave to persons. */
+  personReserve: share,
+  /** A host silent so long gets no new desktops. */
+  suspectMs: silenceMs,
+  /** A host silent so long is lost: its desktops return elsewhere. */
+  lostMs: silenceMs,
+  balance: z.record(z.string(), z.unknown()),
+  /** Makes sure that a lost host is off. Shown to administrators only. */
+  fenceCommand: command,
+  /** Switches hosts off and on. Shown to administrators only. */
+  powerCommand: command,
+})
+
+export const clusterSchema = clusterSettings
+  .extend({
+    id: z.uuid(),
+    siteName: z.string(),
+    hosts: z.number().int(),
+    resources: resourcesSchema,
+    actions: z.array(actionSchema),
+    createdAt: timestamp,
+  })
+  .openapi('Cluster')
+
+export const clusterRoutes = [
+  route({
+    method: 'get',
+    path: '/api/v1/clusters',
+    operationId: 'clusterList',
+    summary: 'Clusters with their rules and their resource pools',
+    permission: 'host.read',
+    query: pageQuery.extend({ name: z.string().optional(), siteId: z.uuid().optional() }),
+    answers: { 200: listOf(clusterSchema) },
+    handle: async ({ broker, principal, query }) => ({
+      status: 200,
+      body: await clusterList(broker, principal, query),
+    }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/clusters/{id}',
+    operationId: 'clusterGet',
+    summary: 'One cluster',
+    permission: 'host.read',
+    params: idParams,
+    answers: { 200: clusterSchema },
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await clusterGet(broker, principal, params.id),
+    }),
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/clusters',
+    operationId: 'clusterCreate',
+    summary: 'Add a cluster; without a network of its own choice it gets one',
+    permission: 'host.write',
+    body: clusterSettings.partial().required({ name: true }).openapi('ClusterCreate'),
+    answers: { 201: clusterSchema },
+    handle: async ({ broker, principal, body }) => ({
+      status: 201,
+      body: await clusterCreate(broker, principal, body),
+    }),
+  }),
+  route({
+    method: 'patch',
+    path: '/api/v1/clusters/{id}',
+    operationId: 'clusterUpdate',
+    summary: 'Change a cluster; its network only while it has no desktops',
+    permission: 'host.write',
+    params: idParams,
+    body: clusterSettings.partial(),
+    answers: { 200: clusterSchema },
+    handle: async ({ broker, principal, params, body }) => ({
+      status: 200,
+      body: await clusterUpdate(broker, principal, params.id, body),
+    }),
+  }),
+  route({
+    method: 'delete',
+    path: '/api/v1/clusters/{id}',
+    operationId: 'clusterDelete',
+    summary: 'Remove a cluster; refused while hosts are in it or pools are to use it',
+    permission: 'host.write',
+    params: idParams,
+    answers: { 204: null },
+    handle: async ({ broker, principal, params }) => {
+      await clusterDelete(broker, principal, params.id)
+      return { status: 204, body: undefined }
+    },
+  }),
+]

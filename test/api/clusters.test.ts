@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Client } from '../../api/client.ts'
+import { hostOfKey } from '../../broker/agents.ts'
+import { firstStart } from '../../broker/first-start.ts'
+import { hostJoin } from '../../broker/hosts.ts'
+import { startApi, type TestApi } from '../support/api.ts'
+import { refusal } from '../support/refusal.ts'
+
+let api: TestApi
+let root: Client
+let mainId: string
+beforeAll(async () => {
+  api = await startApi()
+  root = (await api.person('root', ['infrastructureAdministrator'])).client
+  mainId = (await firstStart(api.broker)).clusterId
+})
+afterAll(() => api[Symbol.asyncDispose]())
+
+const siteMake = (name: string) => root.siteCreate({ body: { name } })
+
+describe('sites', () => {
+  it('begin with the site main, and stand beside it with names of their own', async () => {
+    const site = await siteMake('north')
+    expect(site).toMatchObject({ name: 'north', clusters: 0, hosts: 0 })
+    expect((await root.siteList({})).items.map(({ name }) => name)).toEqual(['main', 'north'])
+    expect(await refusal(siteMake('north'))).toMatchObject({ status: 409, code: 'conflict' })
+    expect((await root.siteUpdate({ params: { id: site.id }, body: { name: 'south' } })).name).toBe('south')
+    const taken = root.siteUpdate({ params: { id: site.id }, body: { name: 'main' } })
+    expect(await refusal(taken)).toMatchObject({ code: 'conflict' })
+  })
+
+  it('go only when they are empty, and say why not before one asks', async () => {
+    const site = await siteMake('depot')
+    const cluster = await root.clusterCreate({ body: { name: 'depot', siteId: site.id } })
+    const { actions } = await root.siteGet({ params: { id: site.id } })
+    expect(actions).toContainEqual({ name: 'delete', allowed: false, reason: 'a cluster is in it' })
+    expect(await refusal(root.siteDelete({ params: { id: site.id } }))).toMatchObject({ code: 'conflict' })
+    await root.clusterDelete({ params: { id: cluster.id } })
+    await root.siteDelete({ params: { id: site.id } })
+    expect(await refusal(root.siteGet({ params: { id: site.id } }))).toMatchObject({ code: 'not_found' })
+  })
+
+  it('are not made again under their first name when an administrator gave them another', async () => {
+    await root.clusterUpdate({ params: { id: mainId }, body: { name: 'renamed' } })
+    expect(await firstStart(api.broker)).toEqual({ clusterId: mainId })
+    expect((await root.clusterList({ query: { name: 'main' } })).items).toEqual([])
+    await root.clusterUpdate({ params: { id: mainId }, body: { name: 'main' } })
+  })
+})
+
+describe('clusters', () => {
+  it('get a network of their own without being asked for one, and usual rules', async () => {
+    const cluster = await root.clusterCreate({ body: { name: 'usual' } })
+    const main = await root.clusterGet({ params: { id: mainId } })
+    expect(cluster).toMatchObject({
+      siteName: 'main',
+      placement: 'spread',
+      portFrom: 16_000,
+      portTo: 31_999,
+      vcpusPerCore: null,
+      suspectMs: 8_000,
+      lostMs: 15_000,
+      hosts: 0,
+      resources: { vcpus: { total: 0, reserved: 0, used: 0, free: 0 } },
+    })
+    expect(cluster.supernet).not.toBe(main.supernet)
+    expect(cluster.supernet).toMatch(/\/14$/)
+  })
+
+  it.each([
+    ['a network that is too wide', { supernet: '10.0.0.0/8' }, 'invalid'],
+    ['a network that is too narrow', { supernet: '10.9.0.0/25' }, 'invalid'],
+    ['another cluster’s network', { supernet: '10.128.4.0/22' }, 'conflict'],
+    ['ports in the wrong order', { portFrom: 20_000, portTo: 19_000 }, 'invalid'],
+    ['libvirt’s own ports', { portFrom: 40_000, portTo: 50_000 }, 'invalid'],
+    ['a host that is lost before it is suspect', { suspectMs: 20_000 }, 'invalid'],
+    ['less silence than two beats', { suspectMs: 1_000 }, 'invalid'],
+    ['a command that is no path', { fenceCommand: 'ipmitool power off' }, 'invalid'],
+    ['a site that is not there', { siteId: '01980000-0000-7000-8000-000000000000' }, 'invalid'],
+    ['a name that is taken', { name: 'main' }, 'conflict'],
+  ] as const)('refuse %s', async (_, body, code) => {
+    expect(await refusal(root.clusterCreate({ body: { name: 'refused', ...body } }))).toMatchObject({ code })
+    expect((await root.clusterList({ query: { name: 'refused' } })).items).toEqual([])
+  })
+
+  it('change in what is given and in nothing else', async () => {
+    const { id } = await root.clusterCreate({ body: { name: 'changing', vcpusPerCore: 3, fenceCommand: '/bin/off h' } })
+    const changed = await root.clusterUpdate({ params: { id }, body: { lostMs: 60_000, vcpusPerCore: null } })
+    expect(changed).toMatchObject({ name: 'changing', lostMs: 60_000, vcpusPerCore: null, fenceCommand: '/bin/off h' })
+  })
+
+  it('show their commands, which hold passwords, to administrators only, and not to the audit trail', async () => {
+    const { id } = await root.clusterCreate({ body: { name: 'fenced', fenceCommand: '/bin/ipmi -P hunter2' } })
+    const auditor = (await api.person('auditor', ['auditor'])).client
+    expect(await auditor.clusterGet({ params: { id } })).toMatchObject({ fenceCommand: null })
+    const { items } = await auditor.auditList({ query: { subjectId: id } })
+    expect(items[0]).toMatchObject({ action: 'clusterCreate', outcome: 'ok', detail: { body: { name: 'fenced' } } })
+    expect(JSON.stringify(items)).not.toContain('hunter2')
+  })
+})
+
+describe('a cluster’s network', () => {
+  it('gives its hosts other subnets when it changes', async () => {
+    const { id } = await root.clusterCreate({ body: { name: 'moved' } })
+    const { token } = await root.joinTokenMake({ body: { clusterId: id } })
+    const { hostId, key } = await hostJoin(api.broker, { token, hostName: 'box', networks: ['192.168.9.0/24'] })
+    const changed = await root.clusterUpdate({ params: { id }, body: { supernet: '172.20.3.0/20' } })
+    expect(changed.supernet).toBe('172.20.0.0/20')
+    expect((await root.hostGet({ params: { id: hostId } })).subnet).toBe('172.20.0.0/22')
+    expect(await hostOfKey(api.broker, key)).toMatchObject({ subnet: '172.20.0.0/22', supernet: '172.20.0.0/20' })
+  })
+
+  it('never is one that a host is in itself', async () => {
+    const { id } = await root.clusterCreate({ body: { name: 'near' } })
+    const near = root.clusterUpdate({ params: { id }, body: { supernet: '192.168.0.0/16' } })
+    expect((await refusal(near)).detail).toContain('the host box is in')
+  })
+})
