@@ -1,6 +1,7 @@
 /** What the agent says of a machine or an image, from what it knows. Pure. */
 import type { FoundImage, FoundMachine } from './host.ts'
 import type { MachineMemory } from './memory.ts'
+import { moveReport } from './moves.ts'
 import { type ImageMemory, isBooting, isReady, type MachineDecision, type MachineStep } from './plan.ts'
 import type { ImageReport, MachineReport, MoveReport, Trouble } from './report.ts'
 import type { ImageSpec, MachineSpec } from './spec.ts'
@@ -18,8 +19,10 @@ export interface MachineKnown {
   place: number | null
   /** Its disks shall be destroyed: said by name (docs/decisions/0006). */
   condemned: boolean
-  /** What it says of its move, as far as it has come in this process. */
+  /** How far its move came in this process. */
   move: MoveReport | null
+  /** Of this host's storage. */
+  storageId: string
 }
 
 const shownSteps = {
@@ -31,6 +34,11 @@ const shownSteps = {
   pause: null,
   resume: 'starting',
   admit: null,
+  'look for disk': null,
+  'await guest': null,
+  'fetch disk': null,
+  'send guest': null,
+  'send disk': null,
 } satisfies Record<MachineStep['do'], MachineReport['step']>
 
 export function machineReport(known: MachineKnown, nowMs: number): MachineReport {
@@ -47,7 +55,7 @@ export function machineReport(known: MachineKnown, nowMs: number): MachineReport
     queuePlace: known.place,
     graphics: found?.graphics ? { ...found.graphics, serial: memory.admittedSerial ?? 0 } : null,
     clients: found ? memory.clients : 0,
-    move: known.move,
+    move: moveReport(known, known.decision),
     trouble: troubleOf(known, ready, nowMs),
   }
 }

@@ -2,8 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { HdcsError } from '../lib/errors.ts'
 import { type KnownMachine, machineStopped } from './agent-world.ts'
-import type { Host } from './host.ts'
+import type { Host, Progress } from './host.ts'
 import { memoryStarted, memoryStopped } from './memory.ts'
+import { diskShared, freshMove } from './moves.ts'
 import type { MachineStep } from './plan.ts'
 import type { MachineSpec } from './spec.ts'
 
@@ -12,6 +13,8 @@ type Take<K extends MachineStep['do']> = (
   known: KnownMachine,
   step: Extract<MachineStep, { do: K | string }> & { do: K },
   now: () => number,
+  /** What is said of the machine changed while the step goes on. */
+  told: () => void,
 ) => Promise<void>
 
 const specOf = (known: KnownMachine): MachineSpec => {
@@ -71,7 +74,72 @@ export const machineSteps = {
     known.memory = { ...known.memory, admittedSerial: serial }
     if (graphics) known.found = { ...known.found, graphics }
   },
+  async 'look for disk'(host, known) {
+    const generation = known.spec?.generation ?? null
+    const mine = (await host.overlays()).filter(({ machineId }) => machineId === known.id)
+    known.overlays = mine.map(({ incarnation }) => incarnation)
+    known.memory = { ...known.memory, lookedGeneration: generation }
+  },
+  async 'await guest'(host, known, { moveId }) {
+    const spec = specOf(known)
+    if (spec.move?.id !== moveId) return
+    await host.arrivalPrepare(spec, { moveId, shared: diskShared(spec.move, known.storageId) })
+    known.overlays = [...known.overlays.filter(other => other !== spec.incarnation), spec.incarnation]
+    known.move = freshMove(moveId, 'ready')
+  },
+  async 'fetch disk'(host, known, { moveId }, _now, told) {
+    const spec = specOf(known)
+    await moveWork(known, moveId, 'ready', told, (progress, signal) =>
+      host.overlayFetch(spec, moveId, progress, signal),
+    )
+    known.overlays = [...known.overlays.filter(other => other !== spec.incarnation), spec.incarnation]
+    known.move = freshMove(moveId, 'arrived')
+  },
+  async 'send guest'(host, known, { moveId }, now, told) {
+    const { move } = specOf(known)
+    if (move?.role !== 'leave' || move.kind === 'offline' || move.id !== moveId) return
+    if (move.targetUri === null)
+      throw new HdcsError('unsupported', 'The target host takes no running guests: set up libvirt’s TLS there.')
+    const { kind, targetUri, targetAddress: address, targetPort: port } = move
+    const departure = { moveId, kind, targetUri, screen: { address, port } }
+    await moveWork(known, moveId, 'moving', told, (progress, signal) =>
+      host.machineSend(known.id, departure, progress, signal),
+    )
+    if (known.found) machineStopped(known, 'wished', now())
+    known.move = freshMove(moveId, 'left')
+  },
+  async 'send disk'(host, known, { moveId }, _now, told) {
+    const { id: machineId, incarnation } = specOf(known)
+    await moveWork(known, moveId, 'moving', told, (progress, signal) =>
+      host.overlaySend({ machineId, incarnation }, moveId, progress, signal),
+    )
+    known.move = freshMove(moveId, 'left')
+  },
 } satisfies { [K in MachineStep['do']]: Take<K> }
+
+/** Long work of a move: what comes of it is told on the way, and it can be aborted (agent.ts, when its wish ends). */
+async function moveWork(
+  known: KnownMachine,
+  moveId: string,
+  before: 'ready' | 'moving',
+  told: () => void,
+  work: (progress: Progress, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const controller = new AbortController()
+  known.moving = { moveId, controller }
+  known.move = freshMove(moveId, before)
+  told()
+  const progress: Progress = (percent, text) => {
+    const rounded = Math.round(Math.min(100, Math.max(0, percent)))
+    known.move = { ...freshMove(moveId, 'moving', text), progress: rounded }
+    told()
+  }
+  try {
+    await work(progress, controller.signal)
+  } finally {
+    known.moving = null
+  }
+}
 
 /** Which lane a step runs in: widths in agent.ts. */
 export const stepLanes = {
@@ -83,9 +151,24 @@ export const stepLanes = {
   pause: 'quick',
   resume: 'quick',
   admit: 'quick',
-} satisfies Record<MachineStep['do'], 'disk' | 'start' | 'stop' | 'quick'>
+  'look for disk': 'quick',
+  'await guest': 'disk',
+  'fetch disk': 'move',
+  'send guest': 'move',
+  'send disk': 'move',
+} satisfies Record<MachineStep['do'], 'disk' | 'start' | 'stop' | 'quick' | 'move'>
 
-export function takeStep(host: Host, known: KnownMachine, step: MachineStep, now: () => number): Promise<void> {
+/** A failure of these is the move's, not the machine's. */
+const moveSteps: readonly MachineStep['do'][] = ['await guest', 'fetch disk', 'send guest', 'send disk']
+export const isMoveStep = (step: MachineStep) => moveSteps.includes(step.do)
+
+export function takeStep(
+  host: Host,
+  known: KnownMachine,
+  step: MachineStep,
+  now: () => number,
+  told: () => void,
+): Promise<void> {
   const take = machineSteps[step.do] as Take<MachineStep['do']>
-  return take(host, known, step as never, now)
+  return take(host, known, step as never, now, told)
 }

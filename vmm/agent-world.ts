@@ -19,6 +19,8 @@ export interface KnownMachine extends MachineKnown {
   pingFailures: number
   /** What was heard while the start was still in flight. */
   heard: { stopped: 'wished' | 'guest' | 'crashed' | null; agent: boolean }
+  /** Work of a move in flight. */
+  moving: { moveId: string; controller: AbortController } | null
 }
 
 export interface KnownImage {
@@ -32,6 +34,7 @@ export interface KnownImage {
 
 export interface World {
   wishHeard: boolean
+  storageId: string
   network: NetworkSpec | null
   machines: Map<string, KnownMachine>
   images: Map<string, KnownImage>
@@ -43,7 +46,13 @@ export interface Listing {
   images: FoundImage[]
 }
 
-export const emptyWorld = (): World => ({ wishHeard: false, network: null, machines: new Map(), images: new Map() })
+export const emptyWorld = (storageId: string): World => ({
+  wishHeard: false,
+  storageId,
+  network: null,
+  machines: new Map(),
+  images: new Map(),
+})
 
 export function machineOf(world: World, id: string): KnownMachine {
   const known = world.machines.get(id)
@@ -59,6 +68,8 @@ export function machineOf(world: World, id: string): KnownMachine {
     place: null,
     condemned: false,
     move: null,
+    storageId: world.storageId,
+    moving: null,
     version: 0,
     missing: false,
     pinging: null,
@@ -117,6 +128,7 @@ export function worldChange(world: World, change: Extract<ToAgent, { type: 'chan
 function setSpec(known: KnownMachine, spec: MachineSpec | null): void {
   const changed = known.spec?.generation !== spec?.generation
   known.spec = spec
+  if (known.move?.id !== spec?.move?.id) known.move = null
   if (changed) known.memory = memoryWished(known.memory)
 }
 
@@ -124,9 +136,15 @@ function setSpec(known: KnownMachine, spec: MachineSpec | null): void {
 export function worldEvent(world: World, event: HostEvent, nowMs: number): string | 'reread' | null {
   if (event.type === 'reread') return 'reread'
   const known = world.machines.get(event.machineId)
+  // One that came from another host: what it is now, only a listing tells.
+  const came = known?.found?.arriving && (event.type === 'started' || event.type === 'resumed')
   // Known already, unless it was found in the middle of its start: where its screen is, is told only then.
-  if (event.type === 'started') return known?.busy === 'start' || known?.found?.graphics ? null : 'reread'
+  if (event.type === 'started' && !came) return known?.busy === 'start' || known?.found?.graphics ? null : 'reread'
   if (!known) return null
+  if (came) {
+    known.version++
+    return 'reread'
+  }
   if (known.busy === 'start') {
     if (event.type === 'stopped') known.heard.stopped = event.because
     if (event.type === 'agent') known.heard.agent = event.connected

@@ -14,11 +14,12 @@ import { makePing } from './agent-readiness.ts'
 import { startHostReading } from './agent-reading.ts'
 import { machineReport } from './agent-report.ts'
 import { type AgentChannel, makeReporter } from './agent-reporter.ts'
-import { stepLanes, takeStep } from './agent-steps.ts'
+import { isMoveStep, stepLanes, takeStep } from './agent-steps.ts'
 import { emptyWorld, type KnownMachine, worldChange, worldEvent, worldWish } from './agent-world.ts'
 import type { Host } from './host.ts'
 import { makeLane } from './lanes.ts'
 import { memoryFailed } from './memory.ts'
+import { failedMove, freshMove, moveHolds } from './moves.ts'
 import { isBooting, type MachineFacts, type MachineStep, planMachine } from './plan.ts'
 import { beatMs, protocolVersion, type ToAgent } from './protocol.ts'
 import type { HostReport } from './report.ts'
@@ -57,9 +58,9 @@ const longestTimerMs = 2 ** 31 - 1
 /**
  * How much at once. Wider `disk`: the disk's queue delays the boots beside it; wider `stop`: libvirtd's workers are
  * busy waiting for dying QEMUs; narrower `quick`: people wait for their screen behind others. Starts have their own
- * admission (boot.ts).
+ * admission (boot.ts). Wider `move`: guests share the line and all take longer, each changing its memory meanwhile.
  */
-const laneWidths = { disk: 4, start: 64, stop: 6, quick: 16 }
+const laneWidths = { disk: 4, start: 64, stop: 6, quick: 16, move: 4 }
 
 /**
  * Runs until disposed; machines are left as they are. Waits until the host can be read.
@@ -68,13 +69,16 @@ const laneWidths = { disk: 4, start: 64, stop: 6, quick: 16 }
 export async function startAgent(options: AgentOptions): Promise<AsyncDisposable> {
   const { host, log, clock = systemClock } = options
   const nowMs = () => clock.now().getTime()
-  const world = emptyWorld()
+  const facts = await host.facts()
+  let lastUsage = await host.usage()
+  const world = emptyWorld(facts.storageId)
   const reporter = makeReporter()
   const lanes = {
     disk: makeLane(laneWidths.disk),
     start: makeLane(laneWidths.start),
     stop: makeLane(laneWidths.stop),
     quick: makeLane(laneWidths.quick),
+    move: makeLane(laneWidths.move),
   }
   const inFlight = new Set<Promise<unknown>>()
   const wakes = new Map<string, NodeJS.Timeout>()
@@ -94,8 +98,6 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   }
   const touchAll = () => touch(world.machines.keys())
 
-  const facts = await host.facts()
-  let lastUsage = await host.usage()
   const images = startAgentImages({ host, world, reporter, log, nowMs, track, changed: touchAll })
   const network = startAgentNetwork({ host, world, log, track, changed: touchAll })
   const operate = startAgentOperations({ host, reporter, log })
@@ -127,6 +129,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   const factsOf = (known: KnownMachine): MachineFacts => ({
     ...known,
     image: known.spec ? images.stateOf(known.spec.imageId) : 'coming',
+    imageSha256: world.images.get(known.spec?.imageId ?? '')?.found?.sha256 ?? null,
     networkReady: network.ready(),
     networkTrouble: network.trouble?.code === 'unreachable' ? null : network.trouble,
     wishHeard: world.wishHeard,
@@ -135,7 +138,9 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   function judge(known: KnownMachine): void {
     clearTimeout(wakes.get(known.id))
     wakes.delete(known.id)
-    if (known.found?.agentConnected && !known.memory.answered) ping(known)
+    if (known.found?.agentConnected && !known.found.arriving && !known.memory.answered) ping(known)
+    if (known.moving && !moveHolds(known.spec, known.moving.moveId))
+      known.moving.controller.abort(new HdcsError('cancelled', 'The move was cancelled.'))
     const decision = known.busy ? null : planMachine(factsOf(known), nowMs())
     if (decision?.step?.do === 'start') boots.join(known)
     else boots.leave(known)
@@ -163,7 +168,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         known.version++
         touch([known.id])
       })
-    track(work)
+    // A guest on its way goes on without us: nobody waits for it at the end.
+    if (!isMoveStep(step)) track(work)
   }
 
   /** The wish may have changed while the step waited for its turn in the lane. */
@@ -171,7 +177,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     const again = planMachine(factsOf(known), nowMs()).step
     if (ended || JSON.stringify(again) !== JSON.stringify(step)) return
     log.debug({ machine: known.id, step, because: known.decision?.because }, 'step')
-    await takeStep(host, known, step, nowMs)
+    await takeStep(host, known, step, nowMs, () => touch([known.id]))
     // A boot proves itself by an answer, not by having begun.
     const proven = !known.found || !isBooting(known.spec, known.found, known.memory, nowMs())
     if (proven && known.memory.stopped !== 'crashed') known.memory = { ...known.memory, trouble: null }
@@ -179,10 +185,20 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
 
   function failed(known: KnownMachine, step: MachineStep, thrown: unknown): void {
     const error = asHdcsError(thrown, `The step “${step.do}” failed; the agent’s log on the host says why.`)
-    known.memory = memoryFailed(known.memory, error, nowMs())
+    // libvirt or the control plane being away passes, and nothing was refused: tried again.
+    if (isMoveStep(step) && error.code !== 'unreachable') moveFailed(known, step, error)
+    else known.memory = memoryFailed(known.memory, error, nowMs())
     log.warn({ machine: known.id, name: known.spec?.name, step: step.do, code: error.code, err: error }, error.message)
     // What we know of the host is then not what is; and whether it can be read at all is what people should be told.
     if (rereadAfter.includes(error.code)) void reading.read()
+  }
+
+  function moveFailed(known: KnownMachine, step: MachineStep, { code, message: text }: HdcsError): void {
+    if (!('moveId' in step)) return
+    // It was gone before the answer came: an error of the last moment changes nothing.
+    const left = step.do === 'send guest' && !known.found && known.memory.stopped === 'wished'
+    known.move = left ? freshMove(step.moveId, 'left') : failedMove(step.moveId, { code, text })
+    void reading.read()
   }
 
   function say(id: string): void {

@@ -152,7 +152,7 @@ export function graphicsXml({ listen, port, password, validUntil }: GraphicsPart
     </graphics>`
 }
 
-export interface ReadDomain extends Omit<FoundMachine, 'power' | 'clients'> {
+export interface ReadDomain extends Omit<FoundMachine, 'power' | 'clients' | 'arriving'> {
   installationId: string
 }
 

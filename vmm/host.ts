@@ -21,6 +21,25 @@ export interface FoundMachine {
   agentConnected: boolean
   /** SPICE main channels connected right now. */
   clients: number
+  /** On its way in from another host: its memory still comes, and nothing may be done to it. */
+  arriving: boolean
+}
+
+/** What gets ready for a guest of another host. */
+export interface Arrival {
+  moveId: string
+  /** Both hosts use one storage: its disk is here already. */
+  shared: boolean
+}
+
+/** A running guest's way to another host. */
+export interface Departure {
+  moveId: string
+  kind: 'live' | 'storage'
+  /** libvirt's URI of the target. */
+  targetUri: string
+  /** Where SPICE shall listen there; no port: libvirt chooses. */
+  screen: { address: string; port: number | null }
 }
 
 export interface FoundOverlay {
@@ -77,6 +96,30 @@ export interface Host extends AsyncDisposable {
   machineResume(id: string): Promise<void>
   machineReboot(id: string): Promise<void>
   machineReset(id: string): Promise<void>
+  /**
+   * The disk of a guest that will come running: on shared storage it is there, or `not_found`; else an empty one is made
+   * for this move, once, and what stands there from an earlier time is destroyed.
+   */
+  arrivalPrepare(
+    machine: Pick<MachineSpec, 'id' | 'name' | 'incarnation' | 'imageId' | 'hardware'>,
+    arrival: Arrival,
+  ): Promise<void>
+  /**
+   * Sends the running guest; returns when it runs there and is gone here. While a sending that was begun before (by an
+   * agent that was killed since) goes on, it is joined. Aborted or failed, the guest goes on here.
+   * @throws HdcsError `cancelled`; `timeout` when it changes its memory faster than it can be sent; others with libvirt's words.
+   */
+  machineSend(id: string, departure: Departure, progress: Progress, signal: AbortSignal): Promise<void>
+  /** Gives the disk of a machine that stands still to the target of its move; returns when all of it was taken. */
+  overlaySend(overlay: FoundOverlay, moveId: string, progress: Progress, signal: AbortSignal): Promise<void>
+  /** Takes it, as often as it is asked, and once it is whole never again for this move. */
+  overlayFetch(
+    machine: Pick<MachineSpec, 'id' | 'incarnation' | 'imageId'>,
+    moveId: string,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<void>
+
   /** PNG. */
   machineScreenshot(id: string): Promise<Uint8Array>
   /** True when the guest agent answers a ping within the deadline. */

@@ -18,17 +18,25 @@ const settleMs = 100
 const states = { nostate: 0, paused: 3, shutoff: 5, pmsuspended: 7 } as const
 /** VIR_DOMAIN_PAUSED_STARTING_UP */
 const startingUp = 11
+/** VIR_DOMAIN_PAUSED_MIGRATION */
+const migrating = 2
 
 interface DomainState {
   paused: boolean
   /** While libvirt starts a domain it says nothing, then paused; that is no pause anybody wished. */
   starting: boolean
+  /** Its memory still comes from another host. */
+  arriving: boolean
 }
 
 function stateOf(state: number, reason: number): DomainState {
   const starting =
     state === states.nostate || state === states.shutoff || (state === states.paused && reason === startingUp)
-  return { starting, paused: !starting && (state === states.paused || state === states.pmsuspended) }
+  return {
+    starting,
+    paused: !starting && (state === states.paused || state === states.pmsuspended),
+    arriving: state === states.paused && reason === migrating,
+  }
 }
 
 export interface LibvirtDomains {
@@ -57,8 +65,8 @@ export function libvirtDomains(
     }
   }
 
-  async function found({ installationId: _, ...domain }: ReadDomain, { paused }: DomainState): Promise<FoundMachine> {
-    return { ...domain, clients: await clients(domain.id), power: paused ? 'paused' : 'running' }
+  async function found({ installationId: _, ...domain }: ReadDomain, { paused, arriving }: DomainState): Promise<FoundMachine> {
+    return { ...domain, clients: await clients(domain.id), power: paused ? 'paused' : 'running', arriving }
   }
 
   /** One call for all: the state group is answered without asking QEMU, so one that hangs holds nothing up. */

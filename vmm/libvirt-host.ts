@@ -12,6 +12,7 @@ import { affectFlags } from './libvirt/flags.ts'
 import { libvirtDomains } from './libvirt-domains.ts'
 import { refOf, startMachineEvents } from './libvirt-events.ts'
 import { qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
+import { libvirtMoves } from './libvirt-moves.ts'
 import { networkEnsure } from './networks.ts'
 import type { HostFacts } from './report.ts'
 import type { MachineSpec } from './spec.ts'
@@ -122,6 +123,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     overlayMake: disks.overlayMake,
     overlayRemove: disks.overlayRemove,
     ...images,
+    ...libvirtMoves(),
     sweep: () => foldersSweep(folders),
 
     machines: domains.list,

@@ -27,6 +27,8 @@ export interface MachineMemory {
   /** The SPICE password's serial in force; null: not known (adopted after a restart of the agent). 0: nobody gets in. */
   admittedSerial: number | null
   clients: number
+  /** The generation for which a missing disk was looked for once more. */
+  lookedGeneration: number | null
   /** Grows with every stop that was reported: tells a start that returned late that its machine is gone again. */
   stops: number
 }
@@ -45,6 +47,7 @@ export const freshMemory: MachineMemory = {
   shutdownLastAskedAtMs: null,
   admittedSerial: null,
   clients: 0,
+  lookedGeneration: null,
   stops: 0,
 }
 

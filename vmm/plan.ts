@@ -9,54 +9,17 @@
  *                                destroy
  */
 
+import { type MachineDecision, type MachineFacts, take, wait } from './decision.ts'
 import type { FoundMachine } from './host.ts'
 import type { MachineMemory } from './memory.ts'
+import { planMove } from './moves.ts'
 import type { Trouble } from './report.ts'
 import type { ImageSpec, MachineSpec } from './spec.ts'
 
-export interface MachineFacts {
-  /** Null: not wished. */
-  spec: MachineSpec | null
-  found: FoundMachine | null
-  /** Incarnations whose overlay exists. */
-  overlays: readonly number[]
-  memory: MachineMemory
-  /** Its image: on the host, still coming, or why it does not come. */
-  image: 'ready' | 'coming' | Trouble
-  networkReady: boolean
-  /** Why the network cannot be made; null while it is there or only not yet. */
-  networkTrouble: Trouble | null
-  /** A whole wish was heard in this process: only then does "not wished" mean anything. */
-  wishHeard: boolean
-  /** Its disks shall be destroyed too. */
-  condemned: boolean
-}
-
-export type MachineStep =
-  | { do: 'make disk' | 'remove disk'; incarnation: number }
-  | { do: 'start' | 'destroy' | 'shut down' | 'pause' | 'resume' }
-  | { do: 'admit'; serial: number }
-
-export interface MachineDecision {
-  /** Null: nothing to do now. A `start` still waits for its turn (boot.ts). */
-  step: MachineStep | null
-  because: string
-  /** When time alone may change this decision; null: never. */
-  wakeAtMs: number | null
-  /** Why it does not get on although nothing it tried failed. */
-  trouble: Trouble | null
-}
+export type { MachineDecision, MachineFacts, MachineStep } from './decision.ts'
 
 /** A guest that is still booting does not hear the power button: it is pressed again this often. */
 const shutdownRepeatMs = 5_000
-
-const wait = (because: string, wakeAtMs: number | null = null, trouble: Trouble | null = null): MachineDecision => ({
-  step: null,
-  because,
-  wakeAtMs,
-  trouble,
-})
-const take = (step: MachineStep, because: string): MachineDecision => ({ step, because, wakeAtMs: null, trouble: null })
 
 export function planMachine(facts: MachineFacts, nowMs: number): MachineDecision {
   const decision = decide(facts, nowMs)
@@ -68,6 +31,10 @@ export function planMachine(facts: MachineFacts, nowMs: number): MachineDecision
 function decide(facts: MachineFacts, nowMs: number): MachineDecision {
   const { spec, found, overlays } = facts
   if (!spec) return planUnwished(facts)
+  const move = planMove(spec, facts)
+  if (move === 'end it') return planStop(spec, facts.memory, nowMs)
+  if (move) return move
+  if (found?.arriving) return wait('it is on its way')
   if (found && found.incarnation !== spec.incarnation) return take({ do: 'destroy' }, 'its disk is of an earlier life')
   // Lives only grow: a later disk on shared storage is another host's, and it is this host's wish that is old.
   const stale = overlays.find(incarnation => incarnation < spec.incarnation)
@@ -119,6 +86,9 @@ const diskMissing: Trouble = {
 function planStanding(spec: MachineSpec, facts: MachineFacts): MachineDecision {
   const { overlays, image, memory } = facts
   if (!overlays.includes(spec.incarnation)) {
+    // On shared storage another host may have made it since the last listing.
+    if (spec.diskMade && memory.lookedGeneration !== spec.generation)
+      return take({ do: 'look for disk' }, 'its disk was not there when the disks were listed')
     if (spec.diskMade) return wait('its disk is missing', null, diskMissing)
     if (image === 'ready') return take({ do: 'make disk', incarnation: spec.incarnation }, 'it has no disk')
     return image === 'coming' ? wait('its image is being made') : wait('its image is missing', null, image)

@@ -33,7 +33,12 @@ export interface MachineReport {
 
 export interface MoveReport {
   id: string
-  /** Target: preparing → ready → arrived (the guest runs here). Source: preparing → moving → left. */
+  /**
+   * Target: preparing → ready → moving → arrived. Source: preparing → moving → left. `failed` ends the move: the guest is
+   * (still, or stopped) at its source, unless the target says `arrived`.
+   * `arrived`: the guest runs here (`live`, `storage`), or its whole disk is here (`offline`; on shared storage it always
+   * was, so an offline move is over when the source says `left` and the target `arrived`).
+   */
   state: 'preparing' | 'ready' | 'moving' | 'arrived' | 'left' | 'failed'
   /** 0 to 100, of the memory and disk to be sent. */
   progress: number

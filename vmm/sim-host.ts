@@ -8,15 +8,20 @@
  *   machine named …no-agent…    runs, its guest never answers
  *   machine named …crash…       dies shortly after each start
  *   image named …fail-image…    is never made (`template_unavailable`)
+ * and on its way to another host as sim-moves.ts says.
  *
  * Its state lives as long as the object: an agent that restarts finds its machines as on a real host.
  */
 import { HdcsError } from '../lib/errors.ts'
 import { makeEventQueue } from './event-queue.ts'
-import type { FoundImage, FoundMachine, FoundOverlay, Host, HostEvent, HostOptions } from './host.ts'
+import type { Departure, FoundMachine, Host, HostEvent, HostOptions, Progress } from './host.ts'
 import type { HostFacts, HostUsage } from './report.ts'
+import { type SimGuest, simAwait, simHandover, simJourney, simPlace, simPlaceOpen, simUri } from './sim-moves.ts'
 import { type SimScreen, startSimScreen } from './sim-screen.ts'
+import { makeSimStorage, newOverlay, overlayKey, type SimStorage, simImageMake } from './sim-storage.ts'
 import type { MachineSpec } from './spec.ts'
+
+export { makeSimStorage, type SimStorage }
 
 export interface SimDelays {
   imageMs: number
@@ -26,25 +31,11 @@ export interface SimDelays {
   /** From there to the guest's answer. */
   bootMs: number
   shutdownMs: number
+  /** A running guest's way to another host. */
+  moveMs: number
 }
 
-const shortDelays: SimDelays = { imageMs: 20, overlayMs: 1, startMs: 2, bootMs: 15, shutdownMs: 5 }
-
-/** What hosts of one cluster share: which disks there are, and who has which open. */
-export interface SimStorage {
-  id: string
-  images: Map<string, FoundImage>
-  overlays: Map<string, FoundOverlay & { imageId: string }>
-  /** Disks in use, by the host that runs a machine on them: the lock manager. */
-  locks: Map<string, object>
-}
-
-export const makeSimStorage = (): SimStorage => ({
-  id: crypto.randomUUID(),
-  images: new Map(),
-  overlays: new Map(),
-  locks: new Map(),
-})
+const shortDelays: SimDelays = { imageMs: 20, overlayMs: 1, startMs: 2, bootMs: 15, shutdownMs: 5, moveMs: 20 }
 
 export interface SimHostOptions extends Pick<HostOptions, 'installationId'> {
   hostName: string
@@ -71,7 +62,6 @@ export interface SimHost extends Host {
   guestCrash(id: string): void
 }
 
-const key = (overlay: FoundOverlay) => `${overlay.machineId}.${overlay.incarnation}`
 const refuse = (code: HdcsError['code'], text: string) => new HdcsError(code, text)
 
 export function makeSimHost(options: SimHostOptions): SimHost {
@@ -111,9 +101,15 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     }, ms)
     machine.timers.add(timer)
   }
-  const diskOf = ({ id, incarnation }: MachineSpec) => key({ machineId: id, incarnation })
+  const diskOf = ({ id, incarnation }: MachineSpec) => overlayKey({ machineId: id, incarnation })
   const unlock = ({ spec }: SimMachine) => {
     if (locks.get(diskOf(spec)) === machines) locks.delete(diskOf(spec))
+  }
+  /** As libvirt's lock manager: one host at a time has a disk open for a guest that is not paused. */
+  const lock = (spec: MachineSpec) => {
+    if ((locks.get(diskOf(spec)) ?? machines) !== machines)
+      throw refuse('disk_in_use', 'Another host runs a copy of this desktop: it waits for the old copy to end.')
+    locks.set(diskOf(spec), machines)
   }
   const end = (id: string, because: 'wished' | 'guest' | 'crashed') => {
     const machine = machines.get(id)
@@ -151,7 +147,58 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     graphics: machine.address,
     agentConnected: machine.agentConnected,
     clients: machine.clients,
+    arriving: false,
   })
+  const run = (spec: MachineSpec, power: FoundMachine['power']): SimMachine => {
+    const { id, incarnation } = spec
+    if (!overlays.has(overlayKey({ machineId: id, incarnation })))
+      throw refuse('not_found', 'The machine’s disk is not there.')
+    if (power === 'running') lock(spec)
+    const machine: SimMachine = {
+      spec,
+      power,
+      agentConnected: false,
+      clients: 0,
+      timers: new Set(),
+      screen: null,
+      address: null,
+    }
+    machines.set(id, machine)
+    events.push({ type: 'started', machineId: id })
+    return machine
+  }
+
+  /** Running sendings: an agent that was killed finds its own again. */
+  const sendings = new Map<string, { done: Promise<void>; controller: AbortController; told: Progress }>()
+  const place = simPlaceOpen(options.installationId, options.hostName, {
+    receive({ spec, power, agentConnected, content }: SimGuest, kind) {
+      if (machines.has(spec.id)) throw refuse('conflict', `libvirt: domain '${spec.name}' is already active`)
+      const disk = overlays.get(diskOf(spec))
+      if (!disk) throw refuse('internal', 'libvirt: Cannot access storage file: No such file or directory')
+      if (kind === 'storage') disk.content = content
+      const machine = run(spec, power)
+      machine.agentConnected = agentConnected
+      if (!agentConnected) boot(machine)
+    },
+  })
+
+  async function send(machine: SimMachine, departure: Departure, progress: Progress, signal: AbortSignal) {
+    const { spec } = machine
+    const ended = AbortSignal.any([signal, disposed.signal])
+    simPlace(options.installationId, departure.targetUri)
+    await simJourney(spec, delays.moveMs, progress, ms => delay(ms, ended))
+    const target = simPlace(options.installationId, departure.targetUri)
+    if (machines.get(spec.id) !== machine) throw refuse('conflict', 'libvirt: domain is not running')
+    unlock(machine)
+    try {
+      const content = overlays.get(diskOf(spec))?.content ?? ''
+      target.receive({ spec, power: machine.power, agentConnected: machine.agentConnected, content }, departure.kind)
+    } catch (error) {
+      lock(spec)
+      throw error
+    }
+    end(spec.id, 'wished')
+  }
 
   return {
     async facts(): Promise<HostFacts> {
@@ -174,7 +221,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
         address: '127.0.0.1',
         storageId: storage.id,
         diskLocks: true,
-        migrationUri: `sim://${options.hostName}`,
+        migrationUri: simUri(options.hostName),
         bridges: [],
       }
     },
@@ -191,24 +238,8 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     overlays: async () => [...overlays.values()].map(({ machineId, incarnation }) => ({ machineId, incarnation })),
     images: async () => [...images.values()],
 
-    async imageMake(image, progress, signal) {
-      const existing = images.get(image.id)
-      if (existing) return existing
-      for (const percent of [0, 50]) {
-        progress(percent, percent === 0 ? 'fetching packages' : 'building the disk')
-        await delay(delays.imageMs / 2, signal)
-      }
-      if (image.name.includes('fail-image'))
-        throw refuse('template_unavailable', 'The image’s builder failed as its name asked. Rename it and try again.')
-      const made: FoundImage = {
-        id: image.id,
-        virtualBytes: Math.min(256 * 2 ** 20, image.maxVirtualBytes),
-        storedBytes: 56 * 2 ** 20,
-        sha256: image.source.kind === 'upload' ? image.source.sha256 : 'a'.repeat(64),
-      }
-      images.set(image.id, made)
-      return made
-    },
+    imageMake: (image, progress, signal) =>
+      simImageMake(storage, image, progress, signal, () => delay(delays.imageMs / 2, signal)),
     async imageRemove(id) {
       if ([...overlays.values()].some(overlay => overlay.imageId === id))
         throw refuse('conflict', 'Desktops stand on this image: remove them first.')
@@ -221,36 +252,70 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       if (!images.has(imageId)) throw refuse('not_found', 'The image is not on this host.')
       await delay(delays.overlayMs)
       if (name.includes('fail-disk')) throw refuse('storage_full', 'No space for the disk, as its name asked.')
-      overlays.set(key({ machineId: id, incarnation }), { machineId: id, incarnation, imageId })
+      overlays.set(overlayKey({ machineId: id, incarnation }), newOverlay({ machineId: id, incarnation, imageId }))
     },
     async overlayRemove(overlay) {
       if (machines.get(overlay.machineId)?.spec.incarnation === overlay.incarnation)
         throw refuse('conflict', 'The machine runs on this disk: stop it first.')
       await delay(delays.overlayMs)
-      overlays.delete(key(overlay))
+      overlays.delete(overlayKey(overlay))
+    },
+
+    async arrivalPrepare({ id, name, incarnation, imageId }, { moveId, shared }) {
+      const disk = overlays.get(overlayKey({ machineId: id, incarnation }))
+      if (shared && !disk) throw refuse('not_found', 'The desktop’s disk is not on this host’s storage.')
+      if (shared || disk?.moveId === moveId) return
+      if (!images.has(imageId)) throw refuse('not_found', 'The image is not on this host.')
+      await delay(delays.overlayMs)
+      if (name.includes('fail-disk')) throw refuse('storage_full', 'No space for the disk, as its name asked.')
+      overlays.set(overlayKey({ machineId: id, incarnation }), {
+        ...newOverlay({ machineId: id, incarnation, imageId }),
+        moveId,
+      })
+    },
+    async machineSend(id, departure, progress, signal) {
+      let sending = sendings.get(id)
+      if (!sending) {
+        const controller = new AbortController()
+        const told: Progress = (percent, text) => sending?.told(percent, text)
+        const done = send(running(id), departure, told, controller.signal).finally(() => sendings.delete(id))
+        sending = { done, controller, told: progress }
+        sendings.set(id, sending)
+      }
+      sending.told = progress
+      const { controller } = sending
+      const cancel = () => controller.abort()
+      if (signal.aborted) cancel()
+      signal.addEventListener('abort', cancel, { once: true })
+      await sending.done
+    },
+    async overlaySend(overlay, moveId, progress, signal) {
+      const disk = overlays.get(overlayKey(overlay))
+      if (!disk) throw refuse('not_found', 'The machine’s disk is not there.')
+      const { offered, taken } = simHandover(moveId)
+      offered.resolve(disk.content)
+      progress(0, 'sending its disk')
+      await simAwait(taken.promise, signal)
+    },
+    async overlayFetch({ id, incarnation, imageId }, moveId, progress, signal) {
+      const name = overlayKey({ machineId: id, incarnation })
+      const { offered, taken } = simHandover(moveId)
+      if (overlays.get(name)?.moveId !== moveId) {
+        const content = await simAwait(offered.promise, signal)
+        progress(50, 'fetching its disk')
+        await delay(delays.overlayMs, signal)
+        overlays.set(name, { ...newOverlay({ machineId: id, incarnation, imageId }), content, moveId })
+      }
+      taken.resolve()
     },
 
     async machineStart(spec) {
       const already = machines.get(spec.id)
       if (already) return found(already)
       await delay(delays.startMs)
-      if (!overlays.has(key({ machineId: spec.id, incarnation: spec.incarnation })))
-        throw refuse('not_found', 'The machine’s disk is not there.')
-      if ((locks.get(diskOf(spec)) ?? machines) !== machines)
-        throw refuse('disk_in_use', 'Another host runs a copy of this desktop: it waits for the old copy to end.')
+      if (!overlays.has(diskOf(spec))) throw refuse('not_found', 'The machine’s disk is not there.')
       if (spec.name.includes('fail-start')) throw refuse('start_failed', 'QEMU refused to start, as its name asked.')
-      const machine: SimMachine = {
-        spec,
-        power: 'running',
-        agentConnected: false,
-        clients: 0,
-        timers: new Set(),
-        screen: null,
-        address: null,
-      }
-      machines.set(spec.id, machine)
-      locks.set(diskOf(spec), machines)
-      events.push({ type: 'started', machineId: spec.id })
+      const machine = run(spec, 'running')
       boot(machine)
       return found(machine)
     },
@@ -265,11 +330,14 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       const machine = running(id)
       if (machine.power === 'paused') return
       machine.power = 'paused'
+      // libvirt's too: a paused guest gives its lease back.
+      unlock(machine)
       events.push({ type: 'paused', machineId: id })
     },
     async machineResume(id) {
       const machine = running(id)
       if (machine.power === 'running') return
+      lock(machine.spec)
       machine.power = 'running'
       events.push({ type: 'resumed', machineId: id })
     },
@@ -302,6 +370,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     events: () => events.consume(),
     async [Symbol.asyncDispose]() {
       disposed.abort()
+      place[Symbol.dispose]()
       for (const machine of machines.values()) {
         for (const timer of machine.timers) clearTimeout(timer)
         unlock(machine)

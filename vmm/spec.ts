@@ -110,14 +110,25 @@ export type MoveSpec =
       /** Where SPICE shall listen there. */
       targetAddress: string
       targetPort: number | null
+      /** Of the target's storage: the same as ours means that the disk need not be sent. */
+      targetStorageId: string
     }
-  | { id: string; role: 'arrive'; kind: 'live' | 'storage' | 'offline' }
+  | {
+      id: string
+      role: 'arrive'
+      kind: 'live' | 'storage' | 'offline'
+      sourceStorageId: string
+      /** The image its disk stands on there: another content here would be a broken disk. Null: not known. */
+      imageSha256: string | null
+    }
 
 export interface NetworkSpec {
   /** CIDR of the cluster, e.g. `10.128.0.0/14`: its first address is every host's gateway, its mask every guest's. */
   supernet: string
   /** CIDR, e.g. `10.128.4.0/22`: this host's own addresses within it. */
   subnet: string
+  /** Addresses of the installation's hosts: closed to desktops, unless a pool's list names one of them by itself. */
+  closed?: string[]
 }
 
 /** A thing to be done once, with an answer: what cannot be said as a wished state. */

@@ -58,6 +58,8 @@ export function makeControl() {
     images,
     heard,
     until,
+    /** Called after every message. */
+    watch: (watcher: () => void) => void watchers.add(watcher),
     tell: (message: ToAgent) => connection?.heard(message),
     cut: () => connection?.closed(),
     open: () => connection?.opened({ send: hear }),

@@ -14,6 +14,7 @@ const runs = (facts: Partial<FoundMachine> = {}): FoundMachine => ({
   graphics: null,
   agentConnected: true,
   clients: 0,
+  arriving: false,
   ...facts,
 })
 const facts = (some: Partial<MachineFacts> = {}): MachineFacts => ({
@@ -26,6 +27,9 @@ const facts = (some: Partial<MachineFacts> = {}): MachineFacts => ({
   networkTrouble: null,
   wishHeard: true,
   condemned: false,
+  imageSha256: null,
+  move: null,
+  storageId: 'here',
   ...some,
 })
 const graphics = { serial: 3, password: 'x', validUntil: '2026-01-01T00:00:00Z' }
@@ -37,8 +41,13 @@ describe('the next step of a machine', () => {
     ['its image is still coming: waits', { image: 'coming' }, null],
     ['its image does not come: waits', { image: trouble }, null],
     [
-      'its disk was there and is missing: never an empty one instead',
+      'its disk was there and is missing: looked for once more',
       { spec: machineSpec(1, { diskMade: true }) },
+      { do: 'look for disk' },
+    ],
+    [
+      'its disk was there and is not found: never an empty one instead',
+      { spec: machineSpec(1, { diskMade: true }), memory: { ...freshMemory, lookedGeneration: 1 } },
       null,
     ],
     ['its disk is there: a start', { overlays: [1] }, { do: 'start' }],

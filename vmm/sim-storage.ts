@@ -1,0 +1,76 @@
+/** What simulated hosts of one cluster share: images, disks, and who has which open. In memory. */
+import { HdcsError } from '../lib/errors.ts'
+import type { FoundImage, FoundOverlay, Progress } from './host.ts'
+import { simAwait } from './sim-moves.ts'
+import type { ImageSpec } from './spec.ts'
+
+export interface SimOverlay extends FoundOverlay {
+  imageId: string
+  /** Stands for what was written on it. */
+  content: string
+  /** The move it came or will come with. */
+  moveId: string | null
+}
+
+export interface SimStorage {
+  id: string
+  images: Map<string, FoundImage>
+  overlays: Map<string, SimOverlay>
+  /** Images that one of the hosts makes: the others wait for it. */
+  making: Map<string, Promise<unknown>>
+  /** Disks in use, by the host that runs a machine on them: the lock manager. */
+  locks: Map<string, object>
+}
+
+export const makeSimStorage = (): SimStorage => ({
+  id: crypto.randomUUID(),
+  images: new Map(),
+  overlays: new Map(),
+  making: new Map(),
+  locks: new Map(),
+})
+
+export const overlayKey = (overlay: FoundOverlay) => `${overlay.machineId}.${overlay.incarnation}`
+
+export const newOverlay = (overlay: FoundOverlay & { imageId: string }): SimOverlay => ({
+  content: crypto.randomUUID(),
+  moveId: null,
+  ...overlay,
+})
+
+/** One host makes it; the others wait, and what it made is theirs too. When it fails, the next one tries. */
+export async function simImageMake(
+  { images, making }: SimStorage,
+  image: ImageSpec,
+  progress: Progress,
+  signal: AbortSignal,
+  delay: () => Promise<void>,
+): Promise<FoundImage> {
+  for (let other = making.get(image.id); other; other = making.get(image.id)) await simAwait(other, signal)
+  const existing = images.get(image.id)
+  if (existing) return existing
+  const { promise, resolve } = Promise.withResolvers<void>()
+  making.set(image.id, promise)
+  try {
+    for (const percent of [0, 50]) {
+      progress(percent, percent === 0 ? 'fetching packages' : 'building the disk')
+      await delay()
+    }
+    if (image.name.includes('fail-image'))
+      throw new HdcsError(
+        'template_unavailable',
+        'The image’s builder failed as its name asked. Rename it and try again.',
+      )
+    const made: FoundImage = {
+      id: image.id,
+      virtualBytes: Math.min(256 * 2 ** 20, image.maxVirtualBytes),
+      storedBytes: 56 * 2 ** 20,
+      sha256: image.source.kind === 'upload' ? image.source.sha256 : 'a'.repeat(64),
+    }
+    images.set(image.id, made)
+    return made
+  } finally {
+    making.delete(image.id)
+    resolve()
+  }
+}
