@@ -21,6 +21,34 @@ export const hardwareSchema = z
   })
   .openapi('Hardware')
 
+/** Validated further where it is written: CIDRs, ports, and which fields go together. */
+export const networkSchema = z
+  .object({
+    /** `nat` and `routed` reach the world, `bridge` puts desktops on a network of the hosts, `isolated` reaches nothing. */
+    mode: z.enum(['nat', 'routed', 'bridge', 'isolated']),
+    /** Only for `bridge`: a bridge or VLAN interface of the hosts. */
+    interface: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/, 'an interface’s name: letters, digits, dots and dashes, 15 at most')
+      .optional(),
+    vlan: z.number().int().min(1).max(4094).optional(),
+    /** Desktops of this pool on the same host see each other. */
+    neighbours: z.boolean().optional(),
+    /** Only these may be reached; empty or absent: whatever the mode allows. */
+    allow: z
+      .array(
+        z.object({
+          cidr: z.string().max(18),
+          protocol: z.enum(['tcp', 'udp', 'icmp']).optional(),
+          /** `443` or `8000-8100`, comma separated; only with tcp or udp. */
+          ports: z.string().max(200).optional(),
+        }),
+      )
+      .max(100)
+      .optional(),
+  })
+  .openapi('PoolNetwork')
+
 const poolSettings = z.object({
   name: nameSchema,
   description: z.string().max(500),
@@ -39,6 +67,17 @@ const poolSettings = z.object({
   hardware: hardwareSchema.partial(),
   start: z.enum(['boot']),
   enabled: z.boolean(),
+  /** Where its desktops may be; empty: any cluster. */
+  clusterIds: z.array(z.uuid()).max(100),
+  /** How hosts are filled; null: as each cluster does. */
+  placement: z.enum(['spread', 'pack', 'balanced']).nullable(),
+  /** `together`: on as few hosts as hold them; `apart`: on as many as there are, evenly. */
+  affinity: z.enum(['none', 'together', 'apart']),
+  /** Tags a host must have: a GPU, a dongle. */
+  needs: z.array(nameSchema).max(50),
+  network: networkSchema,
+  /** When a host is lost: start its desktops elsewhere as soon as that is safe, or wait for the host. */
+  ha: z.enum(['restart', 'wait']),
 })
 
 export const poolSchema = poolSettings
@@ -64,6 +103,8 @@ export const poolSchema = poolSettings
     }),
     /** What a claim would wait for now, from past starts; 0 when one is ready; null when unknown. */
     estimateMs: z.number().int().nullable(),
+    /** What an administrator should know of these settings; told of one pool, not in lists. */
+    warnings: z.array(z.string()),
     actions: z.array(actionSchema),
     createdAt: timestamp,
   })
@@ -118,7 +159,8 @@ export const poolRoutes = [
     method: 'patch',
     path: '/api/v1/pools/{id}',
     operationId: 'poolUpdate',
-    summary: 'Change a pool; hardware applies to desktops made or recycled from now on',
+    summary:
+      'Change a pool; hardware applies to desktops made or recycled from now on, clusters, placement and network to those made or started from now on',
     permission: 'pool.write',
     params: idParams,
     body: poolSettings.omit({ kind: true, templateId: true }).partial(),

@@ -1,20 +1,26 @@
 import type { Principal } from '../auth/principal.ts'
-import type { Tx } from '../db/connect.ts'
 import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet, poolsOwnedBy } from '../db/pools.ts'
-import type { HardwareValue } from '../db/schema.ts'
-import { templateRows, versionRows } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { subjectsOf } from './entitlements.ts'
 import { poolEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
+import { hostsToPlaceOn } from './placing.ts'
+import { poolWarnings } from './pool-warnings.ts'
+import { columnsOf, defaults, defined, type Partly, type PoolWish, wishChecked } from './pool-wish.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
 const none = { usable: false, own: false }
 
-function poolView(row: PoolRow, principal: Principal, mine: { usable: boolean; own: boolean }, startMs: number | null) {
+function poolView(
+  row: PoolRow,
+  principal: Principal,
+  mine: { usable: boolean; own: boolean },
+  startMs: number | null,
+  warnings: string[] = [],
+) {
   const free = row.ready > 0
   const full = row.total - row.recycling >= row.max_size && row.ready + row.starting + row.stopped === 0
   const administrator = principal.permissions.has('pool.write')
@@ -50,6 +56,12 @@ function poolView(row: PoolRow, principal: Principal, mine: { usable: boolean; o
     maxPerUser: row.max_per_user,
     hardware: hardwareOf(row.template_hardware, row.hardware),
     start: row.start,
+    clusterIds: row.cluster_ids,
+    placement: row.placement,
+    affinity: row.affinity,
+    needs: row.needs,
+    network: row.network,
+    ha: row.ha,
     enabled: row.enabled,
     status: row.status,
     statusText: row.status_text,
@@ -65,6 +77,7 @@ function poolView(row: PoolRow, principal: Principal, mine: { usable: boolean; o
       recycling: row.recycling,
     },
     estimateMs: free ? 0 : startMs,
+    warnings,
     actions: actionsFrom(refusals),
     createdAt: row.created_at.toISOString(),
   }
@@ -111,34 +124,9 @@ export async function poolGet(broker: Broker, principal: Principal, id: string) 
   if (!row) throw new HdcsError('not_found', 'There is no such pool.')
   const own = await poolsOwnedBy(broker.db, principal.userId)
   const mine = usable ? { usable: true, own: own.has(id) } : none
-  return poolView(row, principal, mine, await poolEstimate(broker, id))
-}
-
-interface PoolWish {
-  name: string
-  description: string
-  templateVersion: number | null
-  minSize: number
-  maxSize: number
-  warm: number
-  cold: number
-  maxPerUser: number
-  hardware: { [K in keyof HardwareValue]?: HardwareValue[K] | undefined }
-  start: 'boot'
-  enabled: boolean
-}
-type Partly<T> = { [K in keyof T]?: T[K] | undefined }
-
-const defaults = {
-  description: '',
-  templateVersion: null,
-  minSize: 0,
-  maxSize: 10,
-  warm: 1,
-  cold: 0,
-  maxPerUser: 1,
-  enabled: true,
-  hardware: {},
+  const administrator = principal.permissions.has('pool.write')
+  const warnings = administrator ? poolWarnings(row, await hostsToPlaceOn(broker.db, { poolIds: [] })) : []
+  return poolView(row, principal, mine, await poolEstimate(broker, id), warnings)
 }
 
 /** @throws HdcsError `invalid` with what does not fit together, `conflict` for a name that is taken. */
@@ -151,21 +139,12 @@ export async function poolCreate(
   const wish = { ...defaults, ...defined(body), maxSize, warm: body.warm ?? Math.min(defaults.warm, maxSize) }
   const id = newId(broker.clock.now().getTime())
   await broker.db.transaction().execute(async tx => {
-    await checkWish(tx, body.templateId, { ...wish, maxVirtualBytes: broker.maxVirtualBytes })
+    const checked = await wishChecked(tx, body.templateId, { ...wish, maxVirtualBytes: broker.maxVirtualBytes })
     await poolInsert(tx, {
       id,
-      name: wish.name,
-      description: wish.description,
       kind: body.kind,
       template_id: body.templateId,
-      template_version: wish.templateVersion,
-      min_size: wish.minSize,
-      max_size: wish.maxSize,
-      warm: wish.warm,
-      cold: wish.cold,
-      max_per_user: wish.maxPerUser,
-      hardware: JSON.stringify(wish.hardware),
-      enabled: wish.enabled,
+      ...columnsOf({ ...wish, ...checked }),
     }).catch(nameTaken(wish.name))
   })
   return poolGet(broker, principal, id)
@@ -183,7 +162,7 @@ export async function poolUpdate(broker: Broker, principal: Principal, id: strin
     const [before] = await poolRows(tx, { ids: [id] })
     if (!before?.wished_present)
       throw new HdcsError('conflict', 'The pool is being removed: it cannot be changed any more.')
-    await checkWish(tx, before.template_id, {
+    const checked = await wishChecked(tx, before.template_id, {
       templateVersion: given.templateVersion === undefined ? before.template_version : given.templateVersion,
       minSize: given.minSize ?? before.min_size,
       maxSize: given.maxSize ?? before.max_size,
@@ -191,35 +170,17 @@ export async function poolUpdate(broker: Broker, principal: Principal, id: strin
       cold: given.cold ?? before.cold,
       hardware: given.hardware ?? before.hardware,
       maxVirtualBytes: broker.maxVirtualBytes,
+      ...(given.clusterIds && { clusterIds: given.clusterIds }),
+      ...(given.network && { network: given.network }),
     })
     await poolSet(tx, id, {
-      ...columnsOf(given),
+      ...columnsOf({ ...given, ...checked }),
       // An administrator who changes a pool has seen its failures: try again at once.
       restrained_until: null,
       failures_since: broker.clock.now(),
     }).catch(nameTaken(given.name ?? before.name))
   })
   return poolGet(broker, principal, id)
-}
-
-const columns = {
-  name: 'name',
-  description: 'description',
-  templateVersion: 'template_version',
-  minSize: 'min_size',
-  maxSize: 'max_size',
-  warm: 'warm',
-  cold: 'cold',
-  maxPerUser: 'max_per_user',
-  enabled: 'enabled',
-} as const satisfies Partial<Record<keyof PoolWish, string>>
-
-function columnsOf(given: Partly<PoolWish>): Parameters<typeof poolSet>[2] {
-  const named = Object.entries(columns).filter(([field]) => given[field as keyof PoolWish] !== undefined)
-  return {
-    ...Object.fromEntries(named.map(([field, column]) => [column, given[field as keyof PoolWish]])),
-    ...(given.hardware && { hardware: JSON.stringify(given.hardware) }),
-  }
 }
 
 /**
@@ -245,40 +206,4 @@ export async function poolDelete(broker: Broker, principal: Principal, id: strin
   })
 }
 
-async function checkWish(
-  tx: Tx,
-  templateId: string,
-  wish: Pick<PoolWish, 'minSize' | 'maxSize' | 'warm' | 'cold' | 'templateVersion'> & {
-    hardware: Partial<Pick<HardwareValue, 'diskBytes'>> | PoolWish['hardware']
-    maxVirtualBytes: number
-  },
-) {
-  const [template] = await templateRows(tx, { ids: [templateId] })
-  if (!template) throw new HdcsError('invalid', 'There is no such template.')
-  if (wish.minSize > wish.maxSize)
-    throw new HdcsError('invalid', `The smallest size (${wish.minSize}) is above the largest (${wish.maxSize}).`)
-  if (wish.warm + wish.cold > wish.maxSize)
-    throw new HdcsError(
-      'invalid',
-      `Warm and cold desktops (${wish.warm} + ${wish.cold}) are more than the largest size (${wish.maxSize}).`,
-    )
-  const versions = await versionRows(tx, [templateId])
-  const named = versions.find(version => version.number === wish.templateVersion)
-  if (wish.templateVersion !== null && !named)
-    throw new HdcsError('invalid', `${template.name} has no version ${wish.templateVersion}.`)
-  const { diskBytes } = wish.hardware
-  const smallest = (named ?? versions.find(version => version.state === 'sealed'))?.virtual_bytes ?? 0
-  if (diskBytes && (diskBytes < smallest || diskBytes > wish.maxVirtualBytes))
-    throw new HdcsError(
-      'invalid',
-      `The disk must have ${smallest} (the template’s own) to ${wish.maxVirtualBytes} bytes.`,
-    )
-}
-
 const nameTaken = (name: string) => conflictWhen('taken', `A pool named ${name} already exists: choose another name.`)
-
-/** What was given; fields that are absent or undefined keep what stands. */
-const defined = <T extends object>(body: T) =>
-  Object.fromEntries(Object.entries(body).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>
-  }

@@ -106,3 +106,10 @@ export function placementsOf(db: Kysely<Database>, desktopId: string) {
     .limit(keptPerDesktop)
     .execute()
 }
+
+/** Ids that are no cluster's. */
+export async function clustersUnknown(db: Kysely<Database>, ids: string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('cluster').select('id').where('id', 'in', ids).execute()
+  return ids.filter(id => !rows.some(row => row.id === id))
+}

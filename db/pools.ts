@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 import type { Database, HardwareValue, PoolStatus } from './schema.ts'
+import type { PlacementPolicy } from './schema-hosts.ts'
 import { versionCurrent } from './templates.ts'
 
 const counted = (condition: ReturnType<typeof sql>) => sql<number>`count(d.id) filter (where ${condition})`
@@ -71,12 +72,18 @@ export interface PoolNew {
   max_per_user: number
   hardware: string
   enabled: boolean
+  cluster_ids?: string[]
+  placement?: PlacementPolicy | null
+  affinity?: 'none' | 'together' | 'apart'
+  needs?: string[]
+  network?: string
+  ha?: 'restart' | 'wait'
 }
 
 export async function poolInsert(db: Kysely<Database>, pool: PoolNew) {
   await db
     .insertInto('pool')
-    .values({ ...pool, restrained_until: null })
+    .values({ placement: null, ...pool, restrained_until: null })
     .execute()
 }
 
