@@ -42,6 +42,18 @@ export const hostSchema = z
         accelerator: z.enum(['kvm', 'tcg']),
         acceleratorReason: z.string().nullable(),
         simulated: z.boolean(),
+        /** What the capacity is computed from (docs/capacity.md). */
+        cpuMhz: z.number(),
+        sockets: z.number().int(),
+        coresPerSocket: z.number().int(),
+        threadsPerCore: z.number().int(),
+        maxVcpus: z.number().int(),
+        /** A disk that runs elsewhere is refused here: desktops of a lost host may return on their own disks. */
+        diskLocks: z.boolean(),
+        /** Where other hosts send running desktops; null: live migration is not set up here. */
+        migrationUri: z.string().nullable(),
+        /** Bridges and VLAN interfaces that pools may name. */
+        bridges: z.array(z.string()),
       })
       .nullable(),
     usage: z
