@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config'
 const heavy = [
   'test/contract/**/*.test.ts',
   'test/journeys/**/*.test.ts',
+  'test/lab/**/*.test.ts',
   'test/images/**/*.test.ts',
   'test/**/*qemu*.test.ts',
   'test/**/*libvirt*.test.ts',

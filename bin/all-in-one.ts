@@ -60,14 +60,19 @@ function localNames({ simHosts, localHost }: Config): string[] {
 /** An agent beside the control plane dials the loopback, whatever address it listens on. */
 const localUrl = (url: string) => url.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 
+/** What a person needs to begin. */
+export function sayReady(control: Control): void {
+  console.log(`\nHDCS is ready:  ${control.url}`)
+  if (control.admin.password !== null) {
+    console.log(`  sign in as     ${control.admin.name}`)
+    console.log(`  password       ${control.admin.password}   (once; also in ${control.admin.file})`)
+  } else console.log(`  sign in as     ${control.admin.name}`)
+}
+
 if (import.meta.main)
   await runProcess('hdcs', async ({ config, log, tell }) => {
     const control = await startAllInOne(config, log, tell)
-    console.log(`\nHDCS is ready:  ${control.url}`)
-    if (control.admin.password !== null) {
-      console.log(`  sign in as     ${control.admin.name}`)
-      console.log(`  password       ${control.admin.password}   (once; also in ${control.admin.file})`)
-    } else console.log(`  sign in as     ${control.admin.name}`)
+    sayReady(control)
     console.log('  Ctrl-C ends HDCS; desktops stay as they are.\n')
     return control
   })

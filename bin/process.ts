@@ -13,6 +13,7 @@ const endTimeoutMs = 15_000
 export async function runProcess(
   name: string,
   start: (given: { config: Config; log: Log; tell: (text: string) => void }) => Promise<AsyncDisposable>,
+  farewell = 'Ending; desktops stay as they are.',
 ): Promise<void> {
   if (Number.parseInt(process.versions.node, 10) < 24)
     fail(`Node 24 is needed, this is ${process.versions.node}: start with npm start.`)
@@ -33,7 +34,7 @@ export async function runProcess(
     process.on('unhandledRejection', error => log.error({ err: error }, 'a promise nobody waited for was broken'))
     const running = await start({ config, log, tell })
     await asked.promise
-    console.log('\nEnding; desktops stay as they are.')
+    console.log(`\n${farewell}`)
     setTimeout(() => fail('It did not end in time; the next start recovers.'), endTimeoutMs).unref()
     await running[Symbol.asyncDispose]()
     process.exit(0)

@@ -11,7 +11,7 @@ packages=(
   libvirt-daemon libvirt-daemon-driver-qemu # the daemon and its QEMU driver; its units only where there is a systemd
   qemu-system-x86 qemu-utils                # machines and their disks
   dnsmasq-base iptables nftables iproute2   # the desktops' network
-  procps util-linux ca-certificates
+  procps util-linux openssl ca-certificates
 )
 testPackages=(
   chromium fonts-dejavu-core fonts-wqy-zenhei # the pages as people see them, in both languages

@@ -14,7 +14,7 @@ shift
 # Machines, their networks and disks are root's. Simulated hosts need no rights.
 if [ "$(id -u)" != 0 ] && [ "${HDCS_SIM_HOSTS:-0}" = 0 ] && command -v sudo >/dev/null; then
   case $file in
-    *bin/all-in-one.ts | *bin/agent.ts | *scripts/check.ts)
+    *bin/all-in-one.ts | *bin/agent.ts | *scripts/check.ts | *scripts/lab.ts | *scripts/demo-cluster.ts)
       keep=$(compgen -e | grep -E '^(HDCS_|CI$|npm_lifecycle_event$|NODE_EXTRA_CA_CERTS$)' | paste -sd, || true)
       exec sudo ${keep:+--preserve-env="$keep"} "$node" "$file" "$@"
       ;;
@@ -23,5 +23,5 @@ fi
 
 # Ctrl-C reaches every process of the terminal, and npm passes it on once more: a second one would cut the clean end short.
 # In a session of its own only npm's arrives; when npm dies without a word, so does this.
-if [ -t 0 ] && [ "${npm_lifecycle_event:-}" = start ]; then exec setpriv --pdeathsig TERM setsid "$node" "$file" "$@"; fi
+if [ -t 0 ] && [[ ${npm_lifecycle_event:-} =~ ^(start|demo:cluster)$ ]]; then exec setpriv --pdeathsig TERM setsid "$node" "$file" "$@"; fi
 exec "$node" "$file" "$@"

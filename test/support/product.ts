@@ -37,19 +37,20 @@ export interface Product extends AsyncDisposable {
   client(name?: string, password?: string): Promise<Client>
 }
 
-/** @param options.simHosts 0 is this machine's libvirt. */
+/** @param options.simHosts 0 is this machine's libvirt. @param options.address where it listens, if not on the loopback. */
 export async function makeProduct(
   name: string,
-  options: { simHosts: number; env?: Record<string, string> },
+  options: { simHosts: number; address?: string; env?: Record<string, string> },
 ): Promise<Product> {
+  const { address = '127.0.0.1' } = options
   if (options.simHosts === 0) await ensureLibvirtd()
   const folder = mkdtempSync(join(base, `hdcs-${name}-`))
   chmodSync(folder, 0o711)
   mkdirSync(join(base, 'hdcs-test-cache'), { recursive: true })
   mkdirSync(join(folder, 'host'), { mode: 0o711 })
   symlinkSync(join(base, 'hdcs-test-cache'), join(folder, 'host', 'cache'))
-  const port = await freePort()
-  const url = `http://127.0.0.1:${port}`
+  const port = await freePort(address)
+  const url = `http://${address}:${port}`
   let child: ChildProcess | undefined
   let output = ''
 
@@ -70,7 +71,7 @@ export async function makeProduct(
       const env = {
         ...process.env,
         HDCS_DATA_DIR: folder,
-        HDCS_LISTEN: `127.0.0.1:${port}`,
+        HDCS_LISTEN: `${address}:${port}`,
         HDCS_ADMIN_PASSWORD: adminPassword,
         HDCS_SIM_HOSTS: String(options.simHosts),
         ...options.env,
@@ -129,12 +130,12 @@ async function cleanHost(folder: string): Promise<void> {
   await networkRemove(daemon.networks, installationOf(folder))
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
+async function freePort(address: string): Promise<number> {
+  const server = createServer().listen(0, address)
   await once(server, 'listening')
-  const address = server.address()
+  const found = server.address()
   server.close()
   await once(server, 'close')
-  if (typeof address !== 'object' || !address) throw new Error('no port')
-  return address.port
+  if (typeof found !== 'object' || !found) throw new Error('no port')
+  return found.port
 }
