@@ -139,17 +139,19 @@ export async function startControl(
   undo.use(
     listenDatabase(
       databaseUrl,
-      ['hdcs_nudge', 'hdcs_host', 'hdcs_images', 'hdcs_event', 'hdcs_operation', 'hdcs_kick'],
+      ['hdcs_nudge', 'hdcs_host', 'hdcs_line', 'hdcs_images', 'hdcs_event', 'hdcs_operation', 'hdcs_kick'],
       {
         notified(channel, payload) {
           if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
           else if (channel === 'hdcs_kick') gateways.kick(payload)
+          else if (channel === 'hdcs_line') hub.review(payload).catch(failed)
           else if (channel === 'hdcs_event') eventsHeard(broker)
           else hub.wake(channel === 'hdcs_images' ? undefined : payload)
         },
         missed() {
           reconcilers?.nudge()
           hub.wake()
+          hub.review().catch(failed)
           eventsHeard(broker)
           gateways.review().catch(failed)
         },

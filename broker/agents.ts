@@ -11,7 +11,7 @@ import {
   straysToRemove,
 } from '../db/agents.ts'
 import { nudge } from '../db/events.ts'
-import { hostByKey, hostObserve } from '../db/hosts.ts'
+import { hostByKey, hostLines, hostObserve } from '../db/hosts.ts'
 import { type MoveObserved, migrationsObserve } from '../db/migrations.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
@@ -41,6 +41,7 @@ interface Attached {
   hostId: string
   supernet: string
   subnet: string
+  keyHash: string | undefined
   line: AgentLine
   /** What the agent was last told: id → generation (machines), id → attempt (images). */
   machines: Map<string, number>
@@ -56,14 +57,24 @@ interface Attached {
   due: NodeJS.Timeout | undefined
 }
 
+export interface AgentHost {
+  id: string
+  subnet: string
+  supernet: string
+  /** Of the key it came with. */
+  keyHash?: string
+}
+
 export interface AgentHub {
   /** An agent has connected and proven which host it is. Another connection of the same host is closed. */
-  attach(
-    host: { id: string; subnet: string; supernet: string },
-    line: AgentLine,
-  ): { received(message: FromAgent): Promise<void>; closed(): void }
+  attach(host: AgentHost, line: AgentLine): { received(message: FromAgent): Promise<void>; closed(): void }
   /** Something a host shall hold has changed; no id means all hosts. */
   wake(hostId?: string): void
+  /**
+   * A host was removed, or has another key or subnet now: its agent's line is closed. It dials again and is told
+   * everything anew, or is not let in. No id means all hosts.
+   */
+  review(hostId?: string): Promise<void>
 }
 
 export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
@@ -101,6 +112,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         hostId: host.id,
         supernet: host.supernet,
         subnet: host.subnet,
+        keyHash: host.keyHash,
         line,
         machines: new Map(),
         images: new Map(),
@@ -123,6 +135,18 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
     },
     wake(hostId) {
       for (const agent of attached.values()) if (hostId === undefined || agent.hostId === hostId) wakeOne(agent)
+    },
+    async review(hostId) {
+      const held = [...attached.values()].filter(agent => hostId === undefined || agent.hostId === hostId)
+      if (held.length === 0) return
+      const ids = held.map(agent => agent.hostId)
+      const now = new Map((await hostLines(broker.db, ids)).map(host => [host.id, host]))
+      for (const agent of held) {
+        const host = now.get(agent.hostId)
+        if (!host) agent.line.close('removed')
+        else if (agent.keyHash !== undefined && host.key_hash !== agent.keyHash) agent.line.close('replaced')
+        else if (host.subnet !== agent.subnet || host.supernet !== agent.supernet) agent.line.close('another network')
+      }
     },
   }
 }
@@ -351,9 +375,9 @@ const imageObserved = (image: ImageReport) => ({
 })
 
 /** The host whose key this is; undefined for a key that is none. */
-export async function hostOfKey(
-  broker: Broker,
-  key: string | undefined,
-): Promise<{ id: string; subnet: string; supernet: string } | undefined> {
-  return key === undefined ? undefined : hostByKey(broker.db, secretHash(key))
+export async function hostOfKey(broker: Broker, key: string | undefined): Promise<AgentHost | undefined> {
+  if (key === undefined) return undefined
+  const keyHash = secretHash(key)
+  const host = await hostByKey(broker.db, keyHash)
+  return host && { ...host, keyHash }
 }

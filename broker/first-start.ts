@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { addressLock, hostKeyReplace, hostRows } from '../db/hosts.ts'
 import { entitlementsReplace, poolInsert, poolRows } from '../db/pools.ts'
+import { settingLocalHost, settingLocalHostSet } from '../db/settings.ts'
 import { treeEnsure } from '../db/sites.ts'
 import { templateInsert, templateRows, versionInsert } from '../db/templates.ts'
 import { newId } from '../lib/ids.ts'
@@ -60,8 +61,9 @@ export async function firstStart(broker: Broker): Promise<{ clusterId: string }>
 }
 
 /**
- * The host this control plane brings along (all in one, or simulated): found by its name, else added. It gets a new
- * key at every start, so there is nothing to lose.
+ * The host this control plane brings along (all in one, or simulated): the one it brought last time under this name,
+ * whatever it is called now, else one of this name, else a new one. It gets a new key at every start, so there is
+ * nothing to lose.
  */
 export async function localHost(
   broker: Broker,
@@ -70,8 +72,14 @@ export async function localHost(
   networks: string[],
 ): Promise<{ hostId: string; key: string }> {
   return broker.db.transaction().execute(async tx => {
-    const [known] = await hostRows(tx, { name })
-    if (!known) return hostAdd(tx, { clusterId, name, networks })
+    const brought = await settingLocalHost(tx, name)
+    const [known = (await hostRows(tx, { name }))[0]] = brought ? await hostRows(tx, { ids: [brought] }) : []
+    if (!known) {
+      const added = await hostAdd(tx, { clusterId, name, networks })
+      await settingLocalHostSet(tx, name, added.hostId)
+      return added
+    }
+    await settingLocalHostSet(tx, name, known.id)
     const key = randomBytes(32).toString('base64url')
     await hostKeyReplace(tx, known.id, secretHash(key))
     return { hostId: known.id, key }

@@ -126,6 +126,17 @@ export function hostByKey(db: Kysely<Database>, keyHash: string) {
     .executeTakeFirst()
 }
 
+/** What an agent's line depends on. */
+export function hostLines(db: Kysely<Database>, ids: string[]) {
+  return db
+    .selectFrom('host')
+    .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
+    .select(['host.id', 'host.key_hash', sql<string>`host.subnet::text`.as('subnet')])
+    .select(sql<string>`cluster.supernet::text`.as('supernet'))
+    .where('host.id', 'in', ids)
+    .execute()
+}
+
 export async function hostObserve(
   db: Kysely<Database>,
   id: string,
@@ -145,7 +156,11 @@ export async function hostObserve(
 }
 
 export function hostsForState(db: Kysely<Database>) {
-  return db.selectFrom('host').select(['id', 'name', 'state', 'wished_state', 'observed_beat_at']).execute()
+  return db
+    .selectFrom('host')
+    .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
+    .select(['host.id', 'host.name', 'state', 'wished_state', 'observed_beat_at', 'suspect_ms', 'lost_ms'])
+    .execute()
 }
 
 export async function hostStateSet(db: Kysely<Database>, id: string, state: HostState, now: Date) {

@@ -1,8 +1,15 @@
 import pg from 'pg'
 import { pause } from '../lib/clock.ts'
 
-/** `hdcs_nudge`: a reconciler's name; `hdcs_host`: a host's id; `hdcs_images`, `hdcs_event`, `hdcs_operation`: empty or an id. */
-export type Channel = 'hdcs_nudge' | 'hdcs_host' | 'hdcs_images' | 'hdcs_event' | 'hdcs_operation' | 'hdcs_kick'
+/** `hdcs_nudge`: a reconciler's name; `hdcs_host`, `hdcs_line`: a host's id; `hdcs_images`, `hdcs_event`, `hdcs_operation`: empty or an id. */
+export type Channel =
+  | 'hdcs_nudge'
+  | 'hdcs_host'
+  | 'hdcs_line'
+  | 'hdcs_images'
+  | 'hdcs_event'
+  | 'hdcs_operation'
+  | 'hdcs_kick'
 
 /** Shorter: a restarting PostgreSQL is hammered; longer: pages and agents sleep after it is back. */
 const retryMs = 500

@@ -5,16 +5,18 @@ import type { Broker } from '../broker.ts'
 import type { Reconciler } from './driver.ts'
 
 /**
- * The heartbeat's rule: silent → suspect (no new desktops) → lost (its desktops count as unknown).
- * Shorter: a busy host is called lost while it works; longer: people wait for desktops on a dead one.
+ * The heartbeat's rule: silent → suspect (no new desktops) → lost (its desktops count as unknown). Each cluster has its
+ * own times; these are the usual ones. Shorter: a busy host is called lost while it works; longer: people wait for
+ * desktops on a dead one.
  */
-export const silence = { suspectMs: 8_000, lostMs: 15_000 }
+export const usualSilence = { suspectMs: 8_000, lostMs: 15_000 }
 
 /** What a host's silence makes of it. Pure. `since` is when this process began to listen: nobody is lost by our own absence. */
 export function hostState(
   host: { state: HostState; wished: 'online' | 'maintenance'; beatAt: Date | null },
   now: Date,
   since: Date,
+  silence = usualSilence,
 ): HostState {
   if (host.beatAt === null) return 'joining'
   const silentMs = now.getTime() - Math.max(host.beatAt.getTime(), since.getTime())
@@ -38,6 +40,7 @@ export function hostsReconciler(broker: Broker): Reconciler {
           { state: host.state, wished: host.wished_state, beatAt: host.observed_beat_at },
           now,
           since,
+          { suspectMs: host.suspect_ms, lostMs: host.lost_ms },
         )
         if (state === host.state) continue
         await hostStateSet(broker.db, host.id, state, now)

@@ -119,6 +119,7 @@ describe('an agent’s line', () => {
   const heard: unknown[] = []
   const hub: AgentHub = {
     attach: () => ({ received: async message => void heard.push(message), closed() {} }),
+    async review() {},
     wake() {},
   }
   beforeAll(async () => {

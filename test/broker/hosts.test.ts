@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hostState, silence } from '../../broker/reconcile/hosts.ts'
+import { hostState, usualSilence } from '../../broker/reconcile/hosts.ts'
 
 const at = (ms: number) => new Date(1_800_000_000_000 + ms)
 const since = at(-60_000)
@@ -10,7 +10,7 @@ describe('the heartbeat of a host', () => {
   it.each([
     ['joining before the first beat', null, 'joining'],
     ['online while it beats', 3_000, 'online'],
-    ['suspect when it misses beats', silence.suspectMs, 'suspect'],
+    ['suspect when it misses beats', usualSilence.suspectMs, 'suspect'],
     ['lost after fifteen seconds', 15_000, 'lost'],
   ])('is %s', (_title, silentMs, state) => {
     expect(judge(silentMs)).toBe(state)

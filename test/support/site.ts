@@ -43,10 +43,11 @@ export async function startPart(
   const reconcilers = lead ? undo.use(startReconcilers(broker)) : undefined
   const heard = Promise.withResolvers<void>()
   undo.use(
-    listenDatabase(url, ['hdcs_nudge', 'hdcs_host', 'hdcs_images', 'hdcs_event', 'hdcs_operation'], {
+    listenDatabase(url, ['hdcs_nudge', 'hdcs_host', 'hdcs_line', 'hdcs_images', 'hdcs_event', 'hdcs_operation'], {
       notified(channel, payload) {
         if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
         else if (channel === 'hdcs_event') eventsHeard(broker)
+        else if (channel === 'hdcs_line') void hub.review(payload)
         else hub.wake(channel === 'hdcs_images' ? undefined : payload)
       },
       missed() {
