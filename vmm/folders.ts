@@ -2,8 +2,9 @@
  * A host's files: `images/<image>.qcow2` (sealed) with `<image>.json` beside it, `overlays/<machine>.<incarnation>.qcow2`,
  * `cache/`. A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
  */
-import { randomBytes, randomUUID } from 'node:crypto'
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
 
@@ -20,9 +21,15 @@ export interface Folders {
  */
 const reserveBytes = (totalBytes: number) => Math.max(2 ** 30, totalBytes / 50)
 
-/** This process's own parts: a sweep leaves them. */
-const ourTag = randomBytes(4).toString('hex')
-const partName = /\.part$/
+/**
+ * What this process makes is named after the host and the process: a sweep leaves it, and takes what earlier processes of
+ * this host left. On shared storage other hosts are at work too.
+ */
+const hostTag = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
+const ourTag = `${hostTag}-${randomBytes(4).toString('hex')}`
+const partName = /\.(?<host>[0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}\.part$/
+/** Of a host that never came back. Shorter: an import of a large image on a slow line is taken away under its maker. */
+const strangersPartMs = 24 * 3_600_000
 
 /**
  * Makes the folders, enterable but not readable for QEMU's user, and marks them as this installation's.
@@ -70,12 +77,20 @@ export async function foldersReachable(root: string): Promise<void> {
   }
 }
 
-/** Removes what work of an earlier process left half made. */
+/** Removes what work of an earlier process of this host left half made, and what nobody has touched for a day. */
 export async function foldersSweep(folders: Folders): Promise<void> {
   for (const folder of [folders.images, folders.overlays])
-    for (const name of await readdir(folder))
-      if (partName.test(name) && !name.includes(`.${ourTag}-`))
-        await rm(join(folder, name), { recursive: true, force: true })
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name)
+      if (name.endsWith('.part') && (await isLeftOver(path))) await rm(path, { recursive: true, force: true })
+    }
+}
+
+async function isLeftOver(path: string): Promise<boolean> {
+  if (path.includes(`.${ourTag}-`)) return false
+  if (partName.exec(path)?.groups?.host === hostTag) return true
+  const made = await stat(path).catch(() => null) // finished or removed by its maker in this moment
+  return made !== null && Date.now() - made.mtimeMs > strangersPartMs
 }
 
 /** @throws HdcsError `storage_full` when so many more bytes would go into the reserve. */

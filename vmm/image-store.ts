@@ -2,7 +2,9 @@
 import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { HdcsError } from '../lib/errors.ts'
+import { pause } from '../lib/clock.ts'
+import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { lockFolder } from '../lib/folder-lock.ts'
 import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
 import { type Folders, fileCommit, fileWrite, foldersRoom, partOf } from './folders.ts'
 import type { FoundImage, Progress } from './host.ts'
@@ -10,6 +12,8 @@ import { fileSha256 } from './image-convert.ts'
 import { runProgram } from './programs.ts'
 import type { ImageSource, ImageSpec } from './spec.ts'
 
+/** How often is looked whether another host is done: each look is a file opened on the shared storage. */
+const turnMs = 1_000
 /** A graphical desktop is built in two minutes, on a slow line in some more. Shorter: slow hosts never get one. */
 const buildMs = 60 * 60_000
 /** What a build needs beside its result, until the source says better. */
@@ -57,8 +61,12 @@ export function makeImageStore(
 
     async imageMake(image, progress, signal) {
       const path = imagePath(folders, image.id)
-      const existing = (await exists(path)) ? await read(image.id) : null
+      const sealed = async () => ((await exists(path)) ? read(image.id) : null)
+      const existing = await sealed()
       if (existing) return existing
+      await using _making = await turnTake(`${path}.making`, progress, signal)
+      const madeMeanwhile = await sealed()
+      if (madeMeanwhile) return madeMeanwhile
       const folder = partOf(path)
       await mkdir(folder)
       try {
@@ -90,6 +98,29 @@ export function makeImageStore(
       await rm(imagePath(folders, id), { force: true })
       await rm(notePath(id), { force: true })
     },
+  }
+}
+
+/**
+ * One maker at a time of an image on a storage: two hosts would build it twice, not to the same bytes, and the desktops
+ * of one would find their disks standing on the other's.
+ */
+async function turnTake(folder: string, progress: Progress, signal: AbortSignal): Promise<AsyncDisposable> {
+  for (;;) {
+    try {
+      const lock = lockFolder(folder)
+      return {
+        async [Symbol.asyncDispose]() {
+          await rm(folder, { recursive: true, force: true })
+          lock[Symbol.dispose]()
+        },
+      }
+    } catch (error) {
+      if (asHdcsError(error).code !== 'conflict') throw error
+    }
+    progress(0, 'another host of this storage makes it')
+    await pause(turnMs, signal)
+    if (signal.aborted) throw new HdcsError('cancelled', 'The image is not wished any more.')
   }
 }
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Disks, imagePath, makeDisks, overlayPath, qcow2Header } from '../../vmm/disks.ts'
 import { type Folders, foldersMake, foldersReachable, foldersRoom, foldersSweep, partOf } from '../../vmm/folders.ts'
@@ -47,13 +47,24 @@ describe('an overlay', () => {
   })
 
   it('that was half made when its agent was killed is not there, and is swept away', async () => {
-    await writeFile(join(folders.overlays, `${spec.id}.9.qcow2.0badcafe-00000000.part`), 'half')
     const ours = partOf(overlayPath(folders, { machineId: spec.id, incarnation: 8 }))
     await writeFile(ours, 'being written by this process')
+    await writeFile(ours.replace(/-[0-9a-f]{8}-/, '-0badcafe-'), 'half, by an earlier process of this host')
     expect((await disks.overlays()).map(({ incarnation }) => incarnation).toSorted()).toEqual([1, 2])
     await foldersSweep(folders)
     expect((await readdir(folders.overlays)).filter(name => name.endsWith('.part'))).toHaveLength(1)
     await rm(ours)
+  })
+
+  it('that another host of the storage is making is left to it, until nobody has touched it for a day', async () => {
+    const theirs = join(folders.overlays, `${spec.id}.9.qcow2.00000000-0badcafe-00000000.part`)
+    await writeFile(theirs, 'half')
+    await foldersSweep(folders)
+    expect(await readdir(folders.overlays)).toContain(basename(theirs))
+    const longAgo = new Date(Date.now() - 25 * 3_600_000)
+    await utimes(theirs, longAgo, longAgo)
+    await foldersSweep(folders)
+    expect(await readdir(folders.overlays)).not.toContain(basename(theirs))
   })
 
   it('never names a file outside its folder', async () => {

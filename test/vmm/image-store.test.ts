@@ -67,6 +67,22 @@ describe('an uploaded image', () => {
     expect(Buffer.compare(await readFile(raw), bytes)).toBe(0)
   })
 
+  it('is made once when the hosts of a storage are asked for it at the same moment', async () => {
+    const image = { ...upload(), id: crypto.randomUUID() }
+    let fetched = 0
+    const hosts = [1, 2].map(() => {
+      const fetchImage = async () => {
+        fetched++
+        return new Blob([bytes as Uint8Array<ArrayBuffer>]).stream() as ReadableStream<Uint8Array>
+      }
+      return makeImageStore(folders, disks(), importUpload(folders, fetchImage))
+    })
+    const [one, other] = await Promise.all(hosts.map(host => host.imageMake(image, () => {}, never)))
+    expect(other).toEqual(one)
+    expect(fetched).toBe(1)
+    await store.imageRemove(image.id)
+  })
+
   it('that a desktop stands on cannot be removed', async () => {
     await disks().overlayMake(machineSpec(1))
     await expect(store.imageRemove(imageSpec().id)).rejects.toEqual(code('conflict'))
