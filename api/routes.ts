@@ -6,6 +6,7 @@ import { eventRoutes } from './events.ts'
 import { groupRoutes } from './groups.ts'
 import { hostRoutes } from './hosts.ts'
 import { loginRoutes } from './login.ts'
+import { placementRoutes } from './placements.ts'
 import { poolRoutes } from './pools.ts'
 import { siteRoutes } from './sites.ts'
 import { taskRoutes } from './tasks.ts'
@@ -17,6 +18,7 @@ import { userRoutes } from './users.ts'
 export const routes = [
   ...loginRoutes,
   ...poolRoutes,
+  ...placementRoutes,
   ...desktopRoutes,
   ...taskRoutes,
   ...eventRoutes,

@@ -136,7 +136,7 @@ export async function poolRemoveLock(tx: Tx, id: string) {
 }
 
 /** What a desktop of this pool is made of today: the current version and the hardware; null while no version is sealed. */
-export async function poolMakes(tx: Tx, id: string) {
+export async function poolMakes(tx: Db | Tx, id: string) {
   const pool = await tx
     .selectFrom('pool')
     .innerJoin('template', 'template.id', 'pool.template_id')
