@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { desktopAct, desktopGet, desktopHistory, desktopList } from '../broker/desktops.ts'
 import { sessionConnect, sessionViewerFile } from '../broker/sessions.ts'
+import { migrationKindSchema, migrationStateSchema } from './migration-schema.ts'
 import { actionSchema, flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 import { taskSchema } from './tasks.ts'
 
@@ -60,6 +61,18 @@ export const desktopSchema = z
       .object({ state: z.enum(['connected', 'disconnected']), since: timestamp, clients: z.number().int() })
       .nullable(),
     trouble: troubleSchema.nullable(),
+    /** Its way to another host, while it is on it (`GET /migrations` has the past ones). */
+    move: z
+      .object({
+        id: z.uuid(),
+        state: migrationStateSchema,
+        kind: migrationKindSchema,
+        toHostId: z.uuid().nullable(),
+        toHostName: z.string().nullable(),
+        progress: z.number().int(),
+        text: z.string(),
+      })
+      .nullable(),
     assignedAt: timestamp.nullable(),
     madeAt: timestamp,
     actions: z.array(actionSchema),

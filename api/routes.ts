@@ -6,6 +6,8 @@ import { eventRoutes } from './events.ts'
 import { groupRoutes } from './groups.ts'
 import { hostRoutes } from './hosts.ts'
 import { loginRoutes } from './login.ts'
+import { maintenanceRoutes } from './maintenance.ts'
+import { migrationRoutes } from './migrations.ts'
 import { placementRoutes } from './placements.ts'
 import { poolRoutes } from './pools.ts'
 import { siteRoutes } from './sites.ts'
@@ -19,6 +21,8 @@ export const routes = [
   ...loginRoutes,
   ...poolRoutes,
   ...placementRoutes,
+  // Before `actions/{name}`, which would take its path.
+  ...migrationRoutes,
   ...desktopRoutes,
   ...taskRoutes,
   ...eventRoutes,
@@ -26,6 +30,7 @@ export const routes = [
   ...uploadRoutes,
   ...siteRoutes,
   ...clusterRoutes,
+  ...maintenanceRoutes,
   ...hostRoutes,
   ...userRoutes,
   ...groupRoutes,

@@ -13,6 +13,7 @@
  *   unknown: the host is lost; the desktop may or may not run there, so nobody gets it and nothing is started twice.
  */
 import type { Phase, Power, TroubleValue } from '../db/schema.ts'
+import type { MigrationKind } from '../db/schema-hosts.ts'
 
 export interface DesktopFacts {
   kind: 'floating' | 'persistent'
@@ -20,6 +21,8 @@ export interface DesktopFacts {
   assigned: boolean
   /** The claim that gave it to its person is still waiting for it to become ready. */
   claimOpen: boolean
+  /** It is being sent to another host right now (docs/decisions/0006): how. Only that host's word ends it. */
+  moving: MigrationKind | null
   wished: { present: boolean; power: Power; incarnation: number; generation: number }
   observed: {
     generation: number | null
@@ -39,11 +42,16 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
   if (hostState === 'lost') return { phase: 'unknown', reason: 'the host is lost' }
   // A person's desktop that crashed is on its way back: the host starts it again, later and later.
   const returning = facts.assigned && !facts.claimOpen && observed.stopped === 'crashed'
-  if (observed.trouble && !returning) return { phase: 'failed', reason: observed.trouble.text }
+  // It runs, here or there, until one of the two hosts says otherwise: nobody's screen blinks for it.
+  const sent = facts.moving !== null && facts.moving !== 'offline' && wished.power !== 'stopped'
+  // Its old copy, on a host that is away, still has the disk: that ends by itself, and nothing is broken.
+  const inUse = observed.trouble?.code === 'disk_in_use'
+  if (observed.trouble && !returning && !sent && !inUse) return { phase: 'failed', reason: observed.trouble.text }
   if (observed.incarnation !== wished.incarnation)
     return wished.incarnation === 1
       ? { phase: 'making', reason: 'its disk is being made' }
       : { phase: 'recycling', reason: 'its disk is destroyed and made anew' }
+  if (sent) return { phase: wished.power === 'paused' ? 'paused' : 'ready', reason: 'moves to another host' }
   if (wished.power === 'stopped')
     return observed.power === 'stopped' || observed.power === null
       ? { phase: 'stopped', reason: observed.stopped === 'guest' ? 'the guest shut itself down' : 'is not running' }
@@ -51,6 +59,7 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
   if (observed.power === 'paused') return { phase: 'paused', reason: 'is suspended' }
   if (wished.power === 'running' && observed.power === 'running' && observed.ready)
     return { phase: 'ready', reason: 'the guest answers' }
+  if (inUse) return { phase: 'starting', reason: 'waits for the old copy to end' }
   if (observed.stopped === 'crashed') return { phase: 'starting', reason: 'starts again after a crash' }
   return { phase: 'starting', reason: 'is being started' }
 }
@@ -72,6 +81,8 @@ export function desktopConsequence(facts: DesktopFacts, phase: Phase): Consequen
   if (facts.assigned && facts.claimOpen && phase === 'failed')
     return { do: 'undo claim', because: observed.trouble?.text ?? 'the start failed' }
   const shutItself =
+    // Shut down for a move, or gone from here by one.
+    facts.moving === null &&
     wished.present &&
     wished.power === 'running' &&
     observed.power === 'stopped' &&
@@ -94,33 +105,41 @@ export type DesktopAction =
   | 'resume'
   | 'release'
   | 'delete'
+  | 'migrate'
 
 export interface Actor {
   owner: boolean
   administrator: boolean
 }
 
+interface ActionFacts {
+  phase: Phase
+  power: Power
+  assigned: boolean
+  kind: 'floating' | 'persistent'
+  /** On its way to another host, or about to be. */
+  moving: boolean
+}
+
 /** Why an action is refused now; undefined when it is allowed. The sentence is what a person reads beside the button. */
-type Refusal = (
-  facts: { phase: Phase; power: Power; assigned: boolean; kind: 'floating' | 'persistent' },
-  actor: Actor,
-) => string | undefined
+type Refusal = (facts: ActionFacts, actor: Actor) => string | undefined
 
 const only =
   (phases: readonly Phase[], text: string): Refusal =>
   facts =>
     phases.includes(facts.phase) ? undefined : text
 const running = only(['ready', 'starting'], 'it does not run')
+const settled: Refusal = facts => (facts.moving ? 'it is on its way to another host' : undefined)
 const administrators: Refusal = (_facts, actor) => (actor.administrator ? undefined : 'only administrators may do this')
 
 const refusals = {
   start: [only(['stopped', 'failed'], 'it already runs or is on its way')],
   shutdown: [running],
   poweroff: [only(['ready', 'starting', 'paused', 'stopping'], 'it does not run')],
-  reboot: [only(['ready'], 'it is not ready')],
-  reset: [running],
-  suspend: [only(['ready'], 'it is not ready')],
-  resume: [only(['paused'], 'it is not suspended')],
+  reboot: [only(['ready'], 'it is not ready'), settled],
+  reset: [running, settled],
+  suspend: [only(['ready'], 'it is not ready'), settled],
+  resume: [only(['paused'], 'it is not suspended'), settled],
   release: [facts => (facts.assigned ? undefined : 'it belongs to nobody')],
   delete: [
     administrators,
@@ -129,10 +148,15 @@ const refusals = {
       'it is already being removed',
     ),
   ],
+  migrate: [
+    administrators,
+    settled,
+    only(['ready', 'paused', 'stopped', 'failed'], 'it is neither running nor stopped'),
+  ],
 } satisfies Record<DesktopAction, Refusal[]>
 
 export function desktopActionsFor(
-  facts: { phase: Phase; power: Power; assigned: boolean; kind: 'floating' | 'persistent' },
+  facts: ActionFacts,
   actor: Actor,
 ): { name: DesktopAction; allowed: boolean; reason?: string }[] {
   return (Object.keys(refusals) as DesktopAction[]).map(name => {

@@ -57,10 +57,28 @@ function desktopView(row: DesktopRow, principal: Principal, estimateMs: number |
         ? { state: row.session_state, since: row.session_since.toISOString(), clients: row.observed_clients }
         : null,
     trouble: row.observed_trouble,
+    move:
+      row.move_id !== null && row.move_state !== null && row.move_kind !== null
+        ? {
+            id: row.move_id,
+            state: row.move_state,
+            kind: row.move_kind,
+            toHostId: row.move_host_id,
+            toHostName: row.move_host_name,
+            progress: row.move_progress ?? 0,
+            text: row.move_text ?? '',
+          }
+        : null,
     assignedAt: iso(row.assigned_at),
     madeAt: row.made_at.toISOString(),
     actions: desktopActionsFor(
-      { phase: row.phase, power: row.wished_power, assigned: row.user_id !== null, kind: row.pool_kind },
+      {
+        phase: row.phase,
+        power: row.wished_power,
+        assigned: row.user_id !== null,
+        kind: row.pool_kind,
+        moving: row.move_id !== null,
+      },
       actorOf(principal, row.user_id),
     ),
   }
@@ -138,7 +156,7 @@ export async function desktopAct(
   broker: Broker,
   principal: Principal,
   id: string,
-  name: DesktopAction,
+  name: Exclude<DesktopAction, 'migrate'>,
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
@@ -146,7 +164,13 @@ export async function desktopAct(
     const row = await desktopLock(tx, id)
     if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
     const actor = actorOf(principal, row.user_id)
-    const facts = { phase: row.phase, power: row.wished_power, assigned: row.user_id !== null, kind: before.kind }
+    const facts = {
+      phase: row.phase,
+      power: row.wished_power,
+      assigned: row.user_id !== null,
+      kind: before.kind,
+      moving: before.move !== null,
+    }
     const action = desktopActionsFor(facts, actor).find(candidate => candidate.name === name)
     if (!actor.owner && !actor.administrator) throw new HdcsError('forbidden', 'This desktop is not yours.')
     if (!action?.allowed) throw new HdcsError('conflict', `${row.name}: ${action?.reason ?? 'not possible now'}.`)

@@ -46,6 +46,10 @@ function hostView(row: HostRow, principal: Principal) {
     troubles: row.observed_troubles,
     actions: actionsFrom({
       update: refused,
+      enterMaintenance:
+        refused ??
+        (row.wished_state === 'maintenance' && row.wished_evacuate ? 'it is in maintenance already' : undefined),
+      leaveMaintenance: refused ?? (row.wished_state === 'online' ? 'it is not in maintenance' : undefined),
       remove: refused ?? (row.desktops > 0 ? `${row.desktops} desktops are on it` : undefined),
     }),
   }

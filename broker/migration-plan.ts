@@ -165,12 +165,19 @@ export interface MoveWay {
   phase: Phase
   /** It may be shut down for it and is started again there. */
   restart: boolean
-  source: { name: string; storageId: string | undefined; migrationUri: string | null | undefined; clusterId: string }
-  target: { name: string; storageId: string | undefined; migrationUri: string | null | undefined; clusterId: string }
+  source: MoveEnd
+  target: MoveEnd
+}
+
+/** Null: it has not told its facts; it takes no part in live migrations. */
+export interface MoveEnd {
+  name: string
+  storageId: string | null
+  migrationUri: string | null
 }
 
 export const storageShared = ({ source, target }: Pick<MoveWay, 'source' | 'target'>) =>
-  source.storageId !== undefined && source.storageId === target.storageId
+  source.storageId !== null && source.storageId === target.storageId
 
 /** How it would move now. */
 export function moveFits(way: MoveWay): MoveFacts['fits'] {

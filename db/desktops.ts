@@ -96,7 +96,13 @@ export function desktopRows(db: Db | Tx, filter: DesktopFilter) {
     .innerJoin('host', 'host.id', 'desktop.host_id')
     .innerJoin('template_version', 'template_version.id', 'desktop.version_id')
     .leftJoin('user_account', 'user_account.id', 'desktop.user_id')
+    .leftJoin('migration as move', join =>
+      join.onRef('move.desktop_id', '=', 'desktop.id').on('move.ended_at', 'is', null),
+    )
+    .leftJoin('host as move_host', 'move_host.id', 'move.to_host_id')
     .selectAll('desktop')
+    .select(['move.id as move_id', 'move.state as move_state', 'move.kind as move_kind', 'move.text as move_text'])
+    .select(['move.progress as move_progress', 'move_host.id as move_host_id', 'move_host.name as move_host_name'])
     .select([
       'pool.name as pool_name',
       'pool.kind as pool_kind',
@@ -134,17 +140,29 @@ const searched =
 
 /** Rows that changed since their phase was last worked out, locked for this transaction. */
 export function desktopsDirty(tx: Tx, limit: number) {
-  return tx
-    .selectFrom('desktop')
-    .innerJoin('pool', 'pool.id', 'desktop.pool_id')
-    .innerJoin('host', 'host.id', 'desktop.host_id')
-    .selectAll('desktop')
-    .select(['pool.kind as pool_kind', 'host.state as host_state'])
-    .where('desktop.dirty', '=', true)
-    .limit(limit)
-    .forUpdate('desktop')
-    .skipLocked()
-    .execute()
+  return (
+    tx
+      .selectFrom('desktop')
+      .innerJoin('pool', 'pool.id', 'desktop.pool_id')
+      .innerJoin('host', 'host.id', 'desktop.host_id')
+      .selectAll('desktop')
+      .select(['pool.kind as pool_kind', 'host.state as host_state'])
+      // A scalar: nothing can be locked on the empty side of a join.
+      .select(eb =>
+        eb
+          .selectFrom('migration as move')
+          .select('move.kind')
+          .whereRef('move.desktop_id', '=', 'desktop.id')
+          .where('move.ended_at', 'is', null)
+          .where('move.state', '=', 'moving')
+          .as('moving'),
+      )
+      .where('desktop.dirty', '=', true)
+      .limit(limit)
+      .forUpdate('desktop')
+      .skipLocked()
+      .execute()
+  )
 }
 
 /** All desktops of a host are looked at again: the host itself changed. */

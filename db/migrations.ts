@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { DesktopObserved } from './agents.ts'
 import type { Db, Tx } from './connect.ts'
-import type { TroubleValue } from './schema.ts'
+import type { HostState, TroubleValue } from './schema.ts'
 import type { MigrationCause, MigrationKind, MigrationState, PlacementHostValue } from './schema-hosts.ts'
 
 export interface MigrationNew {
@@ -136,22 +136,25 @@ export async function migrationSet(
     .execute()
 }
 
-/** Asks open moves to stop. @returns how many were asked. */
-export async function migrationsCancel(
-  db: Db | Tx,
-  which: { id: string } | { fromHostId: string; cause: MigrationCause } | { toHostId: string; cause: MigrationCause },
-): Promise<number> {
-  let query = db.updateTable('migration').set({ wished_cancel: true }).where('ended_at', 'is', null)
-  if ('id' in which) query = query.where('id', '=', which.id)
-  else {
-    query = query.where('cause', '=', which.cause)
-    query =
-      'fromHostId' in which
-        ? query.where('from_host_id', '=', which.fromHostId)
-        : query.where('to_host_id', '=', which.toHostId)
-  }
-  const rows = await query.where('wished_cancel', '=', false).returning('id').execute()
-  return rows.length
+type MovesOf =
+  | { id: string }
+  | { fromHostId: string; cause: MigrationCause }
+  | { toHostId: string; cause: MigrationCause }
+
+/** Asks open moves to stop, where they can. */
+export async function migrationsCancel(tx: Tx, which: MovesOf) {
+  const open = sql`m.ended_at is null and not m.wished_cancel and ${
+    'id' in which
+      ? sql`m.id = ${which.id}`
+      : 'fromHostId' in which
+        ? sql`m.cause = ${which.cause} and m.from_host_id = ${which.fromHostId}`
+        : sql`m.cause = ${which.cause} and m.to_host_id = ${which.toHostId}`
+  }`
+  // Desktops first, as everybody locks them: the trigger changes their rows too.
+  await sql`select d.id from desktop d join migration m on m.desktop_id = d.id where ${open} order by d.id for update of d`.execute(
+    tx,
+  )
+  await sql`update migration m set wished_cancel = true where ${open}`.execute(tx)
 }
 
 /** One host's word on a move, with the machine as it sees it. */
@@ -184,13 +187,15 @@ export async function desktopArrive(tx: Tx, id: string, hostId: string, machine:
   const { id: _id, observed_graphics, observed_trouble, ...observed } = machine ?? { ...unheard, id }
   await tx
     .updateTable('desktop')
-    .set({
+    .set(eb => ({
       ...observed,
       observed_stopped: observed.observed_stopped as 'wished' | 'guest' | 'crashed' | null,
       observed_graphics: observed_graphics ? JSON.stringify(observed_graphics) : null,
       observed_trouble: observed_trouble ? JSON.stringify(observed_trouble) : null,
       host_id: hostId,
-    })
+      // It is where it came from: nothing is to be brought back.
+      origin_host_id: eb.fn('nullif', ['origin_host_id', eb.val(hostId)]),
+    }))
     .where('id', '=', id)
     .execute()
 }
@@ -226,7 +231,118 @@ export async function desktopRemakeOn(tx: Tx, id: string, hostId: string): Promi
   return row !== undefined
 }
 
+/** What of a host decides whether and how a desktop can come to it or leave it. */
+export interface HostEnd {
+  id: string
+  name: string
+  state: HostState
+  clusterId: string
+  /** Null: it has not told its facts yet. */
+  storageId: string | null
+  /** Null: it takes no part in live migrations. */
+  migrationUri: string | null
+}
+
+export async function hostEnds(db: Db | Tx): Promise<Map<string, HostEnd>> {
+  const rows = await db.selectFrom('host').select(['id', 'name', 'state', 'cluster_id', 'observed_facts']).execute()
+  const ends = rows.map(({ id, name, state, cluster_id: clusterId, observed_facts: facts }) => {
+    const { storageId = null, migrationUri = null } = facts ?? {}
+    return { id, name, state, clusterId, storageId, migrationUri }
+  })
+  return new Map(ends.map(end => [end.id, end]))
+}
+
+export type MovableRow = Awaited<ReturnType<typeof desktopsMovable>>[number]
+
+/** Desktops with what their pools ask of a host: one, all of a host, or all that came from a host and shall go back. */
+export function desktopsMovable(db: Db | Tx, which: { id: string } | { hostId: string } | { originHostId: string }) {
+  let query = db
+    .selectFrom('desktop')
+    .innerJoin('pool', 'pool.id', 'desktop.pool_id')
+    .innerJoin('host', 'host.id', 'desktop.host_id')
+    .leftJoin('migration as move', join =>
+      join.onRef('move.desktop_id', '=', 'desktop.id').on('move.ended_at', 'is', null),
+    )
+    .leftJoin('host as target', 'target.id', 'move.to_host_id')
+    .select(['desktop.id', 'desktop.name', 'desktop.pool_id', 'desktop.host_id', 'desktop.version_id'])
+    .select(['desktop.hardware', 'desktop.user_id', 'desktop.phase', 'desktop.phase_reason', 'desktop.session_state'])
+    .select(['desktop.wished_present', 'desktop.wished_power', 'desktop.origin_host_id'])
+    .select(['pool.kind', 'pool.cluster_ids', 'pool.placement', 'pool.affinity', 'pool.needs', 'pool.network'])
+    .select(['host.cluster_id', 'move.id as move_id', 'move.state as move_state', 'move.text as move_text'])
+    .select(['move.progress as move_progress', 'target.id as target_id', 'target.name as target_name'])
+  if ('id' in which) query = query.where('desktop.id', '=', which.id)
+  else if ('hostId' in which) query = query.where('desktop.host_id', '=', which.hostId)
+  else query = query.where('desktop.origin_host_id', '=', which.originHostId)
+  return query.orderBy('desktop.name').execute()
+}
+
 /** Where maintenance shall bring it back to; null: nowhere. */
 export async function originSet(tx: Tx, desktopId: string, hostId: string | null) {
   await tx.updateTable('desktop').set({ origin_host_id: hostId }).where('id', '=', desktopId).execute()
+}
+
+/** Hosts whose desktops shall leave, or shall come back. */
+export function hostsInMaintenance(db: Db | Tx, id?: string) {
+  let query = db
+    .selectFrom('host')
+    .select(['id', 'name', 'state', 'state_since', 'wished_state', 'wished_evacuate'])
+    .select(eb => [
+      eb
+        .selectFrom('desktop')
+        .select(count => count.fn.countAll<number>().as('count'))
+        .whereRef('desktop.host_id', '=', 'host.id')
+        .as('desktops'),
+      eb
+        .selectFrom('desktop')
+        .select(count => count.fn.countAll<number>().as('count'))
+        .whereRef('desktop.origin_host_id', '=', 'host.id')
+        .as('away'),
+    ])
+  if (id) query = query.where('id', '=', id)
+  return query.execute()
+}
+
+export interface MaintenanceWish {
+  wished_state: 'online' | 'maintenance'
+  wished_evacuate: boolean
+}
+
+/** A host's wish, by whoever administers it; moves that the wish before it began and that this one does not want are called off. */
+export async function hostMaintenanceSet(tx: Tx, id: string, wish: MaintenanceWish) {
+  await tx.updateTable('host').set(wish).where('id', '=', id).execute()
+  if (!wish.wished_evacuate) await migrationsCancel(tx, { fromHostId: id, cause: 'maintenance' })
+  if (wish.wished_state === 'maintenance') await migrationsCancel(tx, { toHostId: id, cause: 'return' })
+}
+
+/** Nothing is brought back to this host any more. */
+export async function originsForget(tx: Tx, hostId: string) {
+  await tx.updateTable('desktop').set({ origin_host_id: null }).where('origin_host_id', '=', hostId).execute()
+}
+
+/** Moves by one rule that failed since a moment, by desktop. */
+export async function migrationsFailed(
+  db: Db | Tx,
+  which: { fromHostId: string } | { toHostId: string },
+  cause: MigrationCause,
+  since: Date,
+) {
+  let query = db
+    .selectFrom('migration')
+    .select(['desktop_id', 'ended_at', 'trouble'])
+    .where('cause', '=', cause)
+    .where('state', '=', 'failed')
+    .where('ended_at', '>', since)
+  query =
+    'fromHostId' in which
+      ? query.where('from_host_id', '=', which.fromHostId)
+      : query.where('to_host_id', '=', which.toHostId)
+  const rows = await query.orderBy('ended_at').execute()
+  const failed = new Map<string, { times: number; at: Date; text: string }>()
+  for (const { desktop_id, ended_at, trouble } of rows)
+    failed.set(desktop_id, {
+      times: (failed.get(desktop_id)?.times ?? 0) + 1,
+      at: ended_at ?? since,
+      text: trouble?.text ?? 'nobody said why.',
+    })
+  return failed
 }

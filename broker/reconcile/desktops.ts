@@ -77,6 +77,7 @@ const factsOf = (row: Row): DesktopFacts => ({
   hostState: row.host_state,
   assigned: row.user_id !== null,
   claimOpen: row.claim_task_id !== null,
+  moving: row.moving,
   wished: {
     present: row.wished_present,
     power: row.wished_power,

@@ -11,6 +11,7 @@ const facts = (
   hostState: 'online',
   assigned: false,
   claimOpen: false,
+  moving: null,
   ...change,
   wished: { present: true, power: 'running', incarnation: 1, generation: 7, ...change.wished },
   observed: {
@@ -44,6 +45,9 @@ describe('the phase of a desktop', () => {
       { assigned: true, observed: { trouble, stopped: 'crashed' as const, power: 'stopped' as const, ready: false } },
     ],
     ['failed', { assigned: true, claimOpen: true, observed: { trouble, stopped: 'crashed' as const } }],
+    ['ready', { moving: 'live' as const, observed: { power: 'stopped' as const, ready: false, trouble } }],
+    ['paused', { moving: 'storage' as const, wished: { power: 'paused' as const } }],
+    ['starting', { moving: 'offline' as const, observed: { power: 'stopped' as const, ready: false } }],
     ['unknown', { hostState: 'lost' as const }],
     ['removing', { wished: { present: false }, hostState: 'lost' as const }],
   ])('is %s', (phase, change) => {
@@ -53,6 +57,7 @@ describe('the phase of a desktop', () => {
   it('is never ready on another disk than the wished one, on a lost host, or while it shall not be', () => {
     const anything = fc.record({
       hostState: fc.constantFrom('online', 'suspect', 'lost', 'maintenance', 'joining'),
+      moving: fc.constantFrom(null, 'live' as const, 'offline' as const),
       assigned: fc.boolean(),
       wished: fc.record({
         present: fc.boolean(),
@@ -112,10 +117,16 @@ describe('what follows from the facts', () => {
 })
 
 describe('the actions of a desktop', () => {
-  const ready = { phase: 'ready' as const, power: 'running' as const, assigned: true, kind: 'floating' as const }
+  const ready = {
+    phase: 'ready' as const,
+    power: 'running' as const,
+    assigned: true,
+    kind: 'floating' as const,
+    moving: false,
+  }
   it('name every action, each refused one with its reason', () => {
     const actions = desktopActionsFor(ready, { owner: true, administrator: false })
-    expect(actions).toHaveLength(9)
+    expect(actions).toHaveLength(10)
     for (const action of actions) expect(action.allowed || (action.reason ?? '') !== '').toBe(true)
     expect(actions.find(({ name }) => name === 'release')?.allowed).toBe(true)
     expect(actions.find(({ name }) => name === 'delete')).toEqual({

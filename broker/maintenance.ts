@@ -1,0 +1,131 @@
+/** Maintenance of a host: nothing more is placed on it, its desktops leave by plan and come back when it ends. */
+import type { Principal } from '../auth/principal.ts'
+import type { Db, Tx } from '../db/connect.ts'
+import { nudge } from '../db/events.ts'
+import {
+  desktopsMovable,
+  hostEnds,
+  hostMaintenanceSet,
+  hostsInMaintenance,
+  type MaintenanceWish,
+  migrationsFailed,
+  originsForget,
+} from '../db/migrations.ts'
+import { HdcsError } from '../lib/errors.ts'
+import type { Broker } from './broker.ts'
+import { type EvacuationItem, evacuationCounts, planEvacuation, planReturn } from './evacuation.ts'
+import { hostGet } from './hosts.ts'
+import { hostsToPlaceOn } from './placing.ts'
+import { type TaskView, taskOpen } from './tasks.ts'
+
+export type MaintenancePlan = ReturnType<typeof planView>
+
+function planView(host: { id: string; name: string }, items: readonly EvacuationItem[]) {
+  return {
+    hostId: host.id,
+    hostName: host.name,
+    desktops: items.map(({ desktopId, desktopName, do: step, kind, hostId, hostName, because }) => {
+      return { desktopId, desktopName, do: step, kind, hostId, hostName, because }
+    }),
+    counts: evacuationCounts(items),
+  }
+}
+
+type Host = Awaited<ReturnType<typeof hostsInMaintenance>>[number]
+
+/** How the desktops of a host would leave it now. */
+export async function evacuationItems(db: Db | Tx, host: Pick<Host, 'id' | 'state_since'>, now: Date) {
+  const failed = await migrationsFailed(db, { fromHostId: host.id }, 'maintenance', host.state_since)
+  const { desktops, world } = await leaving(db, { hostId: host.id }, failed)
+  return planEvacuation(desktops, world, now)
+}
+
+/** How those that left it would come back now. */
+export async function returnItems(db: Db | Tx, host: Pick<Host, 'id' | 'name' | 'state' | 'state_since'>) {
+  const failed = await migrationsFailed(db, { toHostId: host.id }, 'return', host.state_since)
+  const { desktops, world } = await leaving(db, { originHostId: host.id }, failed)
+  return planReturn(host, desktops, world)
+}
+
+async function leaving(
+  db: Db | Tx,
+  which: Parameters<typeof desktopsMovable>[1],
+  failed: Awaited<ReturnType<typeof migrationsFailed>>,
+) {
+  const rows = await desktopsMovable(db, which)
+  const hosts = await hostsToPlaceOn(db, { poolIds: [...new Set(rows.map(row => row.pool_id))] })
+  const desktops = rows.map(row => ({ ...row, failed: failed.get(row.id) ?? null }))
+  return { desktops, world: { hosts, ends: await hostEnds(db) } }
+}
+
+export interface MaintenanceAnswer {
+  /** Undefined: only asked how it would go. */
+  task: TaskView | undefined
+  plan: MaintenancePlan
+  host: Awaited<ReturnType<typeof hostGet>>
+}
+
+/** @throws HdcsError `not_found`, `conflict` when it is so already. */
+export async function maintenanceEnter(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  ask: { evacuate: boolean; dryRun: boolean },
+): Promise<MaintenanceAnswer> {
+  const now = broker.clock.now()
+  const host = await hostRead(broker, id)
+  const items = ask.evacuate ? await evacuationItems(broker.db, host, now) : []
+  const plan = planView(host, items)
+  if (ask.dryRun) return { task: undefined, plan, host: await hostGet(broker, principal, id) }
+  const already = host.wished_state === 'maintenance' && (host.wished_evacuate || !ask.evacuate)
+  if (already) throw new HdcsError('conflict', `${host.name} is in maintenance already.`)
+  const wish = { wished_state: 'maintenance' as const, wished_evacuate: ask.evacuate }
+  const goal = { evacuate: ask.evacuate, total: host.desktops }
+  const task = await maintenanceWish(broker, principal, host, { wish, kind: 'host.enterMaintenance', goal })
+  return { task, plan, host: await hostGet(broker, principal, id) }
+}
+
+/** @throws HdcsError `not_found`, `conflict` when it is not in maintenance. */
+export async function maintenanceLeave(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  ask: { bringBack: boolean; dryRun: boolean },
+): Promise<MaintenanceAnswer> {
+  const host = await hostRead(broker, id)
+  const plan = planView(host, ask.bringBack ? await returnItems(broker.db, host) : [])
+  if (ask.dryRun) return { task: undefined, plan, host: await hostGet(broker, principal, id) }
+  if (host.wished_state === 'online') throw new HdcsError('conflict', `${host.name} is not in maintenance.`)
+  const wish = { wished_state: 'online' as const, wished_evacuate: false }
+  const goal = { bringBack: ask.bringBack, total: ask.bringBack ? host.away : 0 }
+  const task = await maintenanceWish(broker, principal, host, {
+    wish,
+    kind: 'host.leaveMaintenance',
+    goal,
+    forget: !ask.bringBack,
+  })
+  return { task, plan, host: await hostGet(broker, principal, id) }
+}
+
+async function hostRead(broker: Broker, id: string): Promise<Host> {
+  const [host] = await hostsInMaintenance(broker.db, id)
+  if (!host) throw new HdcsError('not_found', 'There is no such host.')
+  return host
+}
+
+async function maintenanceWish(
+  broker: Broker,
+  principal: Principal,
+  host: Host,
+  to: { wish: MaintenanceWish; kind: string; goal: Record<string, unknown>; forget?: boolean },
+): Promise<TaskView> {
+  const now = broker.clock.now()
+  const task = await broker.db.transaction().execute(async tx => {
+    await hostMaintenanceSet(tx, host.id, to.wish)
+    if (to.forget) await originsForget(tx, host.id)
+    const subject = { type: 'host', id: host.id, name: host.name }
+    return taskOpen(tx, { kind: to.kind, subject, requestedBy: principal, goal: to.goal }, now)
+  })
+  for (const reconciler of ['hosts', 'evacuations']) await nudge(broker.db, reconciler)
+  return task
+}

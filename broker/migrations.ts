@@ -1,0 +1,169 @@
+/** Moves of desktops between hosts: asked for, listed, called off. What becomes of them: reconcile/migrations.ts. */
+import type { Principal } from '../auth/principal.ts'
+import type { Tx } from '../db/connect.ts'
+import { desktopLock, transitionNote } from '../db/desktops.ts'
+import { addressLock } from '../db/hosts.ts'
+import {
+  desktopsMovable,
+  hostEnds,
+  type MigrationRow,
+  type MovableRow,
+  migrationInsert,
+  migrationRows,
+  originSet,
+} from '../db/migrations.ts'
+import type { MigrationCause, MigrationKind } from '../db/schema-hosts.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { type DesktopView, desktopGet } from './desktops.ts'
+import { moveTarget, type Target, type TargetAsk } from './move-target.ts'
+import { pageOf } from './pages.ts'
+import { decisionText } from './placement.ts'
+import { decisionKept, hostsToPlaceOn } from './placing.ts'
+import { type TaskView, taskOpen } from './tasks.ts'
+
+const iso = (date: Date | null) => date?.toISOString() ?? null
+
+function migrationView(row: MigrationRow) {
+  return {
+    id: row.id,
+    desktopId: row.desktop_id,
+    desktopName: row.desktop_name,
+    fromHostId: row.from_host_id,
+    fromHostName: row.from_host_name,
+    toHostId: row.to_host_id,
+    toHostName: row.to_host_name,
+    kind: row.kind,
+    cause: row.cause,
+    reason: row.reason,
+    state: row.state,
+    progress: row.progress,
+    text: row.text,
+    trouble: row.trouble,
+    taskId: row.task_id,
+    createdAt: row.created_at.toISOString(),
+    startedAt: iso(row.started_at),
+    endedAt: iso(row.ended_at),
+  }
+}
+
+export async function migrationList(
+  broker: Broker,
+  query: {
+    limit: number
+    cursor?: string | undefined
+    hostId?: string | undefined
+    desktopId?: string | undefined
+    open?: boolean | undefined
+  },
+) {
+  const { limit, cursor, ...filter } = query
+  const rows = await migrationRows(broker.db, { ...filter, before: cursor, limit: limit + 1 })
+  return pageOf(rows, limit, row => row.id, migrationView)
+}
+
+/** Where a desktop would go, how, and why not elsewhere. */
+export interface MoveChoice {
+  hostId: string | null
+  hostName: string | null
+  kind: MigrationKind | null
+  why: string
+  hosts: Target['decision']['hosts']
+}
+
+const choiceOf = ({ decision, kind, waits }: Target): MoveChoice => ({
+  hostId: decision.hostId ?? null,
+  hostName: decision.hostName ?? null,
+  kind,
+  why: waits ?? decision.why,
+  hosts: decision.hosts,
+})
+
+/** Where it would go now. @throws HdcsError `not_found`. */
+export async function desktopMovePlan(broker: Broker, principal: Principal, id: string, ask: TargetAsk) {
+  const desktop = await desktopGet(broker, principal, id)
+  const [row] = await desktopsMovable(broker.db, { id })
+  if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
+  const hosts = await hostsToPlaceOn(broker.db, { poolIds: [row.pool_id] })
+  const target = moveTarget(hosts, await hostEnds(broker.db), row, ask)
+  return { desktop, choice: choiceOf(target) }
+}
+
+/**
+ * Asks for a move: to the named host, or to the best one of its cluster.
+ * @throws HdcsError `not_found`, `conflict` (on its way already, not movable now), `no_host` with every host's reason.
+ */
+export async function desktopMove(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  ask: TargetAsk,
+): Promise<{ task: TaskView; desktop: DesktopView; choice: MoveChoice }> {
+  const { name, actions } = await desktopGet(broker, principal, id)
+  const refused = actions.find(action => action.name === 'migrate')?.reason
+  if (refused !== undefined) throw new HdcsError('conflict', `${name}: ${refused}.`)
+  const now = broker.clock.now()
+  const { task, choice } = await broker.db.transaction().execute(async tx => {
+    const row = await movableLock(tx, id)
+    const hosts = await hostsToPlaceOn(tx, { poolIds: [row.pool_id] })
+    const target = moveTarget(hosts, await hostEnds(tx), row, ask)
+    const subject = { type: 'desktop', id, name }
+    const opened = await taskOpen(tx, { kind: 'desktop.migrate', subject, requestedBy: principal }, now)
+    const why = {
+      cause: 'person' as const,
+      reason: `asked by ${principal.name}`,
+      taskId: opened.id,
+      restart: ask.restart,
+    }
+    await migrationOpen(tx, row, target, why, now)
+    // Where a person sends it, it stays.
+    if (row.origin_host_id !== null) await originSet(tx, id, null)
+    return { task: opened, choice: choiceOf(target) }
+  })
+  return { task, choice, desktop: await desktopGet(broker, principal, id) }
+}
+
+/** The row as it is now, against changes until the transaction ends; nobody else places meanwhile. */
+async function movableLock(tx: Tx, id: string): Promise<MovableRow> {
+  await addressLock(tx)
+  const locked = await desktopLock(tx, id)
+  const [row] = await desktopsMovable(tx, { id })
+  if (!locked || !row) throw new HdcsError('not_found', 'There is no such desktop.')
+  return row
+}
+
+/**
+ * Puts a move in the queue: the migrations reconciler does the rest.
+ * @returns its id.
+ * @throws HdcsError `no_host`, `conflict`.
+ */
+export async function migrationOpen(
+  tx: Tx,
+  row: MovableRow,
+  { decision, kind, waits }: Pick<Target, 'decision' | 'kind' | 'waits'>,
+  why: { cause: MigrationCause; reason: string; taskId: string | null; restart: boolean },
+  now: Date,
+): Promise<string> {
+  if (decision.hostId === undefined)
+    throw new HdcsError('no_host', `No host can take ${row.name} (${decisionText(decision)}).`)
+  if (kind === null) throw new HdcsError('conflict', `${row.name}: ${waits ?? 'it cannot move now'}.`)
+  const id = newId(now.getTime())
+  const taken = await migrationInsert(tx, {
+    id,
+    desktop_id: row.id,
+    from_host_id: row.host_id,
+    to_host_id: decision.hostId,
+    kind,
+    cause: why.cause,
+    reason: why.reason,
+    restart: why.restart,
+    decision: { why: decision.why, hosts: decisionKept(decision) },
+    task_id: why.taskId,
+    created_at: now,
+  })
+  if (!taken) throw new HdcsError('conflict', `${row.name} is on its way to another host already.`)
+  const reason = `to ${decision.hostName}: ${why.reason}`
+  await transitionNote(tx, [{ ...row, was: row.phase, became: 'move asked', reason }], now)
+  return id
+}

@@ -1,0 +1,58 @@
+/** Where a desktop goes when it leaves its host, and how. Pure: placement (placement.ts) among the hosts it can reach. */
+import type { HostEnd, MovableRow } from '../db/migrations.ts'
+import type { MigrationKind } from '../db/schema-hosts.ts'
+import { moveFits } from './migration-plan.ts'
+import { type Decision, type Demand, type HostFacts, placeDesktop } from './placement.ts'
+import { demandOf } from './placing.ts'
+
+export interface TargetAsk {
+  /** Null: the best one of its own cluster. */
+  hostId: string | null
+  /** It may be shut down for it and is started again there. */
+  restart: boolean
+}
+
+export interface Target {
+  demand: Demand
+  decision: Decision
+  /** How it would move there; null when no host fits, or it must wait for its phase to pass (`waits`). */
+  kind: MigrationKind | null
+  waits: string | null
+}
+
+/** @param hosts as hostsToPlaceOn reads them. @param ends of all hosts. */
+export function moveTarget(
+  hosts: readonly HostFacts[],
+  ends: ReadonlyMap<string, HostEnd>,
+  desktop: MovableRow,
+  ask: TargetAsk,
+): Target {
+  const candidates = hosts.map(host => {
+    const against = refusalOf(ends, host, desktop, ask)
+    return against === undefined ? host : { ...host, trouble: against }
+  })
+  const demand = demandOf(
+    { ...desktop, id: desktop.pool_id },
+    { hardware: desktop.hardware, versionId: desktop.version_id, addressClusterId: desktop.cluster_id },
+    'person',
+  )
+  const decision = placeDesktop(candidates, demand)
+  const fits = decision.hostId === undefined ? undefined : fitsOn(ends, decision.hostId, desktop, ask)
+  const kind = fits && 'kind' in fits ? fits.kind : null
+  return { demand, decision, kind, waits: fits && 'waits' in fits ? fits.waits : null }
+}
+
+/** Unless a host is named it stays in its cluster: its address is of that cluster's network. */
+function refusalOf(ends: ReadonlyMap<string, HostEnd>, host: HostFacts, desktop: MovableRow, ask: TargetAsk) {
+  if (host.id === desktop.host_id) return 'the desktop is there'
+  if (ask.hostId !== null && host.id !== ask.hostId) return 'another host was asked for'
+  if (ask.hostId === null && host.clusterId !== desktop.cluster_id) return 'it is of another cluster'
+  const fits = fitsOn(ends, host.id, desktop, ask)
+  return 'refused' in fits ? fits.refused : undefined
+}
+
+function fitsOn(ends: ReadonlyMap<string, HostEnd>, hostId: string, desktop: MovableRow, { restart }: TargetAsk) {
+  const [source, target] = [ends.get(desktop.host_id), ends.get(hostId)]
+  if (!source || !target) return { refused: 'a host is gone' }
+  return moveFits({ phase: desktop.phase, restart, source, target })
+}

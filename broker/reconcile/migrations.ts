@@ -1,0 +1,147 @@
+import type { Db, Tx } from '../../db/connect.ts'
+import { desktopLock, transitionNote } from '../../db/desktops.ts'
+import { addressesFree, addressLock } from '../../db/hosts.ts'
+import {
+  desktopArrive,
+  type MigrationOpenRow,
+  migrationLock,
+  migrationSet,
+  migrationsCancel,
+  migrationsOpen,
+} from '../../db/migrations.ts'
+import { placementInsert } from '../../db/placements.ts'
+import { asHdcsError, HdcsError } from '../../lib/errors.ts'
+import type { Broker } from '../broker.ts'
+import { type MoveEnd, type MoveFacts, type MoveStep, moveFits, planMove, storageShared } from '../migration-plan.ts'
+import { makeTurns, type Turns } from '../migration-turns.ts'
+import { screenPortTake } from '../screen-ports.ts'
+import type { Reconciler } from './driver.ts'
+
+/** Takes every open move its next step (migration-plan.ts). */
+export function migrationsReconciler(broker: Broker): Reconciler {
+  return {
+    name: 'migrations',
+    everyMs: 2_000,
+    async step(signal) {
+      const open = await migrationsOpen(broker.db)
+      const turns = makeTurns(open)
+      for (const row of open) {
+        if (signal.aborted) return
+        await advance(broker, row, turns)
+      }
+    },
+  }
+}
+
+async function advance(broker: Broker, row: MigrationOpenRow, turns: Turns) {
+  const now = broker.clock.now()
+  const step = planMove(factsOf(row, turns.refusal(row)), now)
+  if (step.do === 'wait') return waits(broker.db, row, step)
+  if (step.do === 'admit') turns.take(row)
+  await broker.db.transaction().execute(async tx => {
+    // Whoever claims, gives back or deletes the desktop holds its row first: the other order would meet them head-on.
+    const desktop = await desktopLock(tx, row.desktop_id)
+    const move = await migrationLock(tx, row.id)
+    // Cancelled or changed since it was read: the next turn plans anew.
+    if (!desktop || !move || move.wished_cancel !== row.wished_cancel || desktop.generation !== row.generation) return
+    await steps[step.do](tx, row, step as never, now)
+  })
+}
+
+async function waits(db: Db, row: MigrationOpenRow, { text, progress }: Extract<MoveStep, { do: 'wait' }>) {
+  if (text !== row.text || progress !== row.progress) await migrationSet(db, row.id, { text, progress })
+}
+
+type Act<Do extends MoveStep['do']> = (
+  tx: Tx,
+  row: MigrationOpenRow,
+  step: Extract<MoveStep, { do: Do }>,
+  now: Date,
+) => Promise<void>
+
+const steps: { [Do in Exclude<MoveStep['do'], 'wait'>]: Act<Do> } = {
+  async admit(tx, row, { kind }, now) {
+    const port = await screenPortTake(tx, row.to_host_id, row.desktop_id).catch((error: unknown) => asHdcsError(error))
+    if (port instanceof HdcsError) return ended(tx, row, 'failed', { code: port.code, text: port.message }, now)
+    await migrationSet(tx, row.id, { kind, state: 'preparing', started_at: now, text: `${row.to_name} gets ready` })
+  },
+  async send(tx, row) {
+    await migrationSet(tx, row.id, { state: 'moving', text: 'begins' })
+  },
+  arrive,
+  async 'call off'(tx, row, { trouble }) {
+    await migrationSet(tx, row.id, { trouble })
+    await migrationsCancel(tx, { id: row.id })
+  },
+  async fail(tx, row, { trouble }, now) {
+    await ended(tx, row, 'failed', trouble, now)
+  },
+  async cancel(tx, row, { because }, now) {
+    await ended(tx, row, 'cancelled', { code: 'cancelled', text: `The move was called off: ${because}.` }, now)
+  },
+}
+
+/** At home on the target from this commit on: the source's whole wish does not name it any more. */
+async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: string }, now: Date) {
+  const target = row.observed_target
+  await desktopArrive(tx, row.desktop_id, row.to_host_id, target?.state === 'arrived' ? target.machine : null)
+  if (row.kind === 'offline' && row.from_cluster_id !== row.to_cluster_id) await readdressed(tx, row)
+  const reason = `from ${row.from_name} to ${row.to_name}, ${row.reason}: ${because}`
+  const noted = { ...row, id: row.desktop_id, host_id: row.to_host_id }
+  await transitionNote(tx, [{ ...noted, was: row.phase, became: 'moved', reason }], now)
+  const { why, hosts } = row.decision ?? { why: row.reason, hosts: [] }
+  const host_id = row.to_host_id
+  await placementInsert(tx, { desktop_id: row.desktop_id, cause: 'move', host_id, why: `${row.reason}; ${why}`, hosts })
+  await migrationSet(tx, row.id, { state: 'done', progress: 100, text: because, trouble: null, ended_at: now })
+}
+
+/** Its address is of the network it came from: it starts with one of the new host's. */
+async function readdressed(tx: Tx, row: MigrationOpenRow) {
+  await addressLock(tx)
+  const [address] = await addressesFree(tx, row.to_host_id, 1)
+  if (address !== undefined) await tx.updateTable('desktop').set({ address }).where('id', '=', row.desktop_id).execute()
+}
+
+async function ended(
+  tx: Tx,
+  row: MigrationOpenRow,
+  state: 'failed' | 'cancelled',
+  trouble: { code: HdcsError['code']; text: string },
+  now: Date,
+) {
+  await migrationSet(tx, row.id, { state, trouble, text: trouble.text, ended_at: now })
+  const reason = `to ${row.to_name}, ${row.reason}: ${trouble.text}`
+  const noted = { ...row, id: row.desktop_id }
+  await transitionNote(tx, [{ ...noted, was: row.phase, became: `move ${state}`, reason }], now)
+}
+
+function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {
+  const source = endOf(row.from_name, row.from_facts)
+  const target = endOf(row.to_name, row.to_facts)
+  return {
+    // Rows that have ended are not read.
+    state: row.state as MoveFacts['state'],
+    kind: row.kind,
+    cancel: row.wished_cancel,
+    trouble: row.trouble,
+    startedAt: row.started_at,
+    desktop: {
+      present: row.wished_present,
+      wishedPower: row.wished_power,
+      power: row.observed_power,
+      heard: row.observed_generation === row.generation,
+      settled: row.observed_incarnation === row.wished_incarnation,
+    },
+    source: { name: row.from_name, state: row.from_state, said: row.observed_source },
+    target: { name: row.to_name, state: row.to_state, wished: row.to_wished_state, said: row.observed_target },
+    shared: storageShared({ source, target }),
+    fits: moveFits({ phase: row.phase, restart: row.restart, source, target }),
+    turn,
+  }
+}
+
+const endOf = (name: string, facts: MigrationOpenRow['from_facts']): MoveEnd => ({
+  name,
+  storageId: facts?.storageId ?? null,
+  migrationUri: facts?.migrationUri ?? null,
+})
