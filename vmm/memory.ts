@@ -59,14 +59,13 @@ const firstRetryMs = 1_000
 const lastRetryMs = 300_000
 
 /**
- * A disk that another host has open is asked for again at least so often: its old copy may end at any moment. Longer: a
- * person waits for nothing; shorter: libvirt's lock daemon is asked all the time while a host is away for hours.
+ * A disk that another host has open is asked for again so often, and that counts as no failure: its old copy may end at any
+ * moment. Longer: a person waits for nothing; shorter: QEMUs are started in vain while a host is away for hours.
  */
 const inUseRetryMs = 5_000
 
 /** 1 s, 2 s, 4 s … 5 min. */
-export const retryDelayMs = (failures: number, longestMs = lastRetryMs) =>
-  Math.min(firstRetryMs * 2 ** Math.max(0, failures - 1), longestMs)
+export const retryDelayMs = (failures: number) => Math.min(firstRetryMs * 2 ** Math.max(0, failures - 1), lastRetryMs)
 
 const offline = {
   bootedAtMs: null,
@@ -140,12 +139,13 @@ const isTold = (code: ErrorCode, failures: number) =>
   plain.includes(code) || (code !== 'unreachable' && failures >= toldFailures)
 
 export function memoryFailed(memory: MachineMemory, error: HdcsError, nowMs: number): MachineMemory {
-  const failures = memory.failures + 1
+  const inUse = error.code === 'disk_in_use'
+  const failures = memory.failures + (inUse ? 0 : 1)
   const told = isTold(error.code, failures)
   return {
     ...memory,
     failures,
-    retryAtMs: nowMs + retryDelayMs(failures, error.code === 'disk_in_use' ? inUseRetryMs : lastRetryMs),
+    retryAtMs: nowMs + (inUse ? inUseRetryMs : retryDelayMs(failures)),
     trouble: told ? { code: error.code, text: error.message } : memory.trouble,
     unreachable: error.code === 'unreachable',
   }
