@@ -27,14 +27,14 @@ export async function screenPortInsert(tx: Tx, hostId: string, desktopId: string
 }
 
 /**
- * Gives back the ports of desktops that are neither on that host nor on their way to or from it. Those of desktops that
- * are gone went with their row.
+ * Gives back the ports of desktops that are neither on that host nor on their way to or from it, once that host hears
+ * wishes again: a lost one may still have the screen open. Those of desktops that are gone went with their row.
  * @returns how many.
  */
 export async function screenPortsReclaim(db: Db | Tx): Promise<number> {
   const { rows } = await sql`
-    delete from screen_port s using desktop d
-    where d.id = s.desktop_id and d.host_id <> s.host_id
+    delete from screen_port s using desktop d, host h
+    where d.id = s.desktop_id and d.host_id <> s.host_id and h.id = s.host_id and h.state in ('online', 'maintenance')
       and not exists (select from migration m where m.desktop_id = d.id and m.ended_at is null
         and s.host_id in (m.from_host_id, m.to_host_id))
     returning s.port`.execute(db)

@@ -3,12 +3,20 @@ import { desktopsReconciler } from './desktops.ts'
 import { startReconciler } from './driver.ts'
 import { hostsReconciler } from './hosts.ts'
 import { poolsReconciler } from './pools.ts'
+import { screenPortsReconciler } from './screen-ports.ts'
 import { tasksReconciler } from './tasks.ts'
 import { templatesReconciler } from './templates.ts'
 
 /** Every reconciler of the house, wired by hand. They run in the one process that leads. */
 export function startReconcilers(broker: Broker) {
-  const made = [desktopsReconciler, poolsReconciler, hostsReconciler, templatesReconciler, tasksReconciler]
+  const made = [
+    desktopsReconciler,
+    poolsReconciler,
+    hostsReconciler,
+    templatesReconciler,
+    tasksReconciler,
+    screenPortsReconciler,
+  ]
   const running = new Map(
     made.map(make => {
       const reconciler = make(broker)
