@@ -1,20 +1,23 @@
-/** Keeps the desktops' network as wished; machines with a NIC start only on it. */
+/** Keeps the desktops' network and the rules of who may reach what as wished; machines with a NIC start only under both. */
 import { asHdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import type { World } from './agent-world.ts'
+import type { KnownMachine, World } from './agent-world.ts'
 import type { Host } from './host.ts'
 import type { Trouble } from './report.ts'
 import type { NetworkSpec } from './spec.ts'
 
 /** Shorter: a network that cannot be made fills the log; longer: what was repaired is noticed late. */
 const againMs = 5_000
+/** Rules that somebody took away are put back within this time. Shorter: an idle host with many desktops works for nothing. */
+const lookMs = 10_000
 
-const textOf = ({ supernet, subnet }: NetworkSpec) => `${subnet} of ${supernet}`
+const textOf = (network: NetworkSpec) => JSON.stringify(network)
 
-export interface AgentNetwork {
-  /** Makes it unless it is there. */
+export interface AgentNetwork extends Disposable {
+  /** Makes what is not as wished. */
   ensure(): void
-  ready(): boolean
+  /** Whether this machine has a network to start on, and its rules are in force. */
+  ready(known: KnownMachine): boolean
   /** It may be gone: it is ensured anew. */
   doubt(): void
   readonly trouble: Trouble | null
@@ -29,41 +32,77 @@ export function startAgentNetwork(parts: {
   changed: () => void
 }): AgentNetwork {
   const { host, world, log, track, changed } = parts
-  let readySubnet: string | null = null
+  let readyNetwork: string | null = null
+  /** Every card up to this version of the wish is under its rules (World.nicsVersion). */
+  let inForce = -1
+  let looked = false
   let busy = false
+  let ended = false
   let trouble: Trouble | null = null
 
+  const isMade = () => world.network !== null && readyNetwork === textOf(world.network)
+
   async function make(wished: NetworkSpec): Promise<void> {
-    try {
+    if (!isMade()) {
       await host.networkEnsure(wished)
-      readySubnet = textOf(wished)
-      trouble = null
+      readyNetwork = textOf(wished)
+      inForce = -1
+    }
+    const version = world.nicsVersion
+    looked = true
+    const nics = [...world.machines.values()].flatMap(({ spec }) => spec?.nic ?? [])
+    const wrong = await host.guestsEnsure(nics).catch(error => {
+      inForce = -1
+      throw error
+    })
+    inForce = version
+    tell(wrong.length > 0 ? { code: 'invalid', text: `Left out of the desktops’ rules: ${wrong.join('; ')}.` } : null)
+  }
+
+  function tell(told: Trouble | null, cause?: unknown): void {
+    if (told && trouble?.text !== told.text) log.warn({ code: told.code, err: cause }, told.text)
+    trouble = told
+  }
+
+  async function turn(wished: NetworkSpec): Promise<void> {
+    try {
+      await make(wished)
       busy = false
       changed()
     } catch (thrown) {
       const error = asHdcsError(thrown, 'The desktops’ network cannot be made; the agent’s log says why.')
-      if (trouble?.text !== error.message) log.warn({ code: error.code, err: error }, error.message)
-      trouble = { code: error.code, text: error.message }
+      tell({ code: error.code, text: error.message }, error)
       setTimeout(() => {
         busy = false
-        changed()
+        if (!ended) changed()
       }, againMs).unref()
     }
   }
 
+  function ensure(): void {
+    const { network } = world
+    if (!network || busy || ended || (isMade() && inForce === world.nicsVersion && looked)) return
+    busy = true
+    track(turn(network))
+  }
+
+  const looking = setInterval(() => {
+    looked = false
+    ensure()
+  }, lookMs)
+
   return {
-    ensure() {
-      const { network } = world
-      if (!network || busy || readySubnet === textOf(network)) return
-      busy = true
-      track(make(network))
-    },
-    ready: () => world.network !== null && readySubnet === textOf(world.network),
+    ensure,
+    ready: known => isMade() && known.nicVersion <= inForce,
     doubt() {
-      readySubnet = null
+      readyNetwork = null
     },
     get trouble() {
       return trouble
+    },
+    [Symbol.dispose]() {
+      ended = true
+      clearInterval(looking)
     },
   }
 }

@@ -17,6 +17,8 @@ export interface KnownMachine extends MachineKnown {
   /** The life (`memory.stops`) whose guest is being asked, or waits to be asked again. */
   pinging: number | null
   pingFailures: number
+  /** `World.nicsVersion` since which its NIC is as it is: it starts once rules of that version are in force. */
+  nicVersion: number
   /** What was heard while the start was still in flight. */
   heard: { stopped: 'wished' | 'guest' | 'crashed' | null; agent: boolean }
   /** Work of a move in flight. */
@@ -36,6 +38,8 @@ export interface World {
   wishHeard: boolean
   storageId: string
   network: NetworkSpec | null
+  /** Grows with every change of any machine's NIC. */
+  nicsVersion: number
   machines: Map<string, KnownMachine>
   images: Map<string, KnownImage>
 }
@@ -50,6 +54,7 @@ export const emptyWorld = (storageId: string): World => ({
   wishHeard: false,
   storageId,
   network: null,
+  nicsVersion: 0,
   machines: new Map(),
   images: new Map(),
 })
@@ -74,6 +79,7 @@ export function machineOf(world: World, id: string): KnownMachine {
     missing: false,
     pinging: null,
     pingFailures: 0,
+    nicVersion: 0,
     heard: { stopped: null, agent: false },
   }
   world.machines.set(id, fresh)
@@ -106,26 +112,27 @@ export function worldChange(world: World, change: Extract<ToAgent, { type: 'chan
     const image = world.images.get(id)
     if (image) image.spec = null
     // A machine never heard of is touched too: it is then reported gone, which is what was asked.
-    if (!image) setSpec(machineOf(world, id), null)
+    if (!image) setSpec(world, machineOf(world, id), null)
     if (!image) touched.add(id)
   }
   for (const id of change.remove) {
     const known = machineOf(world, id)
-    setSpec(known, null)
+    setSpec(world, known, null)
     known.condemned = true
     touched.add(id)
   }
   for (const spec of change.images) imageOf(world, spec.id).spec = spec
   for (const spec of change.machines) {
     const known = machineOf(world, spec.id)
-    setSpec(known, spec)
+    setSpec(world, known, spec)
     known.condemned = false
     touched.add(spec.id)
   }
   return touched
 }
 
-function setSpec(known: KnownMachine, spec: MachineSpec | null): void {
+function setSpec(world: World, known: KnownMachine, spec: MachineSpec | null): void {
+  if (JSON.stringify(known.spec?.nic) !== JSON.stringify(spec?.nic)) known.nicVersion = ++world.nicsVersion
   const changed = known.spec?.generation !== spec?.generation
   known.spec = spec
   if (known.move?.id !== spec?.move?.id) known.move = null

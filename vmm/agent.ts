@@ -130,7 +130,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     ...known,
     image: known.spec ? images.stateOf(known.spec.imageId) : 'coming',
     imageSha256: world.images.get(known.spec?.imageId ?? '')?.found?.sha256 ?? null,
-    networkReady: network.ready(),
+    networkReady: network.ready(known),
     networkTrouble: network.trouble?.code === 'unreachable' ? null : network.trouble,
     wishHeard: world.wishHeard,
   })
@@ -284,6 +284,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       ended = true
       clearInterval(beating)
       reading[Symbol.dispose]()
+      network[Symbol.dispose]()
       if (turning) clearImmediate(turning)
       for (const timer of wakes.values()) clearTimeout(timer)
       images.abort(new HdcsError('cancelled', 'The agent ends.'))

@@ -1,8 +1,10 @@
 /** The libvirt domain of a machine: written from its spec, read back when machines are listed. */
 import { DOMParser, type Element } from '@xmldom/xmldom'
 import { HdcsError } from '../lib/errors.ts'
+import type { NicSource } from './desktop-network.ts'
 import type { FoundMachine } from './host.ts'
-import type { Hardware, MachineSpec } from './spec.ts'
+import { tapOf } from './networks.ts'
+import type { Hardware, MachineSpec, NicSpec } from './spec.ts'
 import { type Xml, xml } from './xml.ts'
 
 /** Our mark in each domain: whose it is and which life of its disk it runs on. */
@@ -18,8 +20,8 @@ export interface DomainParts {
   /** Absolute paths: the overlay, and the image under it. */
   disk: string
   image: string
-  /** The libvirt network; used when the spec has a NIC. */
-  network: string
+  /** What the NIC is plugged into; null: no NIC. */
+  nicSource: NicSource | null
   spiceListen: string
   /** The disk belongs to QEMU's user already, so libvirt need not (and shall not) change owners at every start. */
   ownersReady: boolean
@@ -29,6 +31,8 @@ export interface GraphicsParts {
   listen: string
   /** Null before the start: libvirt chooses. */
   port: number | null
+  /** It was chosen for libvirt, not by it; libvirt refuses a change of this. */
+  fixed: boolean
   password: string
   validUntil: Date
 }
@@ -100,12 +104,12 @@ export function domainXml(parts: DomainParts): string {
     <controller type='usb' model='qemu-xhci' ports='8'/>
     <controller type='virtio-serial'/>
     ${diskXml(parts)}
-    ${spec.nic && xml`<interface type='network'><source network='${parts.network}'/><mac address='${spec.nic.mac}'/><model type='virtio'/></interface>`}
+    ${spec.nic && parts.nicSource && nicXml(spec.nic, parts.nicSource)}
     <serial type='pty'/>
     <channel type='unix'><target type='virtio' name='${agentChannel}'/></channel>
     <channel type='spicevmc'><target type='virtio' name='com.redhat.spice.0'/></channel>
     <input type='tablet' bus='usb'/>
-    ${graphicsXml({ listen: parts.spiceListen, port: null, password: randomPassword(), validUntil: new Date(0) })}
+    ${firstGraphics(parts)}
     <audio id='1' type='spice'/>
     ${hardware.sound && xml`<sound model='ich9'><audio id='1'/></sound>`}
     <video>${videos[hardware.video]}</video>
@@ -116,6 +120,9 @@ export function domainXml(parts: DomainParts): string {
   </devices>
 </domain>`.xml
 }
+
+const firstGraphics = ({ spec: { screenPort: port }, spiceListen: listen }: DomainParts) =>
+  graphicsXml({ listen, port, fixed: port !== null, password: randomPassword(), validUntil: new Date(0) })
 
 /** Until a person is admitted nobody gets in: what nobody knows, and over already. */
 const randomPassword = () => crypto.randomUUID().replaceAll('-', '')
@@ -135,17 +142,24 @@ function diskXml({ disk, image, ownersReady }: DomainParts): Xml {
     </disk>`
 }
 
+/** The cable bears a name of our own: the rules of the host know it before it is there (firewall.ts). */
+const nicXml = ({ mac, address }: NicSpec, source: NicSource): Xml =>
+  xml`<interface type='${'bridge' in source ? 'bridge' : 'network'}'>
+      ${'bridge' in source ? xml`<source bridge='${source.bridge}'/>` : xml`<source network='${source.network}'/>`}
+      <mac address='${mac}'/><target dev='${tapOf(address)}'/><model type='virtio'/>
+    </interface>`
+
 /** SPICE's own limit is 59; libvirt cuts nothing, QEMU refuses the rest. */
 const passwordBytes = 59
 
 /** Also what an update of a running domain repeats, word for word, with a new password. */
-export function graphicsXml({ listen, port, password, validUntil }: GraphicsParts): Xml {
+export function graphicsXml({ listen, port, fixed, password, validUntil }: GraphicsParts): Xml {
   if (Buffer.byteLength(password) > passwordBytes)
     throw new HdcsError('invalid', `A screen password has ${passwordBytes} bytes at most.`)
   // libvirt reads seconds in UTC, without a zone.
   const until = new Date(Math.max(0, validUntil.getTime())).toISOString().slice(0, 19)
   const place = port === null ? xml`port='-1'` : xml`port='${port}'`
-  return xml`<graphics type='spice' ${place} autoport='yes' listen='${listen}' passwd='${password}' passwdValidTo='${until}' connected='keep'>
+  return xml`<graphics type='spice' ${place} autoport='${fixed ? 'no' : 'yes'}' listen='${listen}' passwd='${password}' passwdValidTo='${until}' connected='keep'>
       <listen type='address' address='${listen}'/>
       <image compression='lz'/>
       <streaming mode='off'/>
@@ -154,6 +168,8 @@ export function graphicsXml({ listen, port, password, validUntil }: GraphicsPart
 
 export interface ReadDomain extends Omit<FoundMachine, 'power' | 'clients' | 'arriving'> {
   installationId: string
+  /** Where its screen listens was chosen for libvirt (`GraphicsParts.fixed`). */
+  screenFixed: boolean
 }
 
 const elements = (parent: Element, name: string) => [...parent.getElementsByTagName(name)]
@@ -175,6 +191,7 @@ export function readDomain(text: string): ReadDomain | null {
     installationId: mark.getAttribute('installation') ?? '',
     incarnation: Number(mark.getAttribute('incarnation')),
     graphics: port > 0 && host ? { host, port } : null,
+    screenFixed: graphics?.getAttribute('autoport') === 'no',
     agentConnected: channel?.getAttribute('state') === 'connected',
   }
 }

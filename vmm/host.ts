@@ -8,7 +8,7 @@
  * `timeout`, `unreachable` (libvirt away: the host renews its connection and says `reread`), `invalid`.
  */
 import type { HostFacts, HostUsage } from './report.ts'
-import type { ImageSpec, MachineSpec, NetworkSpec } from './spec.ts'
+import type { ImageSpec, MachineSpec, NetworkSpec, NicSpec } from './spec.ts'
 
 /** A domain that runs (domains are transient: one that does not run is only its overlay). */
 export interface FoundMachine {
@@ -82,6 +82,13 @@ export interface Host extends AsyncDisposable {
   imageRemove(id: string): Promise<void>
 
   networkEnsure(network: NetworkSpec): Promise<void>
+  /**
+   * After `networkEnsure`: who may send and reach what, for exactly these cards and no other (docs/decisions/0006). Looks
+   * whether what was put in force before still is. Also guests on their way here are named before they come.
+   * @returns what could not be read and is closed therefore, for an administrator.
+   * @throws HdcsError `unsupported` where rules cannot be put in force at all.
+   */
+  guestsEnsure(nics: readonly NicSpec[]): Promise<string[]>
 
   overlayMake(machine: Pick<MachineSpec, 'id' | 'name' | 'incarnation' | 'imageId' | 'hardware'>): Promise<void>
   overlayRemove(overlay: FoundOverlay): Promise<void>
@@ -101,7 +108,7 @@ export interface Host extends AsyncDisposable {
    * for this move, once, and what stands there from an earlier time is destroyed.
    */
   arrivalPrepare(
-    machine: Pick<MachineSpec, 'id' | 'name' | 'incarnation' | 'imageId' | 'hardware'>,
+    machine: Pick<MachineSpec, 'id' | 'name' | 'incarnation' | 'imageId' | 'hardware' | 'nic'>,
     arrival: Arrival,
   ): Promise<void>
   /**

@@ -1,9 +1,12 @@
 /** A real host: machines are transient domains of libvirt, disks and images files in a folder. */
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { bridgesRead } from './bridges.ts'
+import { type DesktopNetworkOptions, makeDesktopNetwork } from './desktop-network.ts'
 import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
 import { foldersMake, foldersReachable, foldersSweep, storageIdentity } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
+import { diskLocksOn, migrationUriOf } from './host-place.ts'
 import { makeImageStore } from './image-store.ts'
 import { probeAcceleration } from './kvm-probe.ts'
 import { connectDaemon, type DaemonOptions } from './libvirt/daemon.ts'
@@ -12,19 +15,25 @@ import { affectFlags } from './libvirt/flags.ts'
 import { libvirtDomains } from './libvirt-domains.ts'
 import { refOf, startMachineEvents } from './libvirt-events.ts'
 import { qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
-import { libvirtMoves } from './libvirt-moves.ts'
-import { networkEnsure } from './networks.ts'
+import { libvirtSend } from './libvirt-moves.ts'
+import { type DiskExchange, makeMovedDisks } from './moved-disks.ts'
 import type { HostFacts } from './report.ts'
 import type { MachineSpec } from './spec.ts'
 import { makeUsage } from './storage.ts'
 import { importUpload } from './upload.ts'
 
-export interface LibvirtHostOptions extends HostOptions {
+export interface LibvirtHostOptions extends HostOptions, DesktopNetworkOptions {
   daemon?: DaemonOptions
   /** Packages and probes, this host's own; in the folder unless told otherwise. */
   cacheFolder?: string
   /** Where SPICE listens: only the gateway may reach it. */
   spiceListen?: string
+  /** How other hosts send it guests, when it is not where libvirt listens with TLS. */
+  migrationUri?: string | null
+  /** Stopped disks go to hosts of another storage this way; none: they stay. */
+  diskExchange?: DiskExchange
+  /** A busy guest may go on at its new host before all of its memory came. */
+  postCopy?: boolean
   /** `tcg` skips the probe of KVM. */
   accelerator?: 'tcg'
 }
@@ -47,14 +56,20 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   // Only root may give files away; else libvirt (which is root) does at each start.
   const ownersReady = process.getuid?.() === 0
   const disks = makeDisks(folders, ownersReady ? owner : null)
+  const moved = makeMovedDisks(folders, disks, ownersReady ? owner : null, options.diskExchange ?? null)
   const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
   const usage = makeUsage(folders.root)
   const storageId = await storageIdentity(folders)
-  const place = { address: spiceListen, storageId, diskLocks: false, migrationUri: null, bridges: [] }
+  const place = {
+    address: spiceListen,
+    storageId,
+    diskLocks: await diskLocksOn(),
+    migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),
+    bridges: await bridgesRead(options.enter).catch(() => []), // no `ip` here: then no pool can name one
+  }
   const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await domains.find(id)) !== null))
   const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
-  /** Null until it was ensured in this process: a stranger's network of that name must not be joined. */
-  let network: string | null = null
+  const network = makeDesktopNetwork(daemon.networks, options)
   let facts: Promise<HostFacts> | null = null
   const all = opened.move()
 
@@ -67,11 +82,6 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       if (isLibvirt(error, 'noDomain')) return name
       throw error
     }
-  }
-
-  function networkFor(spec: MachineSpec): string {
-    if (network !== null || !spec.nic) return network ?? ''
-    throw new HdcsError('conflict', 'The desktops’ network has not been made yet: the start is tried again.')
   }
 
   async function start(spec: MachineSpec): Promise<FoundMachine> {
@@ -88,7 +98,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       accelerator,
       disk,
       image: backing,
-      network: networkFor(spec),
+      nicSource: spec.nic && (await network.sourceOf(spec.nic)),
       spiceListen,
       ownersReady,
     }
@@ -123,14 +133,19 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     overlayMake: disks.overlayMake,
     overlayRemove: disks.overlayRemove,
     ...images,
-    ...libvirtMoves(),
+    ...moved,
+    async arrivalPrepare(machine, arrival) {
+      // A bridge of the site is made when it is not there, before libvirt plugs the guest in.
+      if (machine.nic) await network.sourceOf(machine.nic)
+      await moved.arrivalPrepare(machine, arrival)
+    },
+    machineSend: libvirtSend(daemon, domains, options),
     sweep: () => foldersSweep(folders),
 
     machines: domains.list,
 
-    async networkEnsure({ subnet }) {
-      network = await networkEnsure(daemon.networks, installationId, subnet)
-    },
+    networkEnsure: network.ensure,
+    guestsEnsure: network.guestsEnsure,
 
     async machineStart(spec) {
       machineEvents.own(spec.id)
@@ -194,9 +209,11 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     },
 
     async graphicsAdmit(id, password, validUntil) {
-      const graphics = (await domains.settled(id))?.graphics
+      const machine = await domains.settled(id)
+      const graphics = machine?.graphics
       if (!graphics) throw new HdcsError('not_found', 'The machine does not run.')
-      const { xml } = graphicsXml({ listen: graphics.host, port: graphics.port, password, validUntil })
+      const { screenFixed: fixed } = machine
+      const { xml } = graphicsXml({ listen: graphics.host, port: graphics.port, fixed, password, validUntil })
       await daemon.actions.domainUpdateDeviceFlags(
         { domain: refOf(id), xml, flags: affectFlags.live },
         { timeoutMs: askMs, lane: id },

@@ -1,84 +1,147 @@
-/** The desktops' network on one host: NAT, with every address of the subnet paired with its MAC beforehand. */
+/** The desktops' network on one host (docs/decisions/0006), with every address of its subnet paired with its MAC beforehand. */
 import { DOMParser } from '@xmldom/xmldom'
 import { HdcsError } from '../lib/errors.ts'
 import type { LibvirtConnection } from './libvirt/connection.ts'
 import { isLibvirt } from './libvirt/errors.ts'
 import type { NetworkRef } from './libvirt/objects.ts'
+import type { NetworkSpec } from './spec.ts'
 import { type Xml, xml } from './xml.ts'
 
 const networkNamespace = 'urn:hdcs:network:1'
 /** Grows when the XML below changes: networks of an older version are then defined anew. */
-const layoutVersion = 1
+const layoutVersion = 2
 /** 4,094 pairs are 0.7 MiB of XML and a second of libvirt's work; libvirt's limit of a message is 4 MiB. */
 const largestSubnetBits = 12
+/** libvirt takes no wider range, and allows as many leases as it has addresses: guests from elsewhere need theirs too. */
+const widestRange = 2 ** 16
 
+/** A host's part of its cluster's network, worked out. */
 export interface Subnet {
+  /** The supernet's first address: the same on every host of the cluster. */
   gateway: string
+  /** The supernet's: a guest that moves finds everything where it was. */
   prefix: number
   netmask: string
-  /** Addresses for desktops. */
+  /** Of the supernet: what reaches all desktops of the cluster. */
+  broadcast: string
+  /** Addresses for this host's own desktops. */
   hosts: string[]
+  /** What dnsmasq may give out: only to whom it knows. */
+  range: [string, string]
+  /** Whether an address is one of the cluster's. */
+  holds(address: string): boolean
 }
 
 const dotted = (value: number) => [24, 16, 8, 0].map(shift => (value >>> shift) & 0xff).join('.')
+const numberOf = (address: string) => address.split('.').reduce((value, part) => value * 256 + Number(part), 0)
 
-/** @throws HdcsError `invalid`. */
-export function readSubnet(cidr: string): Subnet {
+interface Block {
+  base: number
+  size: number
+  prefix: number
+}
+
+function readBlock(cidr: string, widest: number, narrowest: number, example: string): Block {
   const [, address = '', bits = ''] = /^((?:\d{1,3}\.){3}\d{1,3})\/(\d{1,2})$/.exec(cidr) ?? []
-  const parts = address.split('.').map(Number)
   const prefix = Number(bits)
-  const malformed = address === '' || parts.some(part => part > 255)
-  if (malformed || prefix < 32 - largestSubnetBits || prefix > 29)
-    throw new HdcsError(
-      'invalid',
-      `“${cidr}” is no subnet from /${32 - largestSubnetBits} to /29, as in 10.200.0.0/22.`,
-    )
+  const malformed = address === '' || address.split('.').some(part => Number(part) > 255)
+  if (malformed || prefix < widest || prefix > narrowest)
+    throw new HdcsError('invalid', `“${cidr}” is no network from /${widest} to /${narrowest}, as in ${example}.`)
   const size = 2 ** (32 - prefix)
-  const base = parts.reduce((value, part) => value * 256 + part, 0)
-  if (base % size !== 0) throw new HdcsError('invalid', `“${cidr}” does not begin at a subnet of its size.`)
+  const base = numberOf(address)
+  if (base % size !== 0) throw new HdcsError('invalid', `“${cidr}” does not begin at a network of its size.`)
+  return { base, size, prefix }
+}
+
+/**
+ * The first two and the last address of each subnet go to nobody: in the first of a supernet they are its own and the
+ * gateway's, in its last the broadcast, and one rule for all is one less to get wrong.
+ * @throws HdcsError `invalid`.
+ */
+export function readSubnet({ supernet, subnet }: NetworkSpec): Subnet {
+  const whole = readBlock(supernet, 8, 29, '10.128.0.0/14')
+  const own = readBlock(subnet, 32 - largestSubnetBits, 29, '10.128.4.0/22')
+  const holds = (value: number) => value >= whole.base && value < whole.base + whole.size
+  if (!holds(own.base) || own.size > whole.size)
+    throw new HdcsError('invalid', `The host’s subnet ${subnet} does not lie in the cluster’s network ${supernet}.`)
   return {
-    gateway: dotted(base + 1),
-    prefix,
-    netmask: dotted(2 ** 32 - size),
-    hosts: Array.from({ length: size - 3 }, (_, index) => dotted(base + 2 + index)),
+    gateway: dotted(whole.base + 1),
+    prefix: whole.prefix,
+    netmask: dotted(2 ** 32 - whole.size),
+    broadcast: dotted(whole.base + whole.size - 1),
+    hosts: Array.from({ length: own.size - 3 }, (_, index) => dotted(own.base + 2 + index)),
+    range: [dotted(whole.base + 2), dotted(whole.base + Math.min(whole.size, widestRange) - 2)],
+    holds: address => holds(numberOf(address)),
   }
 }
 
 /** A desktop's MAC is its address: 10.200.0.7 is 52:54:0a:c8:00:07. Nothing has to be stored or looked up. */
-export const macOf = (address: string) =>
-  `52:54:${address
-    .split('.')
-    .map(part => Number(part).toString(16).padStart(2, '0'))
-    .join(':')}`
+export const macOf = (address: string) => `52:54:${hexOf(address).join(':')}`
+
+const hexOf = (address: string) => address.split('.').map(part => Number(part).toString(16).padStart(2, '0'))
+
+/** The desktop's end of its cable on the host, 10.200.0.7 is hd0ac80007: rules name it before it exists (firewall.ts). */
+export const tapOf = (address: string) => `hd${hexOf(address).join('')}`
+
+/** All names `tapOf` gives in a network, as patterns of nftables: hd0a80*, hd0a81* … Eight of them at most. */
+export function tapsOf(supernet: string): string[] {
+  const { base, prefix } = readBlock(supernet, 8, 29, '10.128.0.0/14')
+  const digits = Math.ceil(prefix / 4)
+  const step = 2 ** (32 - digits * 4)
+  return Array.from({ length: 2 ** (digits * 4 - prefix) }, (_, index) => {
+    const hex = hexOf(dotted(base + index * step)).join('')
+    return `hd${hex.slice(0, digits)}*`
+  })
+}
+
+/** The bridge of an installation's desktops, likewise. Two installations on one machine have two. */
+export const bridgeOf = (installationId: string) => `hdcs-${installationId.slice(-8)}`
+
+export interface NetworkPlace {
+  /** A folder of this host alone (shared storage is not), readable for all: dnsmasq hears of guests from elsewhere here. */
+  visitors: string
+  /** `route`: our own rules translate addresses (firewall.ts); `nat`: without them libvirt does, for every desktop. */
+  forward: 'route' | 'nat'
+}
 
 /**
  * No bridge delay and no ping before a lease: an address in 0.5 s instead of 7.6. Pairs written once: one added later
  * costs libvirt 0.5 s, and then allocation is nothing but a row in the database.
+ *
+ * Gateway, its MAC and the mask are the same on every host, and leases never end, so a guest that moves notices
+ * nothing. Who is in no pair gets no address: a guest from elsewhere that asks before dnsmasq heard of it would keep a
+ * wrong one for good.
  */
-export function networkXml(name: string, installationId: string, cidr: string): string {
-  const { gateway, netmask, hosts } = readSubnet(cidr)
+export function networkXml(name: string, installationId: string, network: NetworkSpec, place: NetworkPlace): string {
+  const { gateway, netmask, hosts, range } = readSubnet(network)
   const pair = (address: string): Xml => xml`<host mac='${macOf(address)}' ip='${address}'/>\n`
+  const options = ['no-ping', 'dhcp-ignore=tag:!known', `dhcp-hostsdir=${place.visitors}`]
+  const { subnet } = network
   return xml`<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
   <name>${name}</name>
   <metadata>
-    <hdcs:network xmlns:hdcs='${networkNamespace}' installation='${installationId}' subnet='${cidr}' version='${layoutVersion}'/>
+    <hdcs:network xmlns:hdcs='${networkNamespace}' installation='${installationId}' subnet='${subnet}' layout='${layoutOf(network, place)}'/>
   </metadata>
-  <forward mode='nat'/>
-  <bridge stp='off' delay='0'/>
+  <forward mode='${place.forward}'/>
+  <bridge name='${bridgeOf(installationId)}' stp='off' delay='0'/>
+  <mac address='${macOf(gateway)}'/>
   <ip address='${gateway}' netmask='${netmask}'>
     <dhcp>
-      <range start='${hosts[0]}' end='${hosts.at(-1)}'/>
+      <range start='${range[0]}' end='${range[1]}'><lease expiry='0'/></range>
       ${hosts.map(pair)}
     </dhcp>
   </ip>
-  <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options>
+  <dnsmasq:options>${options.map(option => xml`<dnsmasq:option value='${option}'/>`)}</dnsmasq:options>
 </network>`.xml
 }
 
+/** All that makes one network different from another, in one text: what is not the same is defined anew. */
+const layoutOf = ({ supernet, subnet }: NetworkSpec, { visitors, forward }: NetworkPlace) =>
+  [layoutVersion, supernet, subnet, forward, visitors].join(' ')
+
 interface NetworkMark {
   installation: string
-  subnet: string
-  version: number
+  layout: string
 }
 
 function readMark(text: string): NetworkMark | null {
@@ -87,8 +150,7 @@ function readMark(text: string): NetworkMark | null {
   if (!mark) return null
   return {
     installation: mark.getAttribute('installation') ?? '',
-    subnet: mark.getAttribute('subnet') ?? '',
-    version: Number(mark.getAttribute('version')),
+    layout: mark.getAttribute('layout') ?? '',
   }
 }
 
@@ -118,14 +180,16 @@ interface OwnNetwork {
 export async function networkEnsure(
   networks: LibvirtConnection,
   installationId: string,
-  cidr: string,
+  network: NetworkSpec,
+  place: NetworkPlace,
 ): Promise<string> {
-  readSubnet(cidr)
+  readSubnet(network)
+  const layout = layoutOf(network, place)
   const { own, free } = await networksSeen(networks, installationId)
-  const [kept, ...duplicates] = own.toSorted((a, b) => worth(b, cidr) - worth(a, cidr))
+  const [kept, ...duplicates] = own.toSorted((a, b) => worth(b, layout) - worth(a, layout))
   // Before anything starts: they hold our subnet.
   for (const duplicate of duplicates) await remove(networks, duplicate)
-  if (kept && isAsWished(kept.mark, cidr)) {
+  if (kept?.mark.layout === layout) {
     if (!kept.active) await start(networks, kept.network)
     return kept.name
   }
@@ -134,14 +198,15 @@ export async function networkEnsure(
   const name = kept?.name ?? free[0]
   if (!name)
     throw new HdcsError('conflict', 'The names of the desktops’ network are taken by other networks of this host.')
-  await start(networks, await networks.networkDefineXml({ xml: networkXml(name, installationId, cidr) }, options))
+  await start(
+    networks,
+    await networks.networkDefineXml({ xml: networkXml(name, installationId, network, place) }, options),
+  )
   return name
 }
 
-const isAsWished = (mark: NetworkMark, cidr: string) => mark.subnet === cidr && mark.version === layoutVersion
-
 /** Which of several to keep: the one nobody notices; on equal terms that of the first name. */
-const worth = ({ mark, active }: OwnNetwork, cidr: string) => (isAsWished(mark, cidr) ? 2 : 0) + (active ? 1 : 0)
+const worth = ({ mark, active }: OwnNetwork, layout: string) => (mark.layout === layout ? 2 : 0) + (active ? 1 : 0)
 
 async function networksSeen(networks: LibvirtConnection, installationId: string) {
   const own: OwnNetwork[] = []

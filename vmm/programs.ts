@@ -6,6 +6,8 @@ export interface ProgramOptions {
   timeoutMs: number
   signal?: AbortSignal
   env?: Record<string, string>
+  /** What it reads from its standard input; nothing unless given. */
+  input?: string
   /** Each line of its output as it comes. */
   onLine?: (line: string) => void
 }
@@ -30,7 +32,7 @@ export function runProgram(program: string, args: string[], options: ProgramOpti
     // A group of its own: a builder's children end with it.
     const child = spawn(program, args, {
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, LC_ALL: 'C', ...options.env },
     })
     let reason: HdcsError | null = null
@@ -54,6 +56,11 @@ export function runProgram(program: string, args: string[], options: ProgramOpti
     )
     const cancel = () => stop(new HdcsError('cancelled', 'The work was cancelled.'))
     options.signal?.addEventListener('abort', cancel, { once: true })
+
+    child.stdin.on('error', () => {
+      // It ended before it read everything: its exit code says what came of that.
+    })
+    child.stdin.end(options.input)
 
     let output = ''
     let errors = ''

@@ -246,6 +246,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       images.delete(id)
     },
     async networkEnsure() {},
+    guestsEnsure: async () => [],
     async sweep() {},
 
     async overlayMake({ id, name, incarnation, imageId }) {

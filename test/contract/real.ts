@@ -1,10 +1,10 @@
 /** Real hosts for tests: a folder that QEMU's user can enter, and one cache of packages and builds for all runs. */
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { desktopNetworkRemove } from '../../vmm/desktop-network.ts'
 import type { Host } from '../../vmm/host.ts'
 import { connectDaemon } from '../../vmm/libvirt/daemon.ts'
 import { openLibvirtHost } from '../../vmm/libvirt-host.ts'
-import { networkRemove } from '../../vmm/networks.ts'
 import { ensureLibvirtd } from '../support/libvirtd.ts'
 
 /** Not under the home of root, which QEMU's user cannot enter. */
@@ -39,7 +39,7 @@ export async function realPlace(name: string): Promise<RealPlace> {
       await using host = await open()
       for (const { id } of await host.machines()) await host.machineDestroy(id)
       await using daemon = await connectDaemon()
-      await networkRemove(daemon.networks, installationId)
+      await desktopNetworkRemove(daemon.networks, { installationId })
       for (const place of places) await rm(place, { recursive: true, force: true })
     },
   }

@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Client, makeClient } from '../../api/client.ts'
 import { startEmbeddedPostgres } from '../../db/embedded.ts'
+import { desktopNetworkRemove } from '../../vmm/desktop-network.ts'
 import type { Host } from '../../vmm/host.ts'
 import { connectDaemon } from '../../vmm/libvirt/daemon.ts'
 import { openLibvirtHost } from '../../vmm/libvirt-host.ts'
-import { networkRemove } from '../../vmm/networks.ts'
 import { ensureLibvirtd } from './libvirtd.ts'
 
 const entry = fileURLToPath(new URL('../../bin/all-in-one.ts', import.meta.url))
@@ -127,7 +127,7 @@ async function cleanHost(folder: string): Promise<void> {
   await using host = await openHost(folder)
   for (const { id } of await host.machines()) await host.machineDestroy(id)
   await using daemon = await connectDaemon()
-  await networkRemove(daemon.networks, installationOf(folder))
+  await desktopNetworkRemove(daemon.networks, { installationId: installationOf(folder) })
 }
 
 async function freePort(address: string): Promise<number> {

@@ -9,7 +9,7 @@ const parts = (spec = machineSpec(1)): DomainParts => ({
   accelerator: 'tcg',
   disk: '/o/1.qcow2',
   image: '/i/1.qcow2',
-  network: 'hdcs',
+  nicSource: { network: 'hdcs' },
   spiceListen: '127.0.0.1',
   ownersReady: true,
 })

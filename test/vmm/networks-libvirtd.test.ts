@@ -1,7 +1,7 @@
 /** A real network driver in a world of its own: which of the names is taken, and how what went wrong before is mended. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { connectDaemon, type LibvirtDaemon } from '../../vmm/libvirt/daemon.ts'
-import { networkEnsure, networkRemove, networkXml } from '../../vmm/networks.ts'
+import { bridgeOf, networkEnsure, networkRemove, networkXml } from '../../vmm/networks.ts'
 import { type PrivateLibvirtd, privateLibvirtd } from '../support/libvirtd.ts'
 import { installationId } from './wishes.ts'
 
@@ -27,9 +27,17 @@ afterAll(async () => {
   await libvirtd?.[Symbol.asyncDispose]()
 })
 
-const ensure = (cidr = subnet) => networkEnsure(daemon.networks, installationId, cidr)
+const place = () => ({ visitors: libvirtd.scratch, forward: 'route' as const })
+const specOf = (cidr: string) => ({ supernet: cidr, subnet: cidr })
+const ensure = (cidr = subnet) => networkEnsure(daemon.networks, installationId, specOf(cidr), place())
+/** As an agent of before the bridge had its name made it: two of one installation could be there then. */
 const define = (name: string, owner: string, cidr: string) =>
-  daemon.networks.networkDefineXml({ xml: networkXml(name, owner, cidr) })
+  daemon.networks.networkDefineXml({
+    xml: networkXml(name, owner, specOf(cidr), place()).replace(
+      `bridge name='${bridgeOf(owner)}'`,
+      `bridge name='br-${name.slice(-11)}'`,
+    ),
+  })
 const start = async (name: string, owner: string, cidr: string) => {
   const network = await define(name, owner, cidr)
   await daemon.networks.networkCreate({ network })
