@@ -25,3 +25,7 @@ function removeDeep(folder: string): boolean {
     return false // a process of it is still on its way out
   }
 }
+
+/** The controllers that still keep a group of this name. */
+export const groupsLeft = (group: string) =>
+  controllers().filter(controller => existsSync(join(root, controller, group)))
