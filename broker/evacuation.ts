@@ -29,6 +29,8 @@ export interface EvacuationItem {
   because: string
   /** Its move is open: nothing more is to be done. */
   open: boolean
+  /** Nobody has it. */
+  free: boolean
   target: Pick<Target, 'decision' | 'kind' | 'waits'> | null
 }
 
@@ -59,6 +61,7 @@ export function planEvacuation(
       hostId: goes ?? null,
       hostName: goes && target ? (target.decision.hostName ?? null) : null,
       open: false,
+      free: desktop.user_id === null,
       target: goes && target ? target : null,
       ...verdict,
     }
@@ -142,7 +145,8 @@ export function planReturn(
     seen.id === host.id && seen.state === 'maintenance' ? { ...seen, state: 'online' as const } : seen,
   )
   return desktops.map(desktop => {
-    const named = { desktopId: desktop.id, desktopName: desktop.name, open: false, forget: false }
+    const free = desktop.user_id === null
+    const named = { desktopId: desktop.id, desktopName: desktop.name, free, open: false, forget: false }
     const stays = (because: string, forget: boolean) => {
       return { ...named, do: 'wait' as const, kind: null, hostId: null, hostName: null, because, target: null, forget }
     }

@@ -2,7 +2,8 @@
  * A task is a receipt: how far it is follows from the state of its subject, so no program ever has to remember to
  * finish it. Pure.
  */
-import type { Phase, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
+import type { HostState, Phase, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
+import type { MigrationState } from '../db/schema-hosts.ts'
 
 export interface TaskOutcome {
   state: TaskState
@@ -125,3 +126,63 @@ export function versionTask(
   const name = version.state === 'uploading' ? 'upload' : 'make'
   return going(version.progress, [{ name, state: 'current', text: version.text }])
 }
+
+/** A desktop on its way to another host. */
+export function moveTask(
+  move: { state: MigrationState; progress: number; text: string; trouble: TroubleValue | null } | undefined,
+): TaskOutcome {
+  if (!move) return vanished
+  const { state, progress, text, trouble } = move
+  if (state === 'done') return done(moveSteps(moveStepNames.length))
+  if (state === 'failed') return failed(trouble ?? { code: 'internal', text: 'The move failed.' })
+  if (state === 'cancelled')
+    return { state: 'cancelled', progress: 100, steps: [], error: trouble ?? { code: 'cancelled', text } }
+  const at = moveStepNames.indexOf(state)
+  // Waiting and getting ready are quick beside the sending.
+  return going([1, 5, 10 + Math.floor(progress * 0.89)][at] ?? 1, moveSteps(at, text))
+}
+
+const moveStepNames = ['queued', 'preparing', 'moving'] as const
+const moveSteps = (current: number, text?: string): TaskStep[] =>
+  moveStepNames.map((name, index) => ({
+    name,
+    state: index < current ? 'done' : index === current ? 'current' : 'waiting',
+    ...(index === current && text && { text }),
+  }))
+
+export interface MaintenanceForTask {
+  state: HostState
+  wished: 'online' | 'maintenance'
+  /** Desktops that are on it; desktops that shall come back to it. */
+  desktops: number
+  away: number
+  /** How its evacuation stands, in words; empty when nothing leaves. */
+  text: string
+}
+
+/** What each kind of task about a host's maintenance waits for. */
+export const maintenanceTaskRules = {
+  'host.enterMaintenance': (host, goal) => {
+    if (!host) return vanished
+    if (host.wished !== 'maintenance') return endedMeanwhile
+    if (host.state !== 'maintenance') return going(1, [{ name: 'close', state: 'current', text: host.state }])
+    if (goal.evacuate !== true) return done()
+    const closed: TaskStep = { name: 'close', state: 'done' }
+    if (host.desktops === 0) return done([closed, { name: 'evacuate', state: 'done' }])
+    return going(share(host.desktops, goal), [closed, { name: 'evacuate', state: 'current', text: host.text }])
+  },
+  'host.leaveMaintenance': (host, goal) => {
+    if (!host) return vanished
+    if (host.wished !== 'online') return endedMeanwhile
+    if (host.state !== 'online') return going(1, [{ name: 'open', state: 'current', text: host.state }])
+    const opened: TaskStep = { name: 'open', state: 'done' }
+    if (host.away === 0)
+      return done(goal.bringBack === true ? [opened, { name: 'bringBack', state: 'done' }] : [opened])
+    const text = `${host.away} are still to come`
+    return going(share(host.away, goal), [opened, { name: 'bringBack', state: 'current', text }])
+  },
+} satisfies Record<string, (host: MaintenanceForTask | undefined, goal: Record<string, unknown>) => TaskOutcome>
+
+const endedMeanwhile = failed({ code: 'cancelled', text: 'The host’s maintenance was changed meanwhile.' })
+const share = (left: number, { total }: Record<string, unknown>) =>
+  Math.max(2, Math.min(99, Math.round(100 * (1 - left / Math.max(1, Number(total) || left)))))

@@ -2,8 +2,9 @@ import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
+import { hostMaintenanceSet, migrationRows, migrationsCancel, originsForget } from '../db/migrations.ts'
 import type { TaskState } from '../db/schema.ts'
-import { type TaskRow, taskInsert, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
+import { type TaskRow, taskInsert, taskLogAdd, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
 import { versionGiveUp } from '../db/templates.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
@@ -51,7 +52,13 @@ function taskView(row: TaskRow, estimateMs: number | null): TaskView {
 }
 
 /** Kinds that can still be taken back: the rest is over before anybody could. */
-const cancellable = new Set(['desktop.claim', 'template.make'])
+const cancellable = new Set([
+  'desktop.claim',
+  'template.make',
+  'desktop.migrate',
+  'host.enterMaintenance',
+  'host.leaveMaintenance',
+])
 
 export interface TaskAsk {
   kind: string
@@ -150,6 +157,7 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
   const task = await taskRead(broker, principal, id)
   if (!open(task.state)) throw new HdcsError('conflict', 'The task has already ended.')
   if (!task.cancellable) throw new HdcsError('conflict', 'This kind of task cannot be cancelled.')
+  if (task.kind === 'desktop.migrate') return moveCallOff(broker, principal, task)
   const now = broker.clock.now()
   const error = { code: 'cancelled' as const, text: `Cancelled by ${principal.name}.` }
   await broker.db.transaction().execute(async tx => {
@@ -162,8 +170,27 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
   return taskRead(broker, principal, id)
 }
 
+/** The hosts decide where the guest is: the task ends with its move, which may still arrive. */
+async function moveCallOff(broker: Broker, principal: Principal, task: TaskView): Promise<TaskView> {
+  await broker.db.transaction().execute(async tx => {
+    const [move] = await migrationRows(tx, { taskIds: [task.id], open: true })
+    if (!move) throw new HdcsError('conflict', 'The move is over: there is nothing left to cancel.')
+    await migrationsCancel(tx, { id: move.id })
+    await taskLogAdd(tx, task.id, `${principal.name} asked to cancel it`, broker.clock.now())
+  })
+  return taskRead(broker, principal, task.id)
+}
+
 /** Undoes what the task began, in its subject. @returns false when it is done already. */
 async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date): Promise<boolean> {
+  if (task.kind === 'host.enterMaintenance') {
+    await hostMaintenanceSet(tx, task.subject.id, { wished_state: 'online', wished_evacuate: false })
+    return true
+  }
+  if (task.kind === 'host.leaveMaintenance') {
+    await originsForget(tx, task.subject.id)
+    return true
+  }
   if (task.kind !== 'desktop.claim') {
     const text = `Cancelled by ${principal.name}; it can be tried again.`
     return versionGiveUp(tx, task.subject.id, { code: 'cancelled', text })

@@ -281,7 +281,7 @@ export async function originSet(tx: Tx, desktopId: string, hostId: string | null
   await tx.updateTable('desktop').set({ origin_host_id: hostId }).where('id', '=', desktopId).execute()
 }
 
-/** Hosts whose desktops shall leave, or shall come back. */
+/** Hosts whose desktops shall leave, or shall come back; with an id that host in any case. */
 export function hostsInMaintenance(db: Db | Tx, id?: string) {
   let query = db
     .selectFrom('host')
@@ -298,7 +298,14 @@ export function hostsInMaintenance(db: Db | Tx, id?: string) {
         .whereRef('desktop.origin_host_id', '=', 'host.id')
         .as('away'),
     ])
-  if (id) query = query.where('id', '=', id)
+  query = id
+    ? query.where('id', '=', id)
+    : query.where(eb =>
+        eb.or([
+          eb('wished_evacuate', '=', true),
+          eb('id', 'in', eb.selectFrom('desktop').select('origin_host_id').where('origin_host_id', 'is not', null)),
+        ]),
+      )
   return query.execute()
 }
 
@@ -316,6 +323,7 @@ export async function hostMaintenanceSet(tx: Tx, id: string, wish: MaintenanceWi
 
 /** Nothing is brought back to this host any more. */
 export async function originsForget(tx: Tx, hostId: string) {
+  await migrationsCancel(tx, { toHostId: hostId, cause: 'return' })
   await tx.updateTable('desktop').set({ origin_host_id: null }).where('origin_host_id', '=', hostId).execute()
 }
 

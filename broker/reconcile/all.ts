@@ -1,7 +1,9 @@
 import type { Broker } from '../broker.ts'
 import { desktopsReconciler } from './desktops.ts'
 import { startReconciler } from './driver.ts'
+import { evacuationsReconciler } from './evacuations.ts'
 import { hostsReconciler } from './hosts.ts'
+import { migrationsReconciler } from './migrations.ts'
 import { poolsReconciler } from './pools.ts'
 import { screenPortsReconciler } from './screen-ports.ts'
 import { tasksReconciler } from './tasks.ts'
@@ -15,6 +17,8 @@ export function startReconcilers(broker: Broker) {
     hostsReconciler,
     templatesReconciler,
     tasksReconciler,
+    migrationsReconciler,
+    evacuationsReconciler,
     screenPortsReconciler,
   ]
   const running = new Map(

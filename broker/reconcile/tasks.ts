@@ -1,11 +1,22 @@
 import { desktopRows } from '../../db/desktops.ts'
 import { eventsPrune } from '../../db/events.ts'
+import { hostsInMaintenance, migrationRows } from '../../db/migrations.ts'
 import { poolExists } from '../../db/pools.ts'
 import type { TaskStep } from '../../db/schema.ts'
 import { operationsOf, taskLogAdd, taskSet, tasksOpen } from '../../db/tasks.ts'
 import { versionsObserved } from '../../db/templates.ts'
 import type { Broker } from '../broker.ts'
-import { type DesktopForTask, desktopTaskRules, type TaskOutcome, versionTask } from '../task-progress.ts'
+import { evacuationText } from '../evacuation.ts'
+import { evacuationItems } from '../maintenance.ts'
+import {
+  type DesktopForTask,
+  desktopTaskRules,
+  type MaintenanceForTask,
+  maintenanceTaskRules,
+  moveTask,
+  type TaskOutcome,
+  versionTask,
+} from '../task-progress.ts'
 import type { Reconciler } from './driver.ts'
 
 type Open = Awaited<ReturnType<typeof tasksOpen>>[number]
@@ -53,7 +64,13 @@ async function subjects(
     open.map(task => task.id),
   )
 
+  const moves = await movesOf(broker, open)
+  const hosts = await hostsOf(broker, open)
+
   return task => {
+    if (task.kind === 'desktop.migrate') return moveTask(moves.get(task.id))
+    const maintenance = maintenanceTaskRules[task.kind as keyof typeof maintenanceTaskRules]
+    if (maintenance) return maintenance(hosts.get(task.subject_id), task.goal)
     const operation = operations.find(candidate => candidate.task_id === task.id)
     if (operation) return operationOutcome(operation)
     if (task.subject_type === 'version') {
@@ -64,6 +81,26 @@ async function subjects(
     const rule = desktopTaskRules[task.kind as keyof typeof desktopTaskRules]
     return rule?.(desktops.get(task.subject_id), task.goal)
   }
+}
+
+async function movesOf(broker: Broker, open: Open[]) {
+  const taskIds = open.filter(task => task.kind === 'desktop.migrate').map(task => task.id)
+  const rows = taskIds.length > 0 ? await migrationRows(broker.db, { taskIds, limit: taskIds.length }) : []
+  return new Map(rows.map(row => [row.task_id, row]))
+}
+
+async function hostsOf(broker: Broker, open: Open[]): Promise<Map<string, MaintenanceForTask>> {
+  const tasks = open.filter(task => task.kind in maintenanceTaskRules)
+  const hosts = new Map<string, MaintenanceForTask>()
+  for (const { subject_id: id, goal } of tasks) {
+    const [host] = await hostsInMaintenance(broker.db, id)
+    if (!host) continue
+    const leaving = host.wished_evacuate ? await evacuationItems(broker.db, host, broker.clock.now()) : []
+    const text = leaving.length > 0 ? evacuationText(leaving, Number(goal.total)) : ''
+    const { state, wished_state: wished, desktops, away } = host
+    hosts.set(id, { state, wished, desktops: desktops ?? 0, away: away ?? 0, text })
+  }
+  return hosts
 }
 
 const operationOutcome = ({ done_at, trouble }: Awaited<ReturnType<typeof operationsOf>>[number]): TaskOutcome =>

@@ -57,6 +57,7 @@ alter table desktop
 
 create index desktop_use on desktop (host_id, pool_id) include (wished_present, wished_power, vcpus, memory_bytes);
 create index desktop_pool on desktop (pool_id);
+create index desktop_origin on desktop (origin_host_id) where origin_host_id is not null;
 
 create table screen_port (
   host_id uuid not null references host on delete cascade,
@@ -151,6 +152,7 @@ begin
   end if;
   perform pg_notify('hdcs_nudge', 'migrations');
   perform pg_notify('hdcs_nudge', 'tasks');
+  if new.ended_at is not null then perform pg_notify('hdcs_nudge', 'evacuations'); end if;
   perform event_note('desktop', 'changed', new.desktop_id, (select user_id from desktop where id = new.desktop_id), null);
   return null;
 end $$;

@@ -1,0 +1,109 @@
+import type { Tx } from '../../db/connect.ts'
+import { desktopLock, desktopWishFree, transitionNote } from '../../db/desktops.ts'
+import { addressLock } from '../../db/hosts.ts'
+import {
+  desktopRemakeOn,
+  desktopsMovable,
+  hostsInMaintenance,
+  type MovableRow,
+  originSet,
+} from '../../db/migrations.ts'
+import type { Broker } from '../broker.ts'
+import type { EvacuationItem } from '../evacuation.ts'
+import { evacuationItems, returnItems } from '../maintenance.ts'
+import { migrationOpen } from '../migrations.ts'
+import { placementNote } from '../placing.ts'
+import { screenPortTake } from '../screen-ports.ts'
+import type { Reconciler } from './driver.ts'
+
+/**
+ * Moves of one host that stand in the queue or are under way. More: the last ones were placed by what was true long
+ * before their turn; fewer than may move at once: turns are missed.
+ */
+const mostOpen = 4
+/** Desktops begun anew elsewhere in one turn. More: their starts delay those of people who wait on the other hosts. */
+const mostRemade = 4
+
+type Host = Awaited<ReturnType<typeof hostsInMaintenance>>[number]
+
+/** Lets the desktops of hosts in maintenance leave, and those that left come back after it: by the plan, made anew each turn. */
+export function evacuationsReconciler(broker: Broker): Reconciler {
+  return {
+    name: 'evacuations',
+    everyMs: 2_000,
+    async step(signal) {
+      for (const host of await hostsInMaintenance(broker.db)) {
+        if (signal.aborted) return
+        const leaves = host.wished_state === 'maintenance' && host.wished_evacuate && (host.desktops ?? 0) > 0
+        const returns = host.wished_state === 'online' && host.state === 'online' && (host.away ?? 0) > 0
+        if (leaves) await broker.db.transaction().execute(tx => evacuate(tx, host, broker.clock.now()))
+        if (returns) await broker.db.transaction().execute(tx => bringBack(tx, host, broker.clock.now()))
+      }
+    },
+  }
+}
+
+async function evacuate(tx: Tx, host: Host, now: Date) {
+  await addressLock(tx)
+  const items = await evacuationItems(tx, host, now)
+  let open = items.filter(item => item.open).length
+  let remade = 0
+  const reason = `${host.name} goes into maintenance`
+  for (const item of items) {
+    const row = await chosen(tx, item)
+    if (!row) continue
+    const moves = item.do === 'migrate' || item.do === 'restart'
+    if (moves && item.target && open < mostOpen) {
+      const why = { cause: 'maintenance' as const, reason, taskId: null, restart: item.do === 'restart' }
+      await migrationOpen(tx, row, item.target, why, now)
+      if (row.origin_host_id === null) await originSet(tx, row.id, host.id)
+      open++
+    } else if ((item.do === 'remake' || item.do === 'remove') && remade < mostRemade) {
+      if (await begunAnew(tx, row, item, reason, now)) remade++
+    }
+  }
+}
+
+async function bringBack(tx: Tx, host: Host, now: Date) {
+  await addressLock(tx)
+  const items = await returnItems(tx, host)
+  let open = items.filter(item => item.open).length
+  for (const item of items) {
+    const row = await chosen(tx, item)
+    if (!row) continue
+    if (item.forget) {
+      const reason = `not brought back to ${host.name}: ${item.because}`
+      await transitionNote(tx, [{ ...row, was: row.phase, became: 'stays', reason }], now)
+      await originSet(tx, row.id, null)
+    } else if (item.do === 'migrate' && item.target && open < mostOpen) {
+      const why = { cause: 'return' as const, reason: 'its maintenance ended', taskId: null, restart: false }
+      await migrationOpen(tx, row, item.target, why, now)
+      open++
+    }
+  }
+}
+
+/** The row as the plan saw it, locked; undefined when there is nothing to do or it was claimed, given back or moved since. */
+async function chosen(tx: Tx, item: EvacuationItem & { forget?: boolean }): Promise<MovableRow | undefined> {
+  if (item.open || (item.do === 'wait' && item.forget !== true)) return
+  await desktopLock(tx, item.desktopId)
+  const [row] = await desktopsMovable(tx, { id: item.desktopId })
+  return row && row.move_id === null && (row.user_id === null) === item.free ? row : undefined
+}
+
+/** Its disk holds nothing of anybody: the next one is made elsewhere. @returns whether it still was nobody's. */
+async function begunAnew(tx: Tx, row: MovableRow, item: EvacuationItem, reason: string, now: Date): Promise<boolean> {
+  const { hostId, target } = item
+  const noted = { ...row, was: row.phase, reason: `${reason}: ${item.because}` }
+  if (item.do === 'remove' || hostId === null || !target) {
+    const done = await desktopWishFree(tx, row.id, { wished_present: false })
+    if (done) await transitionNote(tx, [{ ...noted, became: 'remove planned' }], now)
+    return done
+  }
+  const done = await desktopRemakeOn(tx, row.id, hostId)
+  if (!done) return false
+  await screenPortTake(tx, hostId, row.id)
+  await transitionNote(tx, [{ ...noted, host_id: hostId, became: 'moved' }], now)
+  await placementNote(tx, row.id, 'move', target.decision)
+  return true
+}
