@@ -5,14 +5,17 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Readable } from 'node:stream'
 import { z } from '@hono/zod-openapi'
-import type { Hono } from 'hono'
+import type { Context, Hono } from 'hono'
 import { WebSocketServer } from 'ws'
+import type { Authority } from '../auth/authority.ts'
 import { type AgentHub, hostOfKey } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
+import { hostCertify } from '../broker/certificates.ts'
 import { hostJoin } from '../broker/hosts.ts'
 import { uploadPath } from '../broker/templates.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { readAgentMessage } from './agent-messages.ts'
+import { readJson } from './body.ts'
 import { problemResponse } from './errors.ts'
 
 export const agentPath = '/api/v1/agent'
@@ -25,27 +28,51 @@ const pingMs = 5_000
 /** A close frame has room for 123 bytes; ours is ASCII: names of fields and what they should hold. */
 const maxReasonLength = 120
 
+const hostNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/)
 const joinSchema = z.object({
   token: z.string().min(1).max(200),
-  hostName: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$/),
+  hostName: hostNameSchema,
   /** What the host's interfaces are in already: its desktops' subnet must touch none of it. */
   networks: z.array(z.cidrv4()).max(500).default([]),
 })
 
+const certificateSchema = z.object({
+  /** PEM, PKCS #10. */
+  request: z.string().max(20_000),
+  hostName: hostNameSchema,
+  addresses: z.array(z.union([z.ipv4(), z.ipv6()])).max(8),
+})
+
 const keyOf = (authorization: string | undefined) => /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
 
+/** Refusals and failures go out as problems. */
+const answered = (context: Context, answer: () => Promise<Response>) =>
+  answer().catch(error => problemResponse(asHdcsError(error), context.get('requestId')))
+
+/** Anybody may send it: it is read as every body is, and no further than a megabyte. @throws HdcsError `invalid`, `too_large`. */
+async function bodyOf<S extends z.ZodType>(request: Request, schema: S, needed: string): Promise<z.output<S>> {
+  const read = schema.safeParse((await readJson(request)).value)
+  if (!read.success) throw new HdcsError('invalid', needed)
+  return read.data
+}
+
 /** Adds the machines' requests to the app; they are not for people and stand in no document. */
-export function mountAgents(app: Hono, broker: Broker, installationId: string): void {
-  app.post('/api/v1/agents/join', async context => {
-    const body = joinSchema.safeParse(await context.req.json().catch(() => undefined)) // no JSON is no token
-    const requestId = context.get('requestId')
-    if (!body.success) return problemResponse(new HdcsError('invalid', 'A join needs { token, hostName }.'), requestId)
-    try {
-      return context.json({ ...(await hostJoin(broker, body.data)), installationId }, 201)
-    } catch (error) {
-      return problemResponse(asHdcsError(error), requestId)
-    }
-  })
+export function mountAgents(app: Hono, broker: Broker, installationId: string, authority: Authority | null): void {
+  app.post('/api/v1/agents/join', context =>
+    answered(context, async () => {
+      const ask = await bodyOf(context.req.raw, joinSchema, 'A join needs { token, hostName }.')
+      return context.json({ ...(await hostJoin(broker, ask)), installationId }, 201)
+    }),
+  )
+  app.post('/api/v1/agents/certificate', context =>
+    answered(context, async () => {
+      const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))
+      if (!host) throw new HdcsError('unauthenticated', 'Only hosts get certificates: join first.')
+      const needed = 'A certificate needs { request, hostName, addresses }.'
+      const ask = await bodyOf(context.req.raw, certificateSchema, needed)
+      return context.json(await hostCertify(broker, authority, host.id, ask), 201)
+    }),
+  )
   app.get('/api/v1/agents/images/:id', async context => {
     const requestId = context.get('requestId')
     const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))

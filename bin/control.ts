@@ -10,9 +10,11 @@ import { makeApp } from '../api/app.ts'
 import { gatewayLinePath, makeGatewayDoor } from '../api/gateways.ts'
 import { routes } from '../api/routes.ts'
 import { uploadsSweep } from '../api/uploads.ts'
+import { type Authority, openAuthority } from '../auth/authority.ts'
 import { ensureFirstAdministrator } from '../auth/first-admin.ts'
 import { makeAgentHub } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
+import { authorityCheck } from '../broker/certificates.ts'
 import { eventsHeard } from '../broker/events.ts'
 import { firstStart } from '../broker/first-start.ts'
 import { makeGatewayHub } from '../broker/gateways.ts'
@@ -172,7 +174,7 @@ export async function startControl(
     publicUrl: config.publicUrl,
     trustProxy: config.trustProxy,
   })
-  mountAgents(app, broker, installationId)
+  mountAgents(app, broker, installationId, await authorityOrNone(join(config.dataFolder, 'authority')))
   tell('opening the door')
   frontDoor.open({
     request: getRequestListener(app.fetch),
@@ -189,6 +191,21 @@ export async function startControl(
     // Before the database goes, or whoever asks meanwhile is answered with errors.
     await frontDoor[Symbol.asyncDispose]()
   })
+
+  /** Without it hosts still carry desktops; they only cannot send them to each other. */
+  async function authorityOrNone(folder: string): Promise<Authority | null> {
+    try {
+      const authority = await openAuthority(folder, installationId)
+      await authorityCheck(db, authority)
+      return authority
+    } catch (error) {
+      log.warn(
+        { err: error },
+        'hosts get no certificates from this control plane, and cannot send desktops to each other',
+      )
+      return null
+    }
+  }
 
   const kept = undo.move()
   return {

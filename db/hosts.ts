@@ -126,6 +126,25 @@ export function hostByKey(db: Kysely<Database>, keyHash: string) {
     .executeTakeFirst()
 }
 
+export interface HostName {
+  id: string
+  name: string
+  /** What the machine calls itself, and where it is reached; null before it told. */
+  machineName: string | null
+  address: string | null
+}
+
+export function hostNames(db: Kysely<Database>): Promise<HostName[]> {
+  return db
+    .selectFrom('host')
+    .select(['id', 'name'])
+    .select([
+      sql<string | null>`observed_facts ->> 'hostName'`.as('machineName'),
+      sql<string | null>`observed_facts ->> 'address'`.as('address'),
+    ])
+    .execute()
+}
+
 /** What an agent's line depends on. */
 export function hostLines(db: Kysely<Database>, ids: string[]) {
   return db

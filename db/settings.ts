@@ -18,6 +18,17 @@ export async function settingInstallationId(db: Db): Promise<string> {
   return row.value
 }
 
+/** The fingerprint of the authority that signs hosts' certificates: the first that came, whichever this one is. */
+export async function settingAuthority(db: Db, fingerprint: string): Promise<string> {
+  await db
+    .insertInto('setting')
+    .values({ key: 'authority', value: fingerprint })
+    .onConflict(conflict => conflict.column('key').doNothing())
+    .execute()
+  const row = await db.selectFrom('setting').select('value').where('key', '=', 'authority').executeTakeFirstOrThrow()
+  return row.value
+}
+
 /** Which host is this machine's own, by the name it has here: an administrator may have given the host another. */
 export async function settingLocalHost(db: Kysely<Database>, machineName: string): Promise<string | undefined> {
   const key = localHostKey(machineName)
