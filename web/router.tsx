@@ -111,6 +111,7 @@ const adminPages = [
   createRoute({
     getParentRoute: () => adminRoute,
     path: '/desktops/$id',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./admin/desktop.tsx'), 'DesktopDetail'),
   }),
   createRoute({
@@ -169,7 +170,14 @@ const adminPages = [
   }),
   createRoute({
     getParentRoute: () => adminRoute,
+    path: '/clusters/$id',
+    validateSearch: listSearch,
+    component: lazyRouteComponent(() => import('./admin/cluster.tsx'), 'ClusterDetail'),
+  }),
+  createRoute({
+    getParentRoute: () => adminRoute,
     path: '/hosts/$id',
+    validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./admin/host.tsx'), 'HostDetail'),
   }),
   createRoute({

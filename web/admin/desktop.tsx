@@ -1,21 +1,19 @@
-import { Alert, SimpleGrid, Stack, Text } from '@mantine/core'
+import { Alert, Button, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { useParams } from '@tanstack/react-router'
-import { CircleAlert, ScreenShare } from 'lucide-react'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { ArrowRightLeft, CircleAlert, ScreenShare, Waypoints } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal, useWrite } from '../data/actions.ts'
 import { DesktopBadge } from '../data/badges.tsx'
 import { client } from '../data/client.ts'
 import { useMay, useMe } from '../data/me.ts'
-import type { Desktop, DesktopAction, Transition } from '../data/nouns.ts'
-import { desktopQuery, historyQuery } from '../data/queries.ts'
+import type { Desktop, DesktopAction } from '../data/nouns.ts'
+import { desktopQuery, movesQuery } from '../data/queries.ts'
 import { actionWord, stepWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
-import { DataTable } from '../ui/DataTable.tsx'
-import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
@@ -23,13 +21,22 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { PageWait } from '../ui/PageWait.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { DesktopHistory } from './desktop-history.tsx'
 import { asksFirst, desktopLoss } from './desktop-loss.ts'
+import { MoveDesktop } from './desktop-move.tsx'
+import { MoveProgress, Moves } from './moves.tsx'
+import { WhyHere } from './why-here.tsx'
 
 export function DesktopDetail() {
   const { t } = useTranslation()
   const { id } = useParams({ from: '/person/admin/desktops/$id' })
+  const search = useSearch({ from: '/person/admin/desktops/$id' })
+  const navigate = useNavigate()
+  const may = useMay()
   const read = useQuery(desktopQuery(id))
   const me = useMe()
+  const show = (what?: 'why' | 'move') =>
+    void navigate({ to: '.', search: what ? { show: what } : {}, replace: true, resetScroll: false })
   const up = <AnchorLink to="/admin/desktops">{t('desktops.title')}</AnchorLink>
   const desktop = read.data
   if (!desktop) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
@@ -51,11 +58,12 @@ export function DesktopDetail() {
                 {t('action.open')}
               </ButtonLink>
             )}
-            <Actions desktop={desktop} />
+            <Actions desktop={desktop} onMove={() => show('move')} />
           </>
         }
       />
       <Stack gap="lg">
+        {desktop.move && may('desktop.read') && <OnItsWay desktopId={id} />}
         {desktop.trouble && (
           <Alert color="red" icon={<Icon of={CircleAlert} />} title={t('desktops.trouble')}>
             {desktop.trouble.text}
@@ -63,7 +71,7 @@ export function DesktopDetail() {
         )}
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
           <Panel title={t('desktops.overview')}>
-            <DesktopFacts desktop={desktop} />
+            <DesktopFacts desktop={desktop} onWhy={() => show('why')} />
           </Panel>
           <Panel title={t('desktops.connection')}>
             <Facts
@@ -93,13 +101,16 @@ export function DesktopDetail() {
             />
           </Panel>
         </SimpleGrid>
-        <History id={id} />
+        <DesktopHistory id={id} />
+        {may('desktop.read') && <PastMoves id={id} />}
       </Stack>
+      {search.show === 'why' && <WhyHere desktop={desktop} onClose={show} />}
+      {search.show === 'move' && <MoveDesktop desktop={desktop} onClose={show} />}
     </>
   )
 }
 
-function DesktopFacts({ desktop }: { desktop: Desktop }) {
+function DesktopFacts({ desktop, onWhy }: { desktop: Desktop; onWhy: () => void }) {
   const { t } = useTranslation()
   const may = useMay()
   const { step } = desktop
@@ -127,9 +138,14 @@ function DesktopFacts({ desktop }: { desktop: Desktop }) {
         [
           t('desktops.host'),
           desktop.hostId ? (
-            <AnchorLink to="/admin/hosts/$id" params={{ id: desktop.hostId }} key="host">
-              {desktop.hostName}
-            </AnchorLink>
+            <Group key="host" gap="xs" component="span">
+              <AnchorLink to="/admin/hosts/$id" params={{ id: desktop.hostId }}>
+                {desktop.hostName}
+              </AnchorLink>
+              <Button size="compact-xs" variant="default" leftSection={<Icon of={Waypoints} small />} onClick={onWhy}>
+                {t('why.ask')}
+              </Button>
+            </Group>
           ) : (
             t('common.none')
           ),
@@ -163,7 +179,7 @@ const headActions = [
   'delete',
 ] as const
 
-function Actions({ desktop }: { desktop: Desktop }) {
+function Actions({ desktop, onMove }: { desktop: Desktop; onMove: () => void }) {
   const { t } = useTranslation()
   const refusal = useRefusal()
   const [loss, setLoss] = useState<Loss | null>(null)
@@ -182,6 +198,7 @@ function Actions({ desktop }: { desktop: Desktop }) {
       },
     })
   }
+  const migrate = refusal(desktop.actions, 'migrate')
   const other = (name: 'resume' | 'suspend') => refusal(desktop.actions, name === 'resume' ? 'suspend' : 'resume')
   return (
     <>
@@ -203,71 +220,52 @@ function Actions({ desktop }: { desktop: Desktop }) {
           </ActionButton>
         )
       })}
+      {migrate !== undefined && (
+        <ActionButton
+          size="xs"
+          variant="default"
+          reason={migrate}
+          leftSection={<Icon of={ArrowRightLeft} small />}
+          onClick={onMove}
+        >
+          {t('moves.button')}
+        </ActionButton>
+      )}
       <ConfirmLoss loss={loss} onClose={() => setLoss(null)} />
     </>
   )
 }
 
-type Phase = Desktop['phase']
-
-function History({ id }: { id: string }) {
+/** The move that is under way: how far, and the way to stop it. */
+function OnItsWay({ desktopId }: { desktopId: string }) {
   const { t } = useTranslation()
-  const read = useQuery(historyQuery(id))
-  const word = (phase: string | null) =>
-    phase === null
-      ? t('common.none')
-      : phase in phaseNames
-        ? t(`phase.${phase as Phase}`)
-        : phase === 'assigned' || phase === 'released'
-          ? t(`became.${phase}`)
-          : phase
-  const rowId = (row: Transition) => `${row.at} ${row.to} ${row.from}`
+  const [move] = useQuery(movesQuery({ desktopId, open: true, limit: 1 })).data?.items ?? []
+  if (!move) return null
   return (
-    <Panel flush>
-      <Stack gap={2} p="md">
-        <Text component="h2" fw={650}>
-          {t('desktops.history')}
-        </Text>
-        <Text size="sm" c="dimmed">
-          {t('desktops.historyText')}
-        </Text>
-      </Stack>
-      <DataTable
-        noun={t('desktops.history')}
-        rows={read.data?.items}
-        rowId={rowId}
-        rowName={row => row.to}
-        state={{ search: '', filters: {}, cursors: [] }}
-        onState={() => undefined}
-        error={read.error}
-        retry={() => void read.refetch()}
-        empty={<EmptyState icon={ScreenShare} title={t('desktops.history')} text={t('desktops.noHistory')} />}
-        columns={[
-          { key: 'at', head: t('desktops.when'), cell: row => <TimeAgo at={row.at} />, text: row => row.at },
-          { key: 'from', head: t('desktops.from'), cell: row => word(row.from), text: row => row.from ?? '' },
-          { key: 'to', head: t('desktops.to'), cell: row => word(row.to), text: row => row.to },
-          { key: 'reason', head: t('desktops.reason'), cell: row => row.reason, text: row => row.reason },
-          {
-            key: 'by',
-            head: t('desktops.by'),
-            cell: row => row.userName ?? t('desktops.system'),
-            text: row => row.userName ?? '',
-          },
-        ]}
-      />
-    </Panel>
+    <Alert
+      color="blue"
+      icon={<Icon of={ArrowRightLeft} />}
+      title={t('moves.toHost', { name: move.desktopName, host: move.toHostName })}
+    >
+      <Text size="sm" mb="xs">
+        {t(`moveKindHelp.${move.kind}`)}
+      </Text>
+      <MoveProgress move={move} />
+    </Alert>
   )
 }
 
-const phaseNames = {
-  making: 0,
-  stopped: 0,
-  starting: 0,
-  ready: 0,
-  paused: 0,
-  stopping: 0,
-  recycling: 0,
-  removing: 0,
-  failed: 0,
-  unknown: 0,
-} satisfies Record<Phase, 0>
+/** Where it was before; nothing for one that never moved. */
+function PastMoves({ id }: { id: string }) {
+  const { t } = useTranslation()
+  const any = useQuery(movesQuery({ desktopId: id, limit: 1 })).data?.items.length
+  if (!any) return null
+  return (
+    <div>
+      <Title order={2} size="h5" mb="sm">
+        {t('moves.title')}
+      </Title>
+      <Moves query={{ desktopId: id }} />
+    </div>
+  )
+}

@@ -1,185 +1,134 @@
-import { Button, Select, Stack, Text } from '@mantine/core'
+import { Button, Group } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { CircleCheck, Plus, Server } from 'lucide-react'
-import { useState } from 'react'
+import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Plus, SearchX, Server } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
-import { useWrite } from '../data/actions.ts'
-import { HostBadge } from '../data/badges.tsx'
-import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
-import { clustersQuery, hostsQuery } from '../data/queries.ts'
-import { CopyField } from '../ui/CopyField.tsx'
-import { DataTable } from '../ui/DataTable.tsx'
-import { Dialog } from '../ui/Dialog.tsx'
+import type { Host } from '../data/nouns.ts'
+import { clustersQuery, hostsQuery, sitesQuery } from '../data/queries.ts'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
-import { formatBytes, formatNumber, formatPercent, formatTime } from '../ui/format.ts'
+import { FilterChip } from '../ui/FilterChip.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { Panel } from '../ui/Panel.tsx'
-import { StateBadge } from '../ui/StateBadge.tsx'
+import { PageWait } from '../ui/PageWait.tsx'
+import { SearchBox } from '../ui/SearchBox.tsx'
+import { ClusterDialog } from './cluster-form.tsx'
+import { HostJoin } from './host-join.tsx'
+import { HostTree } from './host-tree.tsx'
 import { useListState } from './list-state.ts'
+import { SiteDialog } from './site-dialog.tsx'
 
+/** More hosts than this: the tree says so, and the search finds the others by name. */
+const shownHosts = 500
+const states = ['online', 'suspect', 'lost', 'maintenance', 'joining'] as const satisfies Host['state'][]
+
+/** The tree site → cluster → host, each with how full it is. */
 export function Hosts() {
   const { t } = useTranslation()
-  const may = useMay()
+  const writable = useMay()('host.write')
   const navigate = useNavigate()
-  const { new: wanted } = useSearch({ from: '/person/admin/hosts' })
-  const { state, onState, query } = useListState()
-  const read = useQuery(hostsQuery(query))
-  const joining = (opened: boolean) =>
-    void navigate({ to: '/admin/hosts', search: opened ? { new: 'host' } : {}, replace: true })
-  const add = may('host.write') && (
-    <Button leftSection={<Icon of={Plus} />} onClick={() => joining(true)}>
+  const { new: wanted, cluster, site } = useSearch({ from: '/person/admin/hosts' })
+  const { state, onState } = useListState()
+  const sites = useQuery(sitesQuery)
+  const clusters = useQuery(clustersQuery)
+  const hosts = useQuery(hostsQuery({ limit: shownHosts }))
+  const show = (search: Record<string, string>) => void navigate({ to: '/admin/hosts', search, replace: true })
+  const close = () => show({})
+  const error = sites.error ?? clusters.error ?? hosts.error
+  const ready = sites.data && clusters.data && hosts.data
+  const narrow = { search: state.search, state: state.filters.state }
+  const fits = (host: Host) =>
+    (!narrow.search || host.name.toLowerCase().includes(narrow.search.toLowerCase())) &&
+    (!narrow.state || host.state === narrow.state)
+  const shown = hosts.data?.items.filter(fits) ?? []
+  const narrowed = Boolean(narrow.search || narrow.state)
+  const join = writable && (
+    <Button leftSection={<Icon of={Plus} />} onClick={() => show({ new: 'host' })}>
       {t('hosts.join')}
     </Button>
   )
   return (
     <>
-      <PageHead title={t('hosts.title')} actions={add} />
-      <Panel flush>
-        <DataTable
-          noun={t('hosts.noun')}
-          rows={read.data?.items}
-          rowId={row => row.id}
-          rowName={row => row.name}
-          state={{ ...state, filters: {} }}
-          onState={onState}
-          nextCursor={read.data?.nextCursor}
-          error={read.error}
-          retry={() => void read.refetch()}
-          empty={<EmptyState icon={Server} title={t('hosts.emptyTitle')} text={t('hosts.emptyText')} action={add} />}
-          columns={[
-            {
-              key: 'name',
-              head: t('hosts.name'),
-              cell: row => (
-                <Link to="/admin/hosts/$id" params={{ id: row.id }}>
-                  {row.name}
-                </Link>
-              ),
-              text: row => row.name,
-            },
-            {
-              key: 'state',
-              head: t('hosts.state'),
-              cell: row => <HostBadge host={row} />,
-              text: row => t(`hostState.${row.state}`),
-            },
-            {
-              key: 'cluster',
-              head: t('hosts.cluster'),
-              cell: row => `${row.siteName} / ${row.clusterName}`,
-              text: row => row.clusterName,
-            },
-            {
-              key: 'accel',
-              head: t('hosts.accel'),
-              cell: row =>
-                row.facts === null ? (
-                  t('common.unknown')
-                ) : row.facts.simulated ? (
-                  <StateBadge look="unknown" word={t('hosts.simulated')} />
-                ) : row.facts.accelerator === 'kvm' ? (
-                  <StateBadge look="good" word={t('hosts.kvm')} />
-                ) : (
-                  <StateBadge look="warn" word={t('hosts.tcg')} />
-                ),
-              text: row => row.facts?.accelerator ?? '',
-            },
-            {
-              key: 'running',
-              head: t('hosts.running'),
-              align: 'right',
-              cell: row => t('common.of', { part: formatNumber(row.used.running), whole: formatNumber(row.capacity) }),
-              text: row => String(row.used.running),
-            },
-            {
-              key: 'cpu',
-              head: t('hosts.cpu'),
-              align: 'right',
-              cell: row => (row.usage ? formatPercent(row.usage.cpu) : t('common.unknown')),
-              text: row => String(row.usage?.cpu ?? ''),
-            },
-            {
-              key: 'memory',
-              head: t('hosts.memory'),
-              align: 'right',
-              cell: row =>
-                row.usage && row.facts
-                  ? t('hosts.memoryOf', {
-                      used: formatBytes(row.usage.memoryUsedBytes),
-                      whole: formatBytes(row.facts.memoryBytes),
-                    })
-                  : t('common.unknown'),
-              text: row => String(row.usage?.memoryUsedBytes ?? ''),
-            },
-          ]}
-        />
-      </Panel>
-      {wanted === 'host' && may('host.write') && <Join onClose={() => joining(false)} />}
-    </>
-  )
-}
-
-/** The one line for the new server; turns green when it arrives. */
-function Join({ onClose }: { onClose: () => void }) {
-  const { t } = useTranslation()
-  const clusters = useQuery(clustersQuery)
-  const hosts = useQuery(hostsQuery({ limit: 200 }))
-  const [clusterId, setClusterId] = useState<string | null>(null)
-  const [known, setKnown] = useState<ReadonlySet<string> | null>(null)
-  const make = useWrite((id: string | undefined) => client.joinTokenMake({ body: id ? { clusterId: id } : {} }), [])
-  const first = clusters.data?.items[0]
-  const arrived = known && hosts.data?.items.find(host => !known.has(host.id))
-  return (
-    <Dialog onClose={onClose} size="lg" title={t('hosts.joinTitle')}>
-      <Stack>
-        <Text size="sm">{t('hosts.joinText')}</Text>
-        {!make.data && (
-          <>
-            <Select
-              label={t('hosts.joinCluster')}
-              data={(clusters.data?.items ?? []).map(cluster => ({
-                value: cluster.id,
-                label: `${cluster.siteName} / ${cluster.name}`,
-              }))}
-              value={clusterId ?? first?.id ?? null}
-              onChange={setClusterId}
-            />
-            <ErrorPanel error={make.error ?? clusters.error} />
-            <Button
-              data-autofocus
-              loading={make.isPending}
-              onClick={() => {
-                setKnown(new Set(hosts.data?.items.map(host => host.id)))
-                make.mutate(clusterId ?? first?.id)
-              }}
-            >
-              {t('hosts.joinMake')}
-            </Button>
-          </>
-        )}
-        {make.data && (
-          <>
-            <CopyField value={make.data.command} />
-            <Text size="sm" c="dimmed">
-              {t('hosts.joinExpires', { time: formatTime(make.data.expiresAt) })}
-            </Text>
-            <div role="status">
-              {arrived ? (
-                <StateBadge look="good" size="md" word={t('hosts.joinArrived', { name: arrived.name })} />
-              ) : (
-                <StateBadge look="busy" size="md" word={t('hosts.joinWaiting')} />
+      <PageHead
+        title={t('hosts.title')}
+        text={t('hosts.lead')}
+        actions={
+          writable && (
+            <>
+              <Button variant="default" onClick={() => show({ new: 'site' })}>
+                {t('sites.new')}
+              </Button>
+              <Button variant="default" onClick={() => show({ new: 'cluster' })}>
+                {t('clusters.new')}
+              </Button>
+              {join}
+            </>
+          )
+        }
+      />
+      {!ready ? (
+        error ? (
+          <ErrorPanel error={error} retry={() => void hosts.refetch()} />
+        ) : (
+          <PageWait />
+        )
+      ) : (
+        <>
+          {hosts.data.items.length > 0 && (
+            <Group gap="xs" mb="md">
+              <SearchBox
+                label={t('table.searchIn', { noun: t('hosts.noun') })}
+                value={state.search}
+                onChange={search => onState({ ...state, search })}
+              />
+              <FilterChip
+                filter={{
+                  key: 'state',
+                  label: t('hosts.state'),
+                  options: states.map(value => ({ value, label: t(`hostState.${value}`) })),
+                }}
+                value={narrow.state}
+                onChange={value => onState({ ...state, filters: { ...state.filters, state: value } })}
+              />
+              {narrowed && (
+                <Button size="xs" variant="subtle" onClick={close}>
+                  {t('table.clearFilters')}
+                </Button>
               )}
-            </div>
-            <Button variant="default" onClick={onClose} leftSection={<Icon of={CircleCheck} />}>
-              {t('common.done')}
-            </Button>
-          </>
-        )}
-      </Stack>
-    </Dialog>
+            </Group>
+          )}
+          {narrowed && shown.length === 0 ? (
+            <EmptyState icon={SearchX} title={t('table.noMatch')} text={t('table.noMatchText')} />
+          ) : (
+            <HostTree
+              sites={sites.data.items}
+              clusters={clusters.data.items}
+              hosts={shown}
+              narrowed={narrowed}
+              onJoin={id => show({ new: 'host', cluster: id })}
+              onCluster={id => show({ new: 'cluster', site: id })}
+              onSite={id => show({ new: 'site', site: id })}
+            />
+          )}
+          {hosts.data.items.length === 0 && (
+            <EmptyState icon={Server} title={t('hosts.emptyTitle')} text={t('hosts.emptyText')} action={join} />
+          )}
+          {writable && wanted === 'host' && <HostJoin clusterId={cluster ?? null} onClose={close} />}
+          {writable && wanted === 'site' && (
+            <SiteDialog site={sites.data.items.find(({ id }) => id === site) ?? null} onClose={close} />
+          )}
+          {writable && wanted === 'cluster' && (
+            <ClusterDialog
+              cluster={null}
+              sites={sites.data.items}
+              siteId={site ?? null}
+              onClose={close}
+              onMade={made => void navigate({ to: '/admin/clusters/$id', params: { id: made.id } })}
+            />
+          )}
+        </>
+      )}
+    </>
   )
 }

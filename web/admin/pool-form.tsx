@@ -13,12 +13,14 @@ import {
   TextInput,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
+import { useDisclosure } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import { useLiveness } from '../data/live.ts'
+import { useMay } from '../data/me.ts'
 import type { Pool, Template } from '../data/nouns.ts'
 import { poolQuery, templatesQuery } from '../data/queries.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
@@ -29,7 +31,19 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { PageWait } from '../ui/PageWait.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { problemOf } from '../ui/problem.ts'
-import { createBody, emptyPool, fieldOf, type PoolValues, updateBody, valuesOf, wrongIn } from './pool-values.ts'
+import { DryRun } from './dry-run.tsx'
+import { PoolPlacement } from './pool-placement.tsx'
+import {
+  createBody,
+  dryRunBody,
+  emptyPool,
+  fieldOf,
+  type PoolValues,
+  placedSpecially,
+  updateBody,
+  valuesOf,
+  wrongIn,
+} from './pool-values.ts'
 
 export function PoolNew() {
   const { t } = useTranslation()
@@ -70,10 +84,13 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
   const { t } = useTranslation()
   const navigate = useNavigate()
   const stale = useLiveness() === 'stale'
+  const may = useMay()
+  const [placing, place] = useDisclosure(pool !== null && placedSpecially(values))
   const form = useForm<PoolValues>({
     initialValues: values,
     validateInputOnBlur: true,
-    validate: wished => Object.fromEntries(Object.entries(wrongIn(wished)).map(([field, key]) => [field, t(key)])),
+    validate: wished =>
+      Object.fromEntries(Object.entries(wrongIn(wished)).map(([field, key]) => [field, key && t(key)])),
   })
   const save = useWrite(
     (wished: PoolValues) =>
@@ -89,8 +106,9 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
         void navigate({ to: '/admin/pools/$id', params: { id: saved.id } })
       },
       onError: error => {
-        for (const [path, message] of Object.entries(problemOf(error).fields))
-          form.setFieldError(fieldOf(path), message)
+        const fields = Object.entries(problemOf(error).fields)
+        for (const [path, message] of fields) form.setFieldError(fieldOf(path), message)
+        if (fields.length) place.open()
       },
     })
   const template = templates.find(candidate => candidate.id === form.values.templateId)
@@ -119,7 +137,8 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
   const wished = form.values
   const memoryBytes = Number(wished.memoryMib) * 2 ** 20
   return (
-    <form onSubmit={form.onSubmit(submit)} noValidate>
+    // What is wrong may stand in the part that is folded away.
+    <form onSubmit={form.onSubmit(submit, place.open)} noValidate>
       <Stack gap="lg" maw="44rem">
         <Panel title={t('pools.form.basics')}>
           <Stack>
@@ -241,6 +260,7 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
             />
           </SimpleGrid>
         </Panel>
+        <PoolPlacement form={form} opened={placing} onToggle={place.toggle} />
         <Panel title={t('pools.form.review')}>
           <Text size="sm">
             {t('pools.form.reviewText', {
@@ -255,6 +275,17 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
               all: formatBytes(memoryBytes * Number(wished.maxSize)),
             })}
           </Text>
+          {may('host.read') && wished.templateId && (
+            <Stack mt="md" gap="xs">
+              <Text size="sm" fw={600}>
+                {t('dryRun.title')}
+              </Text>
+              <DryRun
+                act={count => client.placementDryRun({ body: { ...dryRunBody(wished), count } })}
+                changed={JSON.stringify(dryRunBody(wished))}
+              />
+            </Stack>
+          )}
           <Stack mt="md">
             <ErrorPanel error={save.error} />
             <Group>

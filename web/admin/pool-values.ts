@@ -19,6 +19,26 @@ export interface PoolValues {
   video: Pool['hardware']['video']
   sound: boolean
   enabled: boolean
+  /** Empty: any cluster. */
+  clusterIds: string[]
+  /** `cluster`: as each cluster does. */
+  placement: NonNullable<Pool['placement']> | 'cluster'
+  affinity: Pool['affinity']
+  needs: string[]
+  ha: Pool['ha']
+  mode: Pool['network']['mode']
+  interface: string
+  /** Empty: none. */
+  vlan: number | string
+  neighbours: boolean
+  allow: AllowValues[]
+}
+
+/** One line of the allow-list as its three boxes hold it. */
+export interface AllowValues {
+  cidr: string
+  protocol: 'any' | 'tcp' | 'udp' | 'icmp'
+  ports: string
 }
 
 const MiB = 2 ** 20
@@ -43,6 +63,16 @@ export function emptyPool(templates: readonly Template[], wantedId?: string): Po
     video: template?.hardware.video ?? 'virtio',
     sound: template?.hardware.sound ?? false,
     enabled: true,
+    clusterIds: [],
+    placement: 'cluster',
+    affinity: 'none',
+    needs: [],
+    ha: 'restart',
+    mode: 'nat',
+    interface: '',
+    vlan: '',
+    neighbours: false,
+    allow: [],
   }
 }
 
@@ -62,15 +92,44 @@ export const valuesOf = (pool: Pool): PoolValues => ({
   video: pool.hardware.video,
   sound: pool.hardware.sound,
   enabled: pool.enabled,
+  clusterIds: pool.clusterIds,
+  placement: pool.placement ?? 'cluster',
+  affinity: pool.affinity,
+  needs: pool.needs,
+  ha: pool.ha,
+  mode: pool.network.mode,
+  interface: pool.network.interface ?? '',
+  vlan: pool.network.vlan ?? '',
+  neighbours: pool.network.neighbours ?? false,
+  allow: (pool.network.allow ?? []).map(({ cidr, protocol, ports }) => ({
+    cidr,
+    protocol: protocol ?? 'any',
+    ports: ports ?? '',
+  })),
 })
 
-const nameForm = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
+/** Whether the part that is folded away says anything that a new pool's does not. */
+export const placedSpecially = (values: PoolValues): boolean =>
+  values.clusterIds.length > 0 ||
+  values.placement !== 'cluster' ||
+  values.affinity !== 'none' ||
+  values.needs.length > 0 ||
+  values.ha !== 'restart' ||
+  values.mode !== 'nat' ||
+  values.neighbours ||
+  values.allow.length > 0
+
+import { nameForm } from './name-form.ts'
+
 const whole = (value: number | string, least: number) =>
   value !== '' && Number.isInteger(Number(value)) && Number(value) >= least
 
-/** Field → message key of what is wrong with it. Empty: nothing. */
+const cidrForm = /^[0-9a-fA-F.:]+(\/\d{1,3})?$/
+const portsForm = /^\d{1,5}(-\d{1,5})?(\s*,\s*\d{1,5}(-\d{1,5})?)*$/
+
+/** Field → message key of what is wrong with it; lines of the allow-list by their place. Empty: nothing. */
 export function wrongIn(values: PoolValues) {
-  const wrong: Partial<Record<keyof PoolValues, PoolWrong>> = {}
+  const wrong: { [K in keyof PoolValues | `allow.${number}.${'cidr' | 'ports'}`]?: PoolWrong } = {}
   if (!values.name) wrong.name = 'pools.form.nameMissing'
   else if (!nameForm.test(values.name)) wrong.name = 'pools.form.nameBad'
   if (!values.templateId) wrong.templateId = 'pools.form.templateMissing'
@@ -80,10 +139,20 @@ export function wrongIn(values: PoolValues) {
     if (!whole(values[field], 1)) wrong[field] = 'pools.form.atLeastOne'
   if (!wrong.maxSize && !wrong.minSize && Number(values.maxSize) < Number(values.minSize))
     wrong.maxSize = 'pools.form.maxLess'
+  if (values.mode === 'bridge' && !values.interface.trim()) wrong.interface = 'pools.form.interfaceMissing'
+  if (values.mode === 'bridge' && values.vlan !== '' && !(whole(values.vlan, 1) && Number(values.vlan) <= 4094))
+    wrong.vlan = 'pools.form.vlanBad'
+  for (const [index, { cidr, protocol, ports }] of values.allow.entries()) {
+    if (!cidrForm.test(cidr.trim())) wrong[`allow.${index}.cidr`] = 'pools.form.cidrBad'
+    if (hasPorts(protocol) && ports.trim() && !portsForm.test(ports.trim()))
+      wrong[`allow.${index}.ports`] = 'pools.form.portsBad'
+  }
   return wrong
 }
 type PoolWrong =
-  `pools.form.${'nameMissing' | 'nameBad' | 'templateMissing' | 'wholeNumber' | 'atLeastOne' | 'maxLess'}`
+  `pools.form.${'nameMissing' | 'nameBad' | 'templateMissing' | 'wholeNumber' | 'atLeastOne' | 'maxLess' | 'interfaceMissing' | 'vlanBad' | 'cidrBad' | 'portsBad'}`
+
+export const hasPorts = (protocol: AllowValues['protocol']) => protocol === 'tcp' || protocol === 'udp'
 
 export const updateBody = (values: PoolValues): Ask<'poolUpdate'>['body'] => ({
   name: values.name,
@@ -101,7 +170,29 @@ export const updateBody = (values: PoolValues): Ask<'poolUpdate'>['body'] => ({
     sound: values.sound,
   },
   enabled: values.enabled,
+  clusterIds: values.clusterIds,
+  placement: values.placement === 'cluster' ? null : values.placement,
+  affinity: values.affinity,
+  needs: values.needs,
+  ha: values.ha,
+  network: networkOf(values),
 })
+
+/** What does not go with the mode is not sent: an interface belongs to `bridge`, neighbours to our own bridges. */
+function networkOf(values: PoolValues): Pool['network'] {
+  const allow = values.allow.map(({ cidr, protocol, ports }) => ({
+    cidr: cidr.trim(),
+    ...(protocol !== 'any' && { protocol }),
+    ...(hasPorts(protocol) && ports.trim() && { ports: ports.replaceAll(' ', '') }),
+  }))
+  return {
+    mode: values.mode,
+    ...(values.mode === 'bridge'
+      ? { interface: values.interface.trim(), ...(values.vlan !== '' && { vlan: Number(values.vlan) }) }
+      : { neighbours: values.neighbours }),
+    ...(allow.length > 0 && { allow }),
+  }
+}
 
 export const createBody = (values: PoolValues): Ask<'poolCreate'>['body'] => ({
   ...updateBody(values),
@@ -110,6 +201,20 @@ export const createBody = (values: PoolValues): Ask<'poolCreate'>['body'] => ({
   templateId: values.templateId,
 })
 
+/** What decides where its desktops would go, before the pool is there or changed. */
+export function dryRunBody(values: PoolValues): Omit<Ask<'placementDryRun'>['body'], 'count'> {
+  const { hardware, clusterIds, needs, network, placement } = updateBody(values) ?? {}
+  return {
+    templateId: values.templateId,
+    ...(hardware && { hardware }),
+    ...(clusterIds && { clusterIds }),
+    ...(needs && { needs }),
+    ...(network && { network }),
+    ...(placement && { placement }),
+    priority: 'prewarm',
+  }
+}
+
 /** The form's field for a field of the API, where the server's own words belong. */
 export function fieldOf(path: string): string {
   const renamed: Record<string, keyof PoolValues> = {
@@ -117,6 +222,10 @@ export function fieldOf(path: string): string {
     'hardware.memoryBytes': 'memoryMib',
     'hardware.video': 'video',
     'hardware.sound': 'sound',
+    'network.mode': 'mode',
+    'network.interface': 'interface',
+    'network.vlan': 'vlan',
+    'network.neighbours': 'neighbours',
   }
-  return renamed[path] ?? path
+  return renamed[path] ?? path.replace(/^network\.allow\b/, 'allow')
 }

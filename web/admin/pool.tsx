@@ -9,7 +9,7 @@ import { PoolBadge } from '../data/badges.tsx'
 import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
 import type { Pool } from '../data/nouns.ts'
-import { poolQuery } from '../data/queries.ts'
+import { clustersQuery, poolQuery } from '../data/queries.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { Bytes } from '../ui/Bytes.tsx'
@@ -24,6 +24,7 @@ import { PageWait } from '../ui/PageWait.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { DesktopTable } from './desktops.tsx'
+import { DryRun } from './dry-run.tsx'
 import { PoolAccess } from './pool-access.tsx'
 
 const tabs = ['overview', 'desktops', 'access'] as const
@@ -161,7 +162,59 @@ function PoolOverview({ pool }: { pool: Pool }) {
           ]}
         />
       </Panel>
+      <Panel title={t('pools.place')}>
+        <PlacementFacts pool={pool} />
+      </Panel>
+      {may('host.read') && (
+        <Panel title={t('dryRun.title')}>
+          <Text size="sm" c="dimmed" mb="sm">
+            {t('dryRun.lead')}
+          </Text>
+          <DryRun act={count => client.poolPlace({ params: { id: pool.id }, body: { count, priority: 'prewarm' } })} />
+        </Panel>
+      )}
     </SimpleGrid>
+  )
+}
+
+/** Where its desktops go and what they reach. */
+function PlacementFacts({ pool }: { pool: Pool }) {
+  const { t } = useTranslation()
+  const may = useMay()
+  const clusters = useQuery({ ...clustersQuery, enabled: may('host.read') && pool.clusterIds.length > 0 })
+  const names = pool.clusterIds.map(id => clusters.data?.items.find(cluster => cluster.id === id)?.name)
+  const { network } = pool
+  return (
+    <Facts
+      of={[
+        [
+          t('pools.clusters'),
+          names.length ? names.map(name => name ?? t('common.unknown')).join(', ') : t('pools.anyCluster'),
+        ],
+        [t('clusters.placement'), t(`placement.${pool.placement ?? 'cluster'}`)],
+        [t('pools.affinity'), t(`affinity.${pool.affinity}`)],
+        [t('pools.needs'), pool.needs.join(', ') || t('common.none')],
+        [t('pools.ha'), t(`ha.${pool.ha}`)],
+        [
+          t('pools.network'),
+          <>
+            {t(`networkMode.${network.mode}`)}
+            {network.interface && ` · ${network.interface}`}
+            {network.vlan && ` · VLAN ${network.vlan}`}
+          </>,
+        ],
+        [
+          t('pools.neighbours'),
+          network.mode === 'bridge' ? undefined : t(network.neighbours ? 'common.on' : 'common.off'),
+        ],
+        [
+          t('pools.allow'),
+          network.allow?.length
+            ? network.allow.map(rule => [rule.cidr, rule.protocol, rule.ports].filter(Boolean).join(' ')).join('; ')
+            : t('pools.allowAll'),
+        ],
+      ]}
+    />
   )
 }
 

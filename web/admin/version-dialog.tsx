@@ -24,9 +24,8 @@ import { formatBytes, formatDuration } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
+import { nameForm } from './name-form.ts'
 import { formatOf, type UploadState, useUpload } from './upload.ts'
-
-const nameForm = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/
 
 interface VersionValues {
   name: string

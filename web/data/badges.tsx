@@ -2,7 +2,7 @@
 import { useTranslation } from 'react-i18next'
 import type { Look } from '../ui/look.ts'
 import { StateBadge } from '../ui/StateBadge.tsx'
-import type { Desktop, Host, Pool, Task, TemplateVersion } from './nouns.ts'
+import type { Desktop, Host, Move, Pool, Task, TemplateVersion } from './nouns.ts'
 
 const desktopLooks = {
   making: 'busy',
@@ -49,6 +49,15 @@ const taskLooks = {
   cancelled: 'stopped',
 } satisfies Record<Task['state'], Look>
 
+const moveLooks = {
+  queued: 'waiting',
+  preparing: 'busy',
+  moving: 'busy',
+  done: 'good',
+  failed: 'bad',
+  cancelled: 'stopped',
+} satisfies Record<Move['state'], Look>
+
 interface Size {
   size?: 'sm' | 'md'
 }
@@ -76,4 +85,9 @@ export function VersionBadge({ version, ...size }: { version: TemplateVersion } 
 export function TaskBadge({ task, ...size }: { task: Task } & Size) {
   const { t } = useTranslation()
   return <StateBadge look={taskLooks[task.state]} word={t(`taskState.${task.state}`)} {...size} />
+}
+
+export function MoveBadge({ move, ...size }: { move: Move } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={moveLooks[move.state]} word={t(`moveState.${move.state}`)} {...size} />
 }

@@ -22,7 +22,11 @@ function become(next: Liveness) {
 
 /** Which other nouns show a noun's changes in their counts and names. */
 const alsoShownBy: Record<string, string[]> = {
-  desktop: ['pool', 'host'],
+  // A move is told as a change of its desktop.
+  desktop: ['pool', 'host', 'cluster', 'migration', 'placement'],
+  host: ['cluster', 'site'],
+  cluster: ['site', 'host'],
+  site: ['cluster', 'host'],
   template: ['pool'],
   version: ['template', 'pool'],
   assignment: ['desktop', 'pool'],

@@ -1,21 +1,23 @@
 /** The things of the API as the pages see them: types only, taken from the client's answers. */
-import type { Answer } from '../../api/client.ts'
+import type { Answer, Ask } from '../../api/client.ts'
 
 export type Me = Answer<'meGet'>
 export type Permission = Me['permissions'][number]
 export type Role = Me['roles'][number]
 export type Desktop = Answer<'desktopGet'>
-export type DesktopAction =
-  | 'start'
-  | 'shutdown'
-  | 'poweroff'
-  | 'reboot'
-  | 'reset'
-  | 'suspend'
-  | 'resume'
-  | 'release'
-  | 'delete'
+/** Addresses may hold numbers and yes/no as well: an action is a word. */
+export type DesktopAction = Extract<Ask<'desktopAct'>['params']['name'], string>
+export type Site = Answer<'siteGet'>
+export type Cluster = Answer<'clusterGet'>
+export type Resources = Cluster['resources']
+export type Amount = Resources['vcpus']
 export type Host = Answer<'hostGet'>
+export type MoveChoice = Answer<'desktopMigrate'>['choice']
+export type PlannedMove = Answer<'hostEnterMaintenance'>['plan']['desktops'][number]
+export type Move = Answer<'migrationList'>['items'][number]
+export type Placement = Answer<'placementList'>['items'][number]
+export type PlacementDryRun = Answer<'poolPlace'>
+export type PlacementHost = Placement['hosts'][number]
 export type Pool = Answer<'poolGet'>
 export type Entitlements = Answer<'entitlementGet'>
 export type Task = Answer<'taskGet'>

@@ -80,7 +80,46 @@ export const hostsQuery = (query: Query<'hostList'> = {}) =>
   })
 export const hostQuery = (id: string) =>
   queryOptions({ queryKey: ['host', id], queryFn: () => client.hostGet({ params: { id } }) })
-export const clustersQuery = queryOptions({ queryKey: ['host', 'clusters'], queryFn: () => client.clusterList() })
+export const sitesQuery = queryOptions({
+  queryKey: ['site', 'list'],
+  queryFn: () => client.siteList({ query: { limit: 500 } }),
+})
+export const clustersQuery = queryOptions({
+  queryKey: ['cluster', 'list'],
+  queryFn: () => client.clusterList({ query: { limit: 500 } }),
+})
+export const clusterQuery = (id: string) =>
+  queryOptions({ queryKey: ['cluster', id], queryFn: () => client.clusterGet({ params: { id } }) })
+
+export const movesQuery = (query: Query<'migrationList'> = {}) =>
+  queryOptions({
+    queryKey: ['migration', 'list', query],
+    queryFn: () => client.migrationList({ query }),
+    placeholderData: keepPreviousData,
+  })
+/** Dry runs ask by POST, and change nothing: read like everything else, and asked anew when a desktop or host changes. */
+export const evacuationQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['migration', 'evacuation', id],
+    queryFn: () => client.hostEnterMaintenance({ params: { id }, body: { evacuate: true, dryRun: true } }),
+    placeholderData: keepPreviousData,
+  })
+export const bringBackQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['migration', 'bringBack', id],
+    queryFn: () => client.hostLeaveMaintenance({ params: { id }, body: { bringBack: true, dryRun: true } }),
+    placeholderData: keepPreviousData,
+  })
+export const movePlanQuery = (id: string, ask: { hostId?: string; restart?: boolean } = {}) =>
+  queryOptions({
+    queryKey: ['migration', 'plan', id, ask],
+    queryFn: () => client.desktopMigrate({ params: { id }, body: { ...ask, dryRun: true } }),
+  })
+export const placementQuery = (desktopId: string) =>
+  queryOptions({
+    queryKey: ['placement', desktopId],
+    queryFn: () => client.placementList({ params: { id: desktopId } }),
+  })
 
 export const tasksQuery = (query: Query<'taskList'> = {}) =>
   queryOptions({ queryKey: ['task', 'list', query], queryFn: () => client.taskList({ query }) })

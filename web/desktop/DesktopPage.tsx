@@ -46,9 +46,9 @@ export function DesktopPage() {
         onKeyRow={() => setKeyRow(shown => !shown)}
       />
       <Veil desktopId={desktopId} desktop={desktop} status={status} session={session} />
-      {ready && hint && (
-        <div className={classes.hint}>
-          <span>{touch ? t('screen.hintTouch') : t('screen.hint')}</span>
+      {ready && (desktop?.move || hint) && (
+        <div className={classes.hint} role="status">
+          <span>{desktop?.move ? t('screen.moving') : touch ? t('screen.hintTouch') : t('screen.hint')}</span>
         </div>
       )}
       {keyRow && session && <KeyRow session={session} />}

@@ -38,7 +38,7 @@ export function Veil({ desktopId, desktop, status, session }: VeilProps) {
   )
   if (status.state === 'reconnecting') {
     const { attempt, reason } = status
-    if (reason === 'moved') return <Word title={t('screen.moved')} />
+    if (reason === 'moved' || desktop?.move) return <Word title={t('screen.moved')} text={t('screen.movedHelp')} />
     const silent = reason === 'desktop_unreachable'
     return (
       <Word

@@ -57,6 +57,11 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
             {desktop.trouble.text}
           </Text>
         )}
+        {desktop.move && (
+          <Text size="sm" role="status">
+            {t(desktop.move.kind === 'offline' ? 'portal.movingOff' : 'portal.moving')}
+          </Text>
+        )}
         <ErrorPanel error={start.error} />
         <div className={classes.foot}>
           {usable ? (

@@ -56,6 +56,8 @@ export interface DataTableProps<T> {
   empty: ReactNode
   error?: unknown
   retry?: () => void
+  /** A part of something larger: without count, CSV and pages beneath. */
+  part?: boolean
 }
 
 export function DataTable<T>(props: DataTableProps<T>) {
@@ -242,7 +244,7 @@ export function DataTable<T>(props: DataTableProps<T>) {
           }
         />
       )}
-      {!!rows?.length && (
+      {!!rows?.length && !props.part && (
         <div className={classes.foot}>
           <Group gap="xs">
             <span>{t('table.rows', { count: rows.length })}</span>

@@ -10,7 +10,6 @@ export interface MeterPart {
 
 /** A bar with its numbers in words: the bar is the picture, the text the truth. */
 export function Meter(props: { label: string; text: string; parts: MeterPart[]; whole: number }) {
-  const width = (value: number) => `${props.whole > 0 ? Math.min(100, (value / props.whole) * 100) : 0}%`
   return (
     <div>
       <Group justify="space-between" gap="xs" mb={6} wrap="wrap">
@@ -21,15 +20,32 @@ export function Meter(props: { label: string; text: string; parts: MeterPart[]; 
           {props.text}
         </Text>
       </Group>
-      <div className={classes.track} aria-hidden>
-        {props.parts.map(part => (
-          <div
-            key={part.tone}
-            className={classes.part}
-            style={{ width: width(part.value), '--part': `var(--hdcs-${part.tone}-ink)` } as CSSProperties}
-          />
-        ))}
-      </div>
+      <Track parts={props.parts} whole={props.whole} />
+    </div>
+  )
+}
+
+/** The same for a cell of a table: the text beneath its bar. */
+export function Bar(props: { text: string; parts: MeterPart[]; whole: number }) {
+  return (
+    <div className={classes.bar}>
+      <Track parts={props.parts} whole={props.whole} />
+      <span>{props.text}</span>
+    </div>
+  )
+}
+
+function Track({ parts, whole }: { parts: MeterPart[]; whole: number }) {
+  const width = (value: number) => `${whole > 0 ? Math.min(100, (value / whole) * 100) : 0}%`
+  return (
+    <div className={classes.track} aria-hidden>
+      {parts.map(part => (
+        <div
+          key={part.tone}
+          className={classes.part}
+          style={{ width: width(part.value), '--part': `var(--hdcs-${part.tone}-ink)` } as CSSProperties}
+        />
+      ))}
     </div>
   )
 }

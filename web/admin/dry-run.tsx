@@ -1,0 +1,103 @@
+import { Button, Group, NumberInput, Stack, Text } from '@mantine/core'
+import { MapPin } from 'lucide-react'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useWrite } from '../data/actions.ts'
+import type { PlacementDryRun } from '../data/nouns.ts'
+import { ErrorPanel } from '../ui/ErrorPanel.tsx'
+import { formatNumber } from '../ui/format.ts'
+import { Icon } from '../ui/Icon.tsx'
+import { Bar } from '../ui/Meter.tsx'
+import { StateBadge } from '../ui/StateBadge.tsx'
+import classes from './DryRun.module.css'
+import { placedByHost } from './placed-by-host.ts'
+import { PlacementTable } from './why-here.tsx'
+
+/** As many as the API tries at once. */
+const most = 200
+
+/** Where would so many more desktops go? Nothing is made. `changed` tells answers apart: another one, and the old answer goes. */
+export function DryRun(props: { act: (count: number) => Promise<PlacementDryRun>; changed?: string }) {
+  const { t } = useTranslation()
+  const [count, setCount] = useState<number | string>(10)
+  const [answer, setAnswer] = useState<{ of: string | undefined; wanted: number; told: PlacementDryRun } | null>(null)
+  const ask = useWrite(props.act, [])
+  const wanted = Number(count)
+  const able = Number.isInteger(wanted) && wanted >= 1 && wanted <= most
+  return (
+    <Stack>
+      <Group align="flex-end" gap="xs">
+        <NumberInput
+          label={t('dryRun.count')}
+          w="9rem"
+          min={1}
+          max={most}
+          allowDecimal={false}
+          value={count}
+          onChange={setCount}
+        />
+        <Button
+          variant="default"
+          leftSection={<Icon of={MapPin} small />}
+          loading={ask.isPending}
+          disabled={!able}
+          onClick={() => ask.mutate(wanted, { onSuccess: told => setAnswer({ of: props.changed, wanted, told }) })}
+        >
+          {t('dryRun.ask')}
+        </Button>
+      </Group>
+      <ErrorPanel error={ask.error} />
+      <div role="status">
+        {answer && answer.of === props.changed && <Foreseen wanted={answer.wanted} told={answer.told} />}
+      </div>
+    </Stack>
+  )
+}
+
+function Foreseen({ wanted, told }: { wanted: number; told: PlacementDryRun }) {
+  const { t } = useTranslation()
+  const [why, setWhy] = useState(false)
+  const missing = wanted - told.desktops.length
+  const first = told.desktops[0]
+  return (
+    <Stack gap="sm">
+      {missing > 0 ? (
+        <>
+          <StateBadge look="warn" size="md" word={t('dryRun.short', { count: missing })} />
+          <Text size="sm">{told.short}</Text>
+        </>
+      ) : (
+        <StateBadge look="good" size="md" word={t('dryRun.all')} />
+      )}
+      <dl className={classes.hosts}>
+        {placedByHost(told.desktops).map(({ hostName, count }) => (
+          <div key={hostName}>
+            <dt>{hostName}</dt>
+            <dd>
+              <Bar
+                text={t('dryRun.there', { count, formatted: formatNumber(count) })}
+                whole={wanted}
+                parts={[{ value: count, tone: 'busy' }]}
+              />
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {first && (
+        <>
+          <Group>
+            <Button size="compact-sm" variant="subtle" aria-expanded={why} onClick={() => setWhy(now => !now)}>
+              {t('dryRun.why')}
+            </Button>
+          </Group>
+          {why && (
+            <>
+              <Text size="sm">{first.why}</Text>
+              <PlacementTable hosts={first.hosts} hostId={first.hostId} />
+            </>
+          )}
+        </>
+      )}
+    </Stack>
+  )
+}

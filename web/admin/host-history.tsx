@@ -1,0 +1,65 @@
+import { useQuery } from '@tanstack/react-query'
+import { FileClock } from 'lucide-react'
+import { useTranslation } from 'react-i18next'
+import { TaskBadge } from '../data/badges.tsx'
+import type { Host } from '../data/nouns.ts'
+import { tasksQuery } from '../data/queries.ts'
+import { taskWord } from '../data/words.ts'
+import { DataTable } from '../ui/DataTable.tsx'
+import { EmptyState } from '../ui/EmptyState.tsx'
+import { Panel } from '../ui/Panel.tsx'
+import { TimeAgo } from '../ui/TimeAgo.tsx'
+
+/** What was asked of this host, newest first, and how it ended. */
+export function HostHistory({ host }: { host: Host }) {
+  const { t } = useTranslation()
+  const read = useQuery(tasksQuery({ subjectId: host.id, limit: 100 }))
+  return (
+    <Panel flush>
+      <DataTable
+        noun={t('desktops.history')}
+        rows={read.data?.items}
+        rowId={row => row.id}
+        rowName={row => row.kind}
+        state={{ search: '', filters: {}, cursors: [] }}
+        onState={() => undefined}
+        error={read.error}
+        retry={() => void read.refetch()}
+        empty={<EmptyState icon={FileClock} title={t('desktops.history')} text={t('hosts.noHistory')} />}
+        columns={[
+          {
+            key: 'what',
+            head: t('hosts.historyWhat'),
+            cell: row => taskWord(t, row.kind),
+            text: row => taskWord(t, row.kind),
+          },
+          {
+            key: 'state',
+            head: t('hosts.state'),
+            cell: row => <TaskBadge task={row} />,
+            text: row => t(`taskState.${row.state}`),
+          },
+          {
+            key: 'why',
+            head: t('desktops.reason'),
+            cell: row => row.error?.text ?? t('common.none'),
+            text: row => row.error?.text ?? '',
+          },
+          {
+            key: 'by',
+            head: t('desktops.by'),
+            cell: row => row.requestedBy ?? t('desktops.system'),
+            text: row => row.requestedBy ?? '',
+          },
+          {
+            key: 'at',
+            head: t('desktops.when'),
+            align: 'right',
+            cell: row => <TimeAgo at={row.createdAt} />,
+            text: row => row.createdAt,
+          },
+        ]}
+      />
+    </Panel>
+  )
+}
