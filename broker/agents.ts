@@ -296,6 +296,7 @@ function machineSpec(row: SpecRow, hostId: string): MachineSpec {
     move: moveSpec(row, hostId),
     graphics: row.wished_graphics,
     priority: row.user_id === null ? 'prewarm' : 'person',
+    group: row.pool_id,
     readyWhen: row.ready_when,
     bootTimeoutMs,
   }

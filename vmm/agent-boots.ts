@@ -1,6 +1,7 @@
 /** The queue of machines that may start as soon as there is a place (boot.ts), as the loop keeps it. */
+import { readFileSync } from 'node:fs'
 import type { KnownMachine, World } from './agent-world.ts'
-import { admitBoots, placeShown, type WaitingBoot } from './boot.ts'
+import { admitBoots, type Boot, bootSlots, bootWeight, placeShown, type WaitingBoot } from './boot.ts'
 import { isBooting } from './plan.ts'
 
 export interface BootQueue {
@@ -14,27 +15,44 @@ export interface BootQueue {
 
 export function makeBootQueue(parts: {
   world: World
+  /** Cores. */
   slots: number
   nowMs: () => number
   start: (known: KnownMachine) => void
   /** Its place changed. */
   moved: (known: KnownMachine) => void
+  /** Percent of the last ten seconds in which somebody waited for the disk; a simulated host has none. */
+  ioStalledPercent?: () => number
 }): BootQueue {
-  const { world, slots, nowMs, start, moved } = parts
+  const { world, slots, nowMs, start, moved, ioStalledPercent = () => 0 } = parts
   const waiting = new Map<string, WaitingBoot>()
+  /** Guests that answered, run, and do not answer now: since when. A reboot uses a core as any boot does. */
+  const silentSinceMs = new Map<string, number>()
 
-  function bootingCount(): number {
+  function isRebooting({ id, spec, found, memory }: KnownMachine, now: number): boolean {
+    const silent = found?.power === 'running' && memory.answered && !found.agentConnected && spec?.readyWhen === 'agent'
+    if (!silent) silentSinceMs.delete(id)
+    else if (!silentSinceMs.has(id)) silentSinceMs.set(id, now)
+    // A guest whose agent was removed is silent for ever and boots nothing.
+    return silent && now - (silentSinceMs.get(id) ?? now) < spec.bootTimeoutMs
+  }
+
+  function booting(): Boot[] {
     const now = nowMs()
-    let count = 0
-    for (const { busy, spec, found, memory } of world.machines.values())
-      if (busy === 'start' || isBooting(spec, found, memory, now)) count++
-    return count
+    const boots: Boot[] = []
+    for (const known of world.machines.values()) {
+      const { busy, spec, found, memory } = known
+      if (busy === 'start' || isBooting(spec, found, memory, now) || isRebooting(known, now)) boots.push(bootOf(known))
+    }
+    for (const id of silentSinceMs.keys()) if (!world.machines.has(id)) silentSinceMs.delete(id)
+    return boots
   }
 
   return {
     join(known) {
       const sinceMs = waiting.get(known.id)?.sinceMs ?? nowMs()
-      waiting.set(known.id, { machineId: known.id, priority: known.spec?.priority ?? 'prewarm', sinceMs })
+      const priority = known.spec?.priority ?? 'prewarm'
+      waiting.set(known.id, { ...bootOf(known), machineId: known.id, priority, sinceMs })
     },
     leave(known) {
       waiting.delete(known.id)
@@ -42,7 +60,7 @@ export function makeBootQueue(parts: {
     },
     admit() {
       if (waiting.size === 0) return
-      const { admitted, queue } = admitBoots(slots, bootingCount(), [...waiting.values()])
+      const { admitted, queue } = admitBoots(bootSlots(slots, ioStalledPercent()), booting(), [...waiting.values()])
       for (const id of admitted) {
         waiting.delete(id)
         const known = world.machines.get(id)
@@ -59,5 +77,19 @@ export function makeBootQueue(parts: {
         moved(known)
       })
     },
+  }
+}
+
+const bootOf = ({ spec }: KnownMachine): Boot => ({
+  group: spec?.group ?? '',
+  weight: bootWeight(spec?.hardware.vcpus ?? 1),
+})
+
+/** The kernel's own measure (PSI); 0 where it keeps none (before Linux 4.20, or switched off). */
+export function ioStalledPercent(): number {
+  try {
+    return Number(/^some avg10=([\d.]+)/.exec(readFileSync('/proc/pressure/io', 'latin1'))?.[1] ?? 0)
+  } catch {
+    return 0 // Kernels without PSI: boots are then tuned to cores alone.
   }
 }

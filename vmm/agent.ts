@@ -6,7 +6,7 @@ import { capacityOf } from '../lib/capacity.ts'
 import { type Clock, pause, systemClock } from '../lib/clock.ts'
 import { asHdcsError, type ErrorCode, HdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { makeBootQueue } from './agent-boots.ts'
+import { ioStalledPercent, makeBootQueue } from './agent-boots.ts'
 import { startAgentImages } from './agent-images.ts'
 import { startAgentNetwork } from './agent-network.ts'
 import { startAgentOperations } from './agent-operations.ts'
@@ -107,6 +107,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     world,
     nowMs,
     slots: options.bootSlots ?? facts.cpus,
+    ...(!facts.simulated && { ioStalledPercent }),
     start: known => run(known, { do: 'start' }),
     moved: ({ id }) => say(id),
   })

@@ -66,6 +66,8 @@ export interface MachineSpec {
   graphics: { serial: number; password: string; validUntil: string } | null
   /** Who waits: a person's start overtakes prewarming in the host's queue. */
   priority: 'person' | 'prewarm'
+  /** Whose turn: starts of different groups (pools) take turns in the host's queue. Absent: all are of one. */
+  group?: string
   /** What counts as ready: the guest agent answered, or the domain runs (images without an agent). */
   readyWhen: 'agent' | 'running'
   bootTimeoutMs: number
