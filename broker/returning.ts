@@ -8,6 +8,7 @@
  * "Cannot write" is one of three: its host was fenced since it was lost; libvirt's lock manager guards the disk on both
  * hosts, and refuses the new start until the old copy is gone; or the desktop stood still when its host was last heard.
  */
+import type { HostState } from '../db/schema.ts'
 
 export interface ReturnFacts {
   /** False: it is being removed. */
@@ -43,7 +44,7 @@ export type ReturnPlan =
   | { do: 'wait'; for: string }
   /** `hosts`: who may take it besides being of its cluster; null: anybody. */
   | { do: 'return'; disk: 'new' | 'own'; hosts: ReturnHost | null; because: string }
-  /** Being removed, and its host is off for certain: what is left of it is a stray when that host returns. */
+  /** Being removed, and its host, off for certain, alone has its disk: that is a stray when the host returns. */
   | { do: 'forget'; because: string }
 
 const wait = (what: string): ReturnPlan => ({ do: 'wait', for: what })
@@ -52,17 +53,53 @@ const wait = (what: string): ReturnPlan => ({ do: 'wait', for: what })
 export const isFenced = ({ fencedAt, lostSince }: Pick<LostHost, 'fencedAt' | 'lostSince'>) =>
   fencedAt !== null && fencedAt >= lostSince
 
+/**
+ * Whether a host that is called lost shall be acted upon: it was not heard since, and whoever asks has itself listened
+ * for as long as makes a host lost. A control plane that was away must not fence hosts that only it did not hear.
+ * @param since when this process began to listen.
+ */
+export function lostForCertain(
+  host: { state: HostState; stateSince: Date; beatAt: Date | null; lostMs: number },
+  now: Date,
+  since: Date,
+): boolean {
+  if (host.state !== 'lost') return false
+  if (host.beatAt !== null && host.beatAt >= host.stateSince) return false
+  return now.getTime() - since.getTime() >= host.lostMs
+}
+
+/**
+ * Since when this process has listened. One that hears no host at all is itself cut off: it counts anew from when it hears
+ * somebody, so that the others have their time to be heard too.
+ */
+export function listeningSince(
+  before: Date,
+  hosts: readonly { beatAt: Date | null; lostMs: number }[],
+  now: Date,
+): Date {
+  const deaf = hosts.every(({ beatAt, lostMs }) => beatAt === null || now.getTime() - beatAt.getTime() >= lostMs)
+  return deaf && hosts.length > 0 ? now : before
+}
+
 export function returnPlan(facts: ReturnFacts): ReturnPlan {
   const { host } = facts
   if (facts.moving) return wait('its move to end')
-  if (!facts.present)
-    return isFenced(host)
-      ? { do: 'forget', because: `${host.name} is off: what is left of it there is removed when that host returns` }
-      : wait(`${host.name} to return or to be confirmed off: it is being removed there`)
+  if (!facts.present) return removalPlan(facts)
   if (facts.ha === 'wait') return wait(`${host.name} to return: its pool wishes so`)
   const kept = facts.kind === 'persistent' && facts.assigned && facts.diskMade
   if (kept) return ownDiskPlan(facts)
   return { do: 'return', disk: 'new', hosts: null, because: `${host.name} was lost: it returns with a new disk` }
+}
+
+/** Its disk is condemned, so nobody minds who writes to it; but its address may go to another only when it is off. */
+function removalPlan({ host, others }: ReturnFacts): ReturnPlan {
+  const { name, storageId } = host
+  if (!isFenced(host)) return wait(`${name} to return or to be confirmed off: it is being removed there`)
+  if (storageId !== null && others.some(other => other.storageId === storageId)) {
+    const because = `${name} is off: another host removes its disk`
+    return { do: 'return', disk: 'own', hosts: { storageId, diskLocks: false }, because }
+  }
+  return { do: 'forget', because: `${name} is off: what is left of it there is removed when that host returns` }
 }
 
 /**
@@ -86,6 +123,31 @@ function ownDiskPlan({ host, others, rests }: ReturnFacts): ReturnPlan {
     hosts: { storageId, diskLocks },
     because: `${name} was lost${certain ? ` ${certain}` : ''}: it returns on its own disk${then}`,
   }
+}
+
+/**
+ * A start that a killed agent began in libvirt ends within so long, unreported. Shorter: it might still begin to write;
+ * longer: a desktop that was stopped a while before its host was lost waits for a fence.
+ */
+const surelyAtRestMs = 60_000
+
+/** Whether a desktop stood still when its host was last heard, under the wish in force and for long enough. */
+export function desktopRests(
+  desktop: {
+    wishedPower: 'running' | 'paused' | 'stopped'
+    generation: number
+    observed: { generation: number | null; power: 'running' | 'paused' | 'stopped' | null; step: string | null }
+    stepSince: Date
+  },
+  lostSince: Date,
+): boolean {
+  const { observed } = desktop
+  const still = desktop.wishedPower === 'stopped' && observed.power === 'stopped' && observed.step === null
+  return (
+    still &&
+    observed.generation === desktop.generation &&
+    lostSince.getTime() - desktop.stepSince.getTime() >= surelyAtRestMs
+  )
 }
 
 /** Whether a host may take a desktop that returns. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { mayTake, type ReturnFacts, returnPlan } from '../../broker/returning.ts'
+import { listeningSince, lostForCertain, mayTake, type ReturnFacts, returnPlan } from '../../broker/returning.ts'
 
 const at = (seconds: number) => new Date(1_000_000_000_000 + seconds * 1_000)
 const shared = { storageId: 's1', diskLocks: true }
@@ -48,7 +48,16 @@ describe('a desktop of a lost host', () => {
     ['its pool wishes to wait', { ha: 'wait', kind: 'floating' }, 'its pool wishes so'],
     ['it is on its way', { moving: true, kind: 'floating' }, 'its move to end'],
     ['being removed', { present: false }, 'confirmed off'],
-    ['being removed, and fenced', { present: false, host: { ...lost, fencedAt: at(15) } }, 'h1 is off'],
+    [
+      'being removed, and fenced: by who shares its disk',
+      { present: false, host: { ...lost, fencedAt: at(15) } },
+      'own',
+    ],
+    [
+      'being removed, fenced, and its disk is nowhere else',
+      { present: false, others: [], host: { ...lost, fencedAt: at(15) } },
+      'when that host returns',
+    ],
   ])('%s', (_title, some, expected) => {
     const plan = returnPlan(facts(some))
     expect(plan.do === 'return' ? plan.disk : plan.do === 'wait' ? plan.for : plan.because).toContain(expected)
@@ -61,6 +70,24 @@ describe('a desktop of a lost host', () => {
     const taken = (plan: typeof guarded) => plan.do === 'return' && hosts.map(host => mayTake(plan, host))
     expect(taken(guarded)).toEqual([true, false, false, false])
     expect(taken(fenced)).toEqual([true, true, false, false])
+  })
+})
+
+describe('a control plane', () => {
+  const host = { state: 'lost' as const, stateSince: at(15), beatAt: at(0), lostMs: 15_000 }
+
+  it('acts upon a lost host only once it has listened itself for as long as makes a host lost', () => {
+    expect(lostForCertain(host, at(40), at(26))).toBe(false)
+    expect(lostForCertain(host, at(40), at(25))).toBe(true)
+    expect(lostForCertain({ ...host, beatAt: at(16) }, at(40), at(0))).toBe(false)
+    expect(lostForCertain({ ...host, state: 'suspect' }, at(40), at(0))).toBe(false)
+  })
+
+  it('that hears nobody counts as cut off itself, and begins to listen when it hears somebody again', () => {
+    const hosts = [0, 5].map(second => ({ beatAt: at(second), lostMs: 15_000 }))
+    expect(listeningSince(at(0), hosts, at(19))).toEqual(at(0))
+    expect(listeningSince(at(0), hosts, at(20))).toEqual(at(20))
+    expect(listeningSince(at(0), [], at(20))).toEqual(at(0))
   })
 })
 
@@ -89,7 +116,7 @@ describe('whatever the facts', () => {
     fc.assert(
       fc.property(any, host, (facts, target) => {
         const plan = returnPlan(facts)
-        if (plan.do !== 'return' || plan.disk === 'new' || !mayTake(plan, target)) return
+        if (!facts.present || plan.do !== 'return' || plan.disk === 'new' || !mayTake(plan, target)) return
         const fenced = facts.host.fencedAt !== null && facts.host.fencedAt >= facts.host.lostSince
         expect(facts.host.diskLocks ? target.diskLocks : fenced || facts.rests).toBe(true)
         expect(target.storageId).toBe(facts.host.storageId)
