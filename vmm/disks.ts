@@ -129,7 +129,10 @@ export function makeDisks(folders: Folders, owner: DiskOwner | null): Disks {
     },
 
     async overlayRemove(overlay) {
-      await rm(overlayPath(folders, overlay), { force: true })
+      const path = overlayPath(folders, overlay)
+      await rm(path, { force: true })
+      // The note of the move it came with (moved-disks.ts).
+      await rm(path.replace(/\.qcow2$/, '.move'), { force: true })
     },
 
     async imageUsed(imageId) {

@@ -39,14 +39,16 @@ function stateOf(state: number, reason: number): DomainState {
   }
 }
 
+export type LibvirtMachine = FoundMachine & Pick<ReadDomain, 'screenFixed'>
+
 export interface LibvirtDomains {
-  list(): Promise<FoundMachine[]>
+  list(): Promise<LibvirtMachine[]>
   /** Null when it does not run or is not ours. */
-  find(id: string): Promise<FoundMachine | null>
+  find(id: string): Promise<LibvirtMachine | null>
   /** @throws HdcsError `not_found`. */
-  get(id: string): Promise<FoundMachine>
+  get(id: string): Promise<LibvirtMachine>
   /** Waits for a start that is under way. Null: it did not come about. @throws HdcsError `timeout`. */
-  settled(id: string): Promise<FoundMachine | null>
+  settled(id: string): Promise<LibvirtMachine | null>
 }
 
 /** @param clients how many look at a machine's screen. */
@@ -65,7 +67,10 @@ export function libvirtDomains(
     }
   }
 
-  async function found({ installationId: _, ...domain }: ReadDomain, { paused, arriving }: DomainState): Promise<FoundMachine> {
+  async function found(
+    { installationId: _, ...domain }: ReadDomain,
+    { paused, arriving }: DomainState,
+  ): Promise<LibvirtMachine> {
     return { ...domain, clients: await clients(domain.id), power: paused ? 'paused' : 'running', arriving }
   }
 
@@ -82,7 +87,7 @@ export function libvirtDomains(
     )
   }
 
-  async function look(id: string): Promise<{ machine: FoundMachine; starting: boolean } | null> {
+  async function look(id: string): Promise<{ machine: LibvirtMachine; starting: boolean } | null> {
     const domain = await read(id)
     const state = domain && (await statesOf([id])).get(id)
     return state ? { machine: await found(domain, state), starting: state.starting } : null

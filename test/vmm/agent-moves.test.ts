@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type MoveSiteOptions, makeMoveSite, sides } from './move-site.ts'
+import { type MoveSiteOptions, makeMoveSite } from './move-site.ts'
+import { sides } from './mover.ts'
 import { machineSpec } from './wishes.ts'
 
 const open: AsyncDisposable[] = []
@@ -29,7 +30,7 @@ describe('a move', () => {
     site.move()
     await site.end()
     const graphics = { serial: 4, password: 'x', validUntil: new Date(Date.now() + 60_000).toISOString() }
-    site.wish({ graphics })
+    site.change({ graphics })
     await site.controls.target.machine(site.base.id, report => report.graphics?.serial === 4)
   })
 
@@ -37,9 +38,7 @@ describe('a move', () => {
     const site = await siteOf({ machine: { name: 'slow-move-1' }, host: { delays: { moveMs: 4 } } })
     site.move()
     expect(await site.end()).toBe('done')
-    const percents = site.controls.source.heard.flatMap(message =>
-      message.type === 'report' ? message.machines.flatMap(({ move }) => move?.progress ?? []) : [],
-    )
+    const percents = site.told('source').map(({ progress }) => progress)
     expect(new Set(percents).size).toBeGreaterThan(2)
     expect(percents.toSorted((a, b) => a - b)).toEqual(percents)
   })
@@ -67,7 +66,7 @@ describe('a move', () => {
       site.move()
       expect(await site.end()).toBe('done')
       expect(site.content('target')).toBe(content)
-      site.wish({ power: 'running' })
+      site.change({ power: 'running' })
       await site.controls.target.machine(site.base.id, report => report.ready)
       expect(await site.runs()).toEqual(['target'])
     },
@@ -87,10 +86,10 @@ describe('a move', () => {
     await site.controls.source.machine(site.base.id, ({ move }) => move?.state === 'failed')
     expect(site.ended).toBe('failed')
     expect(await site.runs()).toEqual(['source'])
-    const failed = site.controls.source.heard.flatMap(message =>
-      message.type === 'report' ? message.machines.flatMap(({ move }) => move?.trouble ?? []) : [],
-    )
-    expect(failed[0]).toMatchObject({ code: 'internal', text: expect.stringMatching(/broke off/) })
+    expect(site.told('source').at(-1)?.trouble).toMatchObject({
+      code: 'internal',
+      text: expect.stringMatching(/broke off/),
+    })
     expect(site.controls.source.machines.get(site.base.id)).toMatchObject({ ready: true, trouble: null })
   })
 
@@ -115,7 +114,7 @@ describe('a move', () => {
     const site = await siteOf({ machine: { name: 'slow-move-1' }, host: { delays: { moveMs: 200 } } })
     site.move()
     await site.controls.source.machine(site.base.id, ({ move }) => move?.state === 'moving' && move.progress > 0)
-    site.wish({ power: 'stopped' })
+    site.change({ power: 'stopped' })
     expect(await site.end()).toBe('failed')
     await site.controls.source.machine(site.base.id, ({ power }) => power === 'stopped')
     expect(await site.runs()).toEqual([])

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type DomainParts, domainXml, graphicsXml, readDomain } from '../../vmm/domain-xml.ts'
+import { arrivingXml } from '../../vmm/libvirt-moves.ts'
 import { installationId, machineSpec, nicSpec } from './wishes.ts'
 
 const parts = (spec = machineSpec(1)): DomainParts => ({
@@ -27,6 +28,7 @@ describe('a machine as a libvirt domain', () => {
       installationId,
       incarnation: 7,
       graphics: null,
+      screenFixed: false,
       agentConnected: false,
     })
   })
@@ -39,6 +41,14 @@ describe('a machine as a libvirt domain', () => {
     const text = domainXml(parts())
     expect(text).toMatch(/passwd='[0-9a-f]{32}' passwdValidTo='1970-01-01T00:00:00'/)
     expect(domainXml(parts())).not.toBe(text)
+  })
+
+  it('listens where the control plane said, and else where libvirt finds a place', () => {
+    expect(domainXml(parts(machineSpec(1, { screenPort: 16_001 })))).toMatch(/port='16001' autoport='no'/)
+    expect(domainXml(parts())).toMatch(/port='-1' autoport='yes'/)
+    const arrived = arrivingXml(domainXml(parts()), { address: '192.0.2.7', port: 16_002 })
+    expect(readDomain(arrived)).toMatchObject({ screenFixed: true, graphics: { host: '192.0.2.7', port: 16_002 } })
+    expect(arrivingXml(arrived, { address: '192.0.2.8', port: null })).toMatch(/autoport="yes".*listen="192.0.2.8"/)
   })
 
   it('ends with its guest and never starts again by itself', () => {
@@ -67,11 +77,12 @@ describe('a machine as a libvirt domain', () => {
     const text = graphicsXml({
       listen: '::1',
       port: 5901,
+      fixed: false,
       password: 'p&<',
       validUntil: new Date('2026-11-21T10:00:00Z'),
     })
     expect(text.xml).toContain("passwd='p&#38;&#60;' passwdValidTo='2026-11-21T10:00:00'")
-    const tooLong = { listen: '::1', port: 1, password: 'x'.repeat(60), validUntil: new Date() }
+    const tooLong = { listen: '::1', port: 1, fixed: false, password: 'x'.repeat(60), validUntil: new Date() }
     expect(() => graphicsXml(tooLong)).toThrow(expect.objectContaining({ code: 'invalid' }))
   })
 })

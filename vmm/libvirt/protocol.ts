@@ -175,6 +175,10 @@ export const procedures = {
     }),
   ),
   domainAbortJob: remote(164, { domain }, nothing),
+  /** The pause at the end of a migration that goes on. */
+  domainMigrateSetMaxDowntime: remote(166, { domain, pauseMs: uhyper, flags }, nothing),
+  domainMigrateSetMaxSpeed: remote(207, { domain, mibPerSecond: uhyper, flags }, nothing),
+  domainMigrateStartPostCopy: remote(364, { domain, flags }, nothing),
 
   /** `timeoutSeconds`: -2 libvirt waits for ever, -1 its default (5 s), 0 not at all. The answer is QEMU guest agent JSON. */
   domainQemuAgentCommand: qemu(3, { domain, command: text, timeoutSeconds: int, flags }, optional(text)),
