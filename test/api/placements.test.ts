@@ -113,6 +113,35 @@ describe('a dry run', () => {
   })
 })
 
+describe('a host’s boot queue', () => {
+  it('shows what boots and what waits, pools in turns', async () => {
+    const [host] = (await admin.hostList({ query: { name: 'sim-3' } })).items
+    const queue = () => admin.bootQueueGet({ params: { id: host?.id ?? '' } })
+    await site.broker.db
+      .updateTable('host')
+      .set({ tags: ['queue'] })
+      .where('name', '=', 'sim-3')
+      .execute()
+    // Guests without an agent boot until their time is out: the host's eight slots stay taken.
+    const wish = { warm: 10, maxSize: 10, needs: ['queue'] }
+    const [one, other] = await Promise.all([poolOf('no-agent-a', wish), poolOf('no-agent-b', wish)])
+    const seen = await site.until('both pools wait', async () => {
+      const now = await queue()
+      return now.booting === 8 && now.items.length === 20 && now
+    })
+    const waiting = seen.items.filter(({ step }) => step === 'queued')
+    expect(waiting.map(({ place }) => place)).toEqual(waiting.map((_, index) => index + 1))
+    expect(
+      waiting
+        .slice(0, 2)
+        .map(({ poolName }) => poolName)
+        .toSorted(),
+    ).not.toEqual(['no-agent-a', 'no-agent-a'])
+    for (const pool of [one, other]) await admin.poolDelete({ params: { id: pool.id } })
+    await site.until('nothing waits', async () => (await queue()).items.length === 0)
+  })
+})
+
 describe('screen ports', () => {
   const ports = (poolId: string) =>
     site.broker.db
