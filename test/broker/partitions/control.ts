@@ -7,6 +7,7 @@ import { hostState, usualSilence } from '../../../broker/reconcile/hosts.ts'
 import {
   desktopRests,
   isFenced,
+  listeningSince,
   lostForCertain,
   mayTake,
   type ReturnPlan,
