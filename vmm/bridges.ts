@@ -1,7 +1,7 @@
 /** Bridges of the site that desktops may be put on, and the cables of desktops on our own. Asked and changed with `ip`. */
 import { HdcsError } from '../lib/errors.ts'
 import { bridgeOf, tapOf } from './networks.ts'
-import { runProgram } from './programs.ts'
+import { rootPath, runProgram } from './programs.ts'
 import type { NicSpec } from './spec.ts'
 
 /** As `ip -json -details` tells them (ip-link(8)). */
@@ -18,11 +18,10 @@ const ipMs = 10_000
 
 async function ip(enter: readonly string[], ...args: string[]): Promise<string> {
   const [program = '', ...rest] = [...enter, 'ip', ...args]
-  const env = { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin` }
   // Its output is longer than what is kept of a program's: it comes line by line.
   const lines: string[] = []
   const onLine = (line: string) => void lines.push(line)
-  const { code, errors } = await runProgram(program, rest, { timeoutMs: ipMs, env, onLine })
+  const { code, errors } = await runProgram(program, rest, { timeoutMs: ipMs, env: { PATH: rootPath() }, onLine })
   if (code !== 0) throw new HdcsError('conflict', `ip ${args.join(' ')}: ${errors}`)
   return lines.join('\n')
 }

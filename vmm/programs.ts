@@ -91,6 +91,9 @@ export function runProgram(program: string, args: string[], options: ProgramOpti
   })
 }
 
+/** Where `ip`, `nft` and their like are, which not everybody's path leads to. */
+export const rootPath = () => `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
+
 /** For programs that say nothing when all is well. @throws HdcsError `internal` with its words when it fails. */
 export async function runOrThrow(program: string, args: string[], options: ProgramOptions): Promise<ProgramResult> {
   const result = await runProgram(program, args, options)

@@ -1,0 +1,138 @@
+# One station of a small network for tests: it does what a line on its standard input says, and answers with a line.
+# Started in a network namespace of its own by test/support/net-world.ts. Frames are told and sent in hex.
+#   tcp ADDRESS PORT MS      what the server there says of us (our address as it sees it), or "none"
+#   udp ADDRESS PORT MS      likewise
+#   ping ADDRESS MS          "yes" or "none"
+#   serve PORT               answers on TCP and UDP from now on
+#   send HEX                 a raw frame on eth0
+#   heard                    the frames that came in on eth0 since last asked (our own excepted), space separated
+use strict;
+use warnings;
+use Socket;
+use Time::HiRes qw(time sleep);
+use Fcntl qw(F_GETFL F_SETFL O_NONBLOCK);
+$| = 1;
+$SIG{PIPE} = 'IGNORE';
+
+my $AF_PACKET = 17;
+my $ETH_P_ALL = 3;
+my ($cable, %tcp, %udp, @heard);
+
+sub cable {
+  return $cable if $cable;
+  open(my $f, '<', '/proc/self/net/dev') or die;
+  socket($cable, $AF_PACKET, SOCK_RAW, unpack('S', pack('n', $ETH_P_ALL))) or die "raw: $!";
+  my $request = pack('Z16 i x20', 'eth0', 0);
+  ioctl($cable, 0x8933, $request) or die "index: $!";    # SIOCGIFINDEX
+  my (undef, $index) = unpack('Z16 i', $request);
+  bind($cable, pack('S n i S C C a8', $AF_PACKET, $ETH_P_ALL, $index, 0, 0, 0, '')) or die "bind: $!";
+  fcntl($cable, F_SETFL, fcntl($cable, F_GETFL, 0) | O_NONBLOCK);
+  return $cable;
+}
+
+sub hear {
+  return unless $cable;
+  while (defined(my $from = recv($cable, my $frame, 2048, 0))) {
+    my (undef, undef, undef, undef, $kind) = unpack('S n i S C', $from);
+    push @heard, unpack('H*', $frame) unless $kind == 4;    # PACKET_OUTGOING
+  }
+}
+
+sub readable {
+  my ($socket, $seconds) = @_;
+  my $set = '';
+  vec($set, fileno($socket), 1) = 1;
+  return select($set, undef, undef, $seconds) > 0;
+}
+
+sub tcp_ask {
+  my ($address, $port, $ms) = @_;
+  socket(my $s, PF_INET, SOCK_STREAM, 0) or return 'none';
+  fcntl($s, F_SETFL, fcntl($s, F_GETFL, 0) | O_NONBLOCK);
+  connect($s, pack_sockaddr_in($port, inet_aton($address)));
+  return 'none' unless readable($s, $ms / 1000);
+  my $said = '';
+  sysread($s, $said, 100) or return 'none';
+  chomp $said;
+  return $said;
+}
+
+sub udp_ask {
+  my ($address, $port, $ms) = @_;
+  socket(my $s, PF_INET, SOCK_DGRAM, 0) or return 'none';
+  defined(send($s, 'hello', 0, pack_sockaddr_in($port, inet_aton($address)))) or return 'none';
+  return 'none' unless readable($s, $ms / 1000);
+  defined(recv($s, my $said, 100, 0)) or return 'none';
+  return $said;
+}
+
+sub checksum {
+  my $sum = 0;
+  $sum += $_ for unpack('n*', $_[0]);
+  $sum = ($sum & 0xffff) + ($sum >> 16) while $sum >> 16;
+  return ~$sum & 0xffff;
+}
+
+sub ping {
+  my ($address, $ms) = @_;
+  socket(my $s, PF_INET, SOCK_RAW, 1) or return 'none';
+  my $id = $$ & 0xffff;
+  my $sum = checksum(pack('C C n n n', 8, 0, 0, $id, 1));
+  defined(send($s, pack('C C n n n', 8, 0, $sum, $id, 1), 0, pack_sockaddr_in(0, inet_aton($address)))) or return 'none';
+  my $end = time + $ms / 1000;
+  while ((my $left = $end - time) > 0) {
+    last unless readable($s, $left);
+    my $from = recv($s, my $packet, 200, 0) or last;
+    my ($type, undef, undef, $got) = unpack('C C n n', substr($packet, 20));
+    my (undef, $who) = unpack_sockaddr_in($from);
+    return 'yes' if $type == 0 && $got == $id && inet_ntoa($who) eq $address;
+  }
+  return 'none';
+}
+
+sub serve {
+  my ($port) = @_;
+  socket(my $t, PF_INET, SOCK_STREAM, 0) or die;
+  setsockopt($t, SOL_SOCKET, SO_REUSEADDR, 1);
+  bind($t, pack_sockaddr_in($port, INADDR_ANY)) or die "port: $!";
+  listen($t, 16);
+  $tcp{ fileno($t) } = $t;
+  socket(my $u, PF_INET, SOCK_DGRAM, 0) or die;
+  bind($u, pack_sockaddr_in($port, INADDR_ANY)) or die "port: $!";
+  $udp{ fileno($u) } = $u;
+  return 'ok';
+}
+
+my %does = (
+  tcp => \&tcp_ask, udp => \&udp_ask, ping => \&ping, serve => \&serve,
+  send => sub { defined(send(cable(), pack('H*', $_[0]), 0)) ? 'ok' : "no: $!" },
+  heard => sub { cable(); hear(); my $all = join(' ', @heard); @heard = (); return $all; },
+);
+
+my $line = '';
+for (;;) {
+  my $set = '';
+  vec($set, fileno($_), 1) = 1 for \*STDIN, values %tcp, values %udp, ($cable ? $cable : ());
+  select($set, undef, undef, undef);
+  hear();
+  for my $t (values %tcp) {
+    next unless vec($set, fileno($t), 1);
+    my $from = accept(my $client, $t) or next;
+    my (undef, $who) = unpack_sockaddr_in($from);
+    syswrite($client, inet_ntoa($who) . "\n");
+    close $client;
+  }
+  for my $u (values %udp) {
+    next unless vec($set, fileno($u), 1);
+    my $from = recv($u, my $said, 100, 0) or next;
+    my (undef, $who) = unpack_sockaddr_in($from);
+    send($u, inet_ntoa($who), 0, $from);
+  }
+  next unless vec($set, fileno(STDIN), 1);
+  sysread(STDIN, $line, 4096, length $line) or exit;
+  while ($line =~ s/^(.*)\n//) {
+    my ($name, @rest) = split / /, $1;
+    my $answer = $does{$name} ? $does{$name}->(@rest) : 'what?';
+    print "$answer\n";
+  }
+}
