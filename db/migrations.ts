@@ -321,6 +321,16 @@ export async function hostMaintenanceSet(tx: Tx, id: string, wish: MaintenanceWi
   if (wish.wished_state === 'maintenance') await migrationsCancel(tx, { toHostId: id, cause: 'return' })
 }
 
+/** It never left: there is nothing to bring back. */
+export async function originForgetHere(tx: Tx, desktopId: string) {
+  await tx
+    .updateTable('desktop')
+    .set({ origin_host_id: null })
+    .where('id', '=', desktopId)
+    .whereRef('origin_host_id', '=', 'host_id')
+    .execute()
+}
+
 /** Nothing is brought back to this host any more. */
 export async function originsForget(tx: Tx, hostId: string) {
   await migrationsCancel(tx, { toHostId: hostId, cause: 'return' })

@@ -8,6 +8,7 @@ import {
   migrationSet,
   migrationsCancel,
   migrationsOpen,
+  originForgetHere,
 } from '../../db/migrations.ts'
 import { placementInsert } from '../../db/placements.ts'
 import { asHdcsError, HdcsError } from '../../lib/errors.ts'
@@ -113,6 +114,7 @@ async function ended(
   const reason = `to ${row.to_name}, ${row.reason}: ${trouble.text}`
   const noted = { ...row, id: row.desktop_id }
   await transitionNote(tx, [{ ...noted, was: row.phase, became: `move ${state}`, reason }], now)
+  await originForgetHere(tx, row.desktop_id)
 }
 
 function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {
