@@ -64,18 +64,17 @@ export function ClusterDetail() {
             <ClusterFacts cluster={cluster} />
           </Panel>
         </SimpleGrid>
-        <div>
-          <Title order={2} size="h5" mb="sm">
-            {t('hosts.title')}
-          </Title>
-          <Panel flush>
-            {hosts.data ? (
+        <ErrorPanel error={hosts.error} retry={() => void hosts.refetch()} />
+        {!!hosts.data?.items.length && (
+          <div>
+            <Title order={2} size="h5" mb="sm">
+              {t('hosts.title')}
+            </Title>
+            <Panel flush>
               <HostTable hosts={hosts.data.items} cluster={cluster.name} />
-            ) : (
-              <ErrorPanel error={hosts.error} retry={() => void hosts.refetch()} />
-            )}
-          </Panel>
-        </div>
+            </Panel>
+          </div>
+        )}
       </Stack>
       {writable && show === 'settings' && sites.data && (
         <ClusterDialog

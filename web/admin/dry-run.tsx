@@ -1,9 +1,10 @@
 import { Button, Group, NumberInput, Stack, Text } from '@mantine/core'
-import { MapPin } from 'lucide-react'
+import { MapPin, Waypoints } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import type { PlacementDryRun } from '../data/nouns.ts'
+import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
@@ -63,11 +64,15 @@ function Foreseen({ wanted, told }: { wanted: number; told: PlacementDryRun }) {
     <Stack gap="sm">
       {missing > 0 ? (
         <>
-          <StateBadge look="warn" size="md" word={t('dryRun.short', { count: missing })} />
+          <div>
+            <StateBadge look="warn" size="md" word={t('dryRun.short', { count: missing })} />
+          </div>
           <Text size="sm">{told.short}</Text>
         </>
       ) : (
-        <StateBadge look="good" size="md" word={t('dryRun.all')} />
+        <div>
+          <StateBadge look="good" size="md" word={t('dryRun.all')} />
+        </div>
       )}
       <dl className={classes.hosts}>
         {placedByHost(told.desktops).map(({ hostName, count }) => (
@@ -86,15 +91,22 @@ function Foreseen({ wanted, told }: { wanted: number; told: PlacementDryRun }) {
       {first && (
         <>
           <Group>
-            <Button size="compact-sm" variant="subtle" aria-expanded={why} onClick={() => setWhy(now => !now)}>
+            <Button
+              size="xs"
+              variant="default"
+              leftSection={<Icon of={Waypoints} small />}
+              onClick={() => setWhy(true)}
+            >
               {t('dryRun.why')}
             </Button>
           </Group>
           {why && (
-            <>
-              <Text size="sm">{first.why}</Text>
-              <PlacementTable hosts={first.hosts} hostId={first.hostId} />
-            </>
+            <Dialog size="xl" title={t('dryRun.whyFirst')} onClose={() => setWhy(false)}>
+              <Stack>
+                <Text size="sm">{first.why}</Text>
+                <PlacementTable hosts={first.hosts} hostId={first.hostId} />
+              </Stack>
+            </Dialog>
           )}
         </>
       )}

@@ -2,16 +2,15 @@ import { List, SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
 import { capacityOf, machineExtraBytes, referenceProfile } from '../../lib/capacity.ts'
-import { useMay } from '../data/me.ts'
 import type { Host } from '../data/nouns.ts'
-import { clusterQuery, desktopsQuery } from '../data/queries.ts'
+import { bootQueueQuery, clusterQuery } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
 import { Bytes } from '../ui/Bytes.tsx'
+import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatBytes, formatNumber, formatPercent } from '../ui/format.ts'
 import { Meter, toneOfShare } from '../ui/Meter.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { StateBadge } from '../ui/StateBadge.tsx'
-import { bootQueue } from './boot-queue.ts'
 import { HostTags } from './host-tags.tsx'
 import { ResourceMeters } from './resources.tsx'
 
@@ -111,15 +110,13 @@ function Capacity({ host }: { host: Host }) {
       </Text>
       <List size="sm" spacing={4}>
         <List.Item>
-          {t('hosts.capacityCpu', {
+          {t(cluster.vcpusPerCore === null ? 'hosts.capacityCpu' : 'hosts.capacityCpuSet', {
             cores: formatNumber(facts.cpus),
             layout: `${facts.sockets} × ${facts.coresPerSocket} × ${facts.threadsPerCore}`,
             mhz: formatNumber(facts.cpuMhz),
             vcpus: formatNumber(vcpus),
-          })}{' '}
-          {cluster.vcpusPerCore === null
-            ? t('hosts.capacityAuto')
-            : t('hosts.capacitySet', { vcpus: formatNumber(cluster.vcpusPerCore, 1) })}
+            each: formatNumber(cluster.vcpusPerCore ?? 0, 1),
+          })}
         </List.Item>
         <List.Item>
           {t('hosts.capacityMemory', {
@@ -138,31 +135,34 @@ function Capacity({ host }: { host: Host }) {
   )
 }
 
+/** How many of the queue are shown; the rest is counted by the place of the last. */
+const shownInQueue = 20
+
 /** Who waits for a start here, in the order in which they start. */
 function BootQueue({ host }: { host: Host }) {
   const { t } = useTranslation()
-  const may = useMay()
-  const read = useQuery({
-    ...desktopsQuery({ hostId: host.id, phase: 'starting', limit: 200 }),
-    enabled: may('desktop.read'),
-  })
-  const waiting = bootQueue(read.data?.items ?? [])
-  if (waiting.length === 0)
-    return (
-      <Text size="sm" c="dimmed">
-        {t('hosts.queueEmpty')}
-      </Text>
-    )
+  const read = useQuery(bootQueueQuery(host.id))
+  if (!read.data) return <ErrorPanel error={read.error} retry={() => void read.refetch()} />
+  const waiting = read.data.items.filter(({ step }) => step === 'queued').slice(0, shownInQueue)
   return (
-    <List type="ordered" size="sm" spacing={4}>
-      {waiting.map(desktop => (
-        <List.Item key={desktop.id}>
-          <AnchorLink to="/admin/desktops/$id" params={{ id: desktop.id }}>
-            {desktop.name}
-          </AnchorLink>{' '}
-          – {desktop.userName ? t('hosts.queuePerson', { name: desktop.userName }) : t('hosts.queuePrewarm')}
-        </List.Item>
-      ))}
-    </List>
+    <Stack gap="xs">
+      {read.data.booting > 0 && <Text size="sm">{t('hosts.queueBooting', { count: read.data.booting })}</Text>}
+      {waiting.length === 0 ? (
+        <Text size="sm" c="dimmed">
+          {t('hosts.queueEmpty')}
+        </Text>
+      ) : (
+        <List type="ordered" size="sm" spacing={4}>
+          {waiting.map(({ desktopId, desktopName, userName }) => (
+            <List.Item key={desktopId}>
+              <AnchorLink to="/admin/desktops/$id" params={{ id: desktopId }}>
+                {desktopName}
+              </AnchorLink>{' '}
+              – {userName ? t('hosts.queuePerson', { name: userName }) : t('hosts.queuePrewarm')}
+            </List.Item>
+          ))}
+        </List>
+      )}
+    </Stack>
   )
 }

@@ -144,7 +144,7 @@ function ClusterBranch(props: {
               aria-label={t('hosts.joinTo', { name: cluster.name })}
               onClick={props.onJoin}
             >
-              {t('hosts.one')}
+              {t('hosts.join')}
             </Button>
           )}
           <ButtonLink

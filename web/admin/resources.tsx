@@ -18,7 +18,7 @@ const formats = {
 /** Used first, then what is set aside: the rest of the bar is free. */
 const partsOf = ({ used, reserved, total }: Amount): MeterPart[] => [
   { value: used, tone: toneOfShare(total > 0 ? (used + reserved) / total : 0) },
-  { value: reserved, tone: 'paused' },
+  { value: reserved, tone: 'paused', soft: true },
 ]
 
 /** The four meters of a resource pool, with every figure in words. */
@@ -53,7 +53,9 @@ export function ResourceBar({ kind, of: amount }: { kind: ResourceKind; of: Amou
   const format = formats[kind]
   return (
     <Bar
-      text={t('common.of', { part: format(amount.used), whole: format(amount.total) })}
+      text={
+        amount.total > 0 ? t('common.of', { part: format(amount.used), whole: format(amount.total) }) : t('common.none')
+      }
       whole={amount.total}
       parts={partsOf(amount)}
     />

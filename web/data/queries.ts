@@ -80,6 +80,8 @@ export const hostsQuery = (query: Query<'hostList'> = {}) =>
   })
 export const hostQuery = (id: string) =>
   queryOptions({ queryKey: ['host', id], queryFn: () => client.hostGet({ params: { id } }) })
+export const bootQueueQuery = (id: string) =>
+  queryOptions({ queryKey: ['host', id, 'queue'], queryFn: () => client.bootQueueGet({ params: { id } }) })
 export const sitesQuery = queryOptions({
   queryKey: ['site', 'list'],
   queryFn: () => client.siteList({ query: { limit: 500 } }),

@@ -623,7 +623,7 @@ export const en = {
       submit: 'Make the pool',
       save: 'Save changes',
       placeUsual: 'Any cluster, as the cluster places, with internet. That suits most pools.',
-      placeShow: 'Show placement and network',
+      placeShow: 'Change placement and network',
       placeHide: 'Hide placement and network',
       change: 'Change',
       hide: 'Hide',

@@ -6,6 +6,8 @@ import type { Tone } from './theme.ts'
 export interface MeterPart {
   value: number
   tone: Tone
+  /** Set aside rather than used: drawn paler. */
+  soft?: boolean
 }
 
 /** A bar with its numbers in words: the bar is the picture, the text the truth. */
@@ -43,6 +45,7 @@ function Track({ parts, whole }: { parts: MeterPart[]; whole: number }) {
         <div
           key={part.tone}
           className={classes.part}
+          data-soft={part.soft}
           style={{ width: width(part.value), '--part': `var(--hdcs-${part.tone}-ink)` } as CSSProperties}
         />
       ))}
