@@ -64,6 +64,13 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
       return context.json({ ...(await hostJoin(broker, ask)), installationId }, 201)
     }),
   )
+  app.get('/api/v1/agents/me', context =>
+    answered(context, async () => {
+      const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))
+      if (!host) throw new HdcsError('unauthenticated', 'This is no host’s key (any more): join with a new token.')
+      return context.json({ hostId: host.id, installationId })
+    }),
+  )
   app.post('/api/v1/agents/certificate', context =>
     answered(context, async () => {
       const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))

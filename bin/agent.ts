@@ -12,6 +12,10 @@ import type { Log } from '../lib/log.ts'
 import { ownNetworks } from '../lib/routes.ts'
 import { startAgent } from '../vmm/agent.ts'
 import { agentSocket } from '../vmm/agent-socket.ts'
+import { keepCertificate, libvirtReadCertificates } from '../vmm/certificates.ts'
+import { controlRequests, type Joined, joinControl } from '../vmm/control-requests.ts'
+import { connectDaemon } from '../vmm/libvirt/daemon.ts'
+import { readHypervisor } from '../vmm/libvirt-facts.ts'
 import { openLibvirtHost } from '../vmm/libvirt-host.ts'
 import { makeSimHost } from '../vmm/sim-host.ts'
 import { runProcess } from './process.ts'
@@ -29,6 +33,10 @@ export interface RunAgentOptions {
   ownFolder: string
   /** Where gateways and other hosts reach this one: SPICE listens there. */
   address: string
+  /** Where libvirt and QEMU look for certificates; null: none are put there. */
+  pkiFolder: string | null
+  /** False: desktops start unprotected. */
+  firewall: boolean
   /** A host in memory instead of libvirt. */
   simulated?: boolean
   log: Log
@@ -42,6 +50,9 @@ export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposabl
   const { installationId, key, log } = options
   await using undo = new AsyncDisposableStack()
   const host = undo.use(options.simulated ? makeSimHost(options) : await openLibvirtHost(libvirtOptions()))
+  const { pkiFolder } = options
+  if (pkiFolder && !options.simulated && !isLoopback(options.address))
+    undo.use(await startCertificate({ ...options, pkiFolder }))
   const url = `${options.controlUrl.replace(/^http/, 'ws')}/api/v1/agent`
   undo.use(await startAgent({ host, connect: agentSocket({ url, key, log }), log }))
   const facts = await host.facts()
@@ -51,19 +62,9 @@ export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposabl
   return { [Symbol.asyncDispose]: () => running.disposeAsync() }
 
   function libvirtOptions() {
-    const { folder, ownFolder, address } = options
-    return { installationId, folder, cacheFolder: join(ownFolder, 'cache'), spiceListen: address, fetchImage }
-  }
-
-  async function fetchImage(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const response = await ask(`${options.controlUrl}/api/v1/agents/images/${id}`, {
-      headers: { authorization: `Bearer ${key}` },
-      signal,
-    })
-    if (response.status === 404) throw new HdcsError('not_found', 'The uploaded file is gone: upload it again.')
-    if (!response.ok || !response.body)
-      throw new HdcsError('unreachable', `The control plane answered ${response.status} instead of the image.`)
-    return response.body
+    const { folder, ownFolder, address, firewall } = options
+    const { fetchImage } = controlRequests(options.controlUrl, key)
+    return { installationId, firewall, folder, cacheFolder: join(ownFolder, 'cache'), spiceListen: address, fetchImage }
   }
 }
 
@@ -89,55 +90,58 @@ export async function addressTowards(controlUrl: string): Promise<string> {
   }
 }
 
-async function ask(url: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(url, init)
-  } catch (cause) {
-    if (init.signal?.aborted) throw new HdcsError('cancelled', 'The import was cancelled.')
-    throw new HdcsError('unreachable', `The control plane does not answer at ${new URL(url).origin}.`, { cause })
-  }
-}
-
 /** Where this host's desktops lie and how it is reached: as set, else in the data folder and as the control plane sees us. */
 export async function hostPlace(config: Config, ownFolder: string, controlUrl: string) {
   const folder = config.storageFolder ?? ownFolder
-  return { folder, ownFolder, address: config.hostAddress ?? (await addressTowards(controlUrl)) }
+  return {
+    folder,
+    ownFolder,
+    firewall: config.firewall,
+    pkiFolder: config.pkiFolder,
+    address: config.hostAddress ?? (await addressTowards(controlUrl)),
+  }
 }
 
-interface Joined {
-  hostId: string
-  key: string
-  installationId: string
-}
-
-/** The host's identity: kept from an earlier start, else got for a one-time token and kept where only we can read it. */
+/**
+ * The host's identity: kept from an earlier start, else got for a one-time token and kept where only we can read it.
+ * A host that was removed joins anew with a new token.
+ */
 async function hostIdentity(controlUrl: string, dataFolder: string, hostName: string): Promise<Joined> {
   const file = join(dataFolder, 'agent.json')
-  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8')) as Joined
   const token = process.env.HDCS_JOIN_TOKEN
+  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Joined) : null
+  // Only a token may replace the kept key, and only one that is worth nothing any more.
+  if (kept && (!token || (await controlRequests(controlUrl, kept.key).isKnown()))) return kept
   if (!token)
     throw new HdcsError(
       'invalid',
       'This host has not joined yet: make a join token in the console and set HDCS_JOIN_TOKEN.',
     )
-  const response = await ask(`${controlUrl}/api/v1/agents/join`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ token, hostName, networks: ownNetworks() }),
-  })
-  const body: unknown = await response.json().catch(() => null) // told below as what it is: no answer of ours
-  if (!response.ok || !isJoined(body)) {
-    const detail = (body as { detail?: unknown } | null)?.detail
-    throw new HdcsError('forbidden', typeof detail === 'string' ? detail : `Joining was answered ${response.status}.`)
-  }
+  const joined = await joinControl(controlUrl, { token, hostName, networks: ownNetworks() })
   mkdirSync(dataFolder, { recursive: true, mode: 0o711 })
-  writeFileSync(`${file}.part`, JSON.stringify(body), { mode: 0o600 })
+  writeFileSync(`${file}.part`, JSON.stringify(joined), { mode: 0o600 })
   renameSync(`${file}.part`, file)
-  return body
+  return joined
 }
 
-const isJoined = (body: unknown): body is Joined =>
-  typeof body === 'object' && body !== null && 'key' in body && 'installationId' in body && 'hostId' in body
+/** Its certificate, in place before it says hello; a host that nobody else can reach needs none. */
+async function startCertificate(options: RunAgentOptions & { pkiFolder: string }): Promise<AsyncDisposable> {
+  const { controlUrl, key, installationId, hostName, address, ownFolder, pkiFolder, log } = options
+  await using daemon = await connectDaemon()
+  const { owner } = await readHypervisor(daemon)
+  return keepCertificate({
+    pkiFolder,
+    stateFolder: join(ownFolder, 'certificates', installationId),
+    hostName,
+    addresses: [address],
+    qemuGroup: owner.uid === 0 ? null : owner.gid,
+    request: controlRequests(controlUrl, key).certificate,
+    installed: () => libvirtReadCertificates(log),
+    log,
+  })
+}
+
+const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
 
 if (import.meta.main)
   await runProcess('agent', async ({ config, log, tell }) => {

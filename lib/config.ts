@@ -18,6 +18,10 @@ export interface Config {
   databaseUrl: string | null
   /** So many simulated hosts instead of libvirt; 0: this machine's libvirt. */
   simHosts: number
+  /** Where libvirt and QEMU look for certificates; null: none are put anywhere. */
+  pkiFolder: string | null
+  /** False: desktops start without the rules that keep them from each other and from the host. */
+  firewall: boolean
   logLevel: string
   /** Seals tickets: 32 bytes as 64 hex digits, the same on every control plane and gateway; null: made and kept in the data folder. */
   ticketKey: Uint8Array | null
@@ -41,17 +45,17 @@ export function readConfig(env: Record<string, string | undefined>, root: boolea
   if (!isAbsolute(dataFolder)) throw wrong('HDCS_DATA_DIR', dataFolder, 'an absolute path')
   const logLevel = env.HDCS_LOG_LEVEL || 'warn'
   if (!levels.includes(logLevel)) throw wrong('HDCS_LOG_LEVEL', logLevel, `one of ${levels.join(', ')}`)
-  const storageFolder = env.HDCS_STORAGE_DIR || null
-  if (storageFolder && !isAbsolute(storageFolder)) throw wrong('HDCS_STORAGE_DIR', storageFolder, 'an absolute path')
   return {
     dataFolder,
-    storageFolder,
+    storageFolder: readFolder('HDCS_STORAGE_DIR', env.HDCS_STORAGE_DIR, null),
     hostAddress: readAddress(env.HDCS_HOST_ADDRESS),
     localHost: env.HDCS_LOCAL_HOST !== '0',
     listen: readListen(env.HDCS_LISTEN || '127.0.0.1:8080'),
     adminPassword: readPassword(env.HDCS_ADMIN_PASSWORD),
     databaseUrl: readUrl('HDCS_DATABASE_URL', env.HDCS_DATABASE_URL, ['postgres:', 'postgresql:']),
     simHosts: readCount('HDCS_SIM_HOSTS', env.HDCS_SIM_HOSTS || '0'),
+    pkiFolder: readFolder('HDCS_PKI_DIR', env.HDCS_PKI_DIR, root ? '/etc/pki' : null),
+    firewall: readSwitch('HDCS_FIREWALL', env.HDCS_FIREWALL || 'on'),
     logLevel,
     ticketKey: env.HDCS_TICKET_KEY ? readKey(env.HDCS_TICKET_KEY) : null,
     gatewayUrl: readUrl('HDCS_GATEWAY_URL', env.HDCS_GATEWAY_URL, ['http:', 'https:']),
@@ -76,11 +80,21 @@ function readAddress(text: string | undefined): string | null {
   return text || null
 }
 
+function readFolder(name: string, text: string | undefined, usual: string | null): string | null {
+  if (text && !isAbsolute(text)) throw wrong(name, text, 'an absolute path')
+  return text || usual
+}
+
 function readUrl(name: string, text: string | undefined, protocols: string[]): string | null {
   if (!text) return null
   if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol))
     throw wrong(name, text.replace(/\/\/.*@/, '//…@'), `an address beginning with ${protocols[0]}//`)
   return text.replace(/\/$/, '')
+}
+
+function readSwitch(name: string, text: string): boolean {
+  if (text !== 'on' && text !== 'off') throw wrong(name, text, 'on or off')
+  return text === 'on'
 }
 
 function readCount(name: string, text: string): number {

@@ -10,6 +10,9 @@ const silentPings = 3
 /** A wish of thousands of machines is some MiB; more than this is no wish. */
 const maxMessageBytes = 64 * 2 ** 20
 
+const strangerText =
+  'the control plane does not know this host’s key: the host was removed there. To join again, make a join token in the console and start the agent with it'
+
 /** @param url `ws(s)://…/api/v1/agent` @param key the agent's own, from joining. */
 export function agentSocket({ url, key, log }: { url: string; key: string; log: Log }): AgentConnect {
   return connection => {
@@ -43,8 +46,14 @@ export function agentSocket({ url, key, log }: { url: string; key: string; log: 
           if (message) connection.heard(message)
           else socket.close(1007, 'not a message of this protocol')
         })
+        // The server says no instead of yes: this is then our connection to end.
+        socket.on('unexpected-response', (request, response) => {
+          why = response.statusCode === 401 ? strangerText : `the control plane answered ${response.statusCode}`
+          request.destroy()
+          socket.terminate()
+        })
         socket.on('error', error => {
-          why = error.message
+          why ||= error.message
         })
         socket.on('close', (code, reason) => {
           clearInterval(beating)

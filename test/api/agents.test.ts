@@ -44,7 +44,11 @@ async function join1(hostName: string): Promise<{ hostId: string; key: string; i
 
 describe('joining', () => {
   it('takes a token once', async () => {
-    expect(await join1('h1')).toMatchObject({ installationId: 'installation', key: expect.any(String) })
+    const joined = await join1('h1')
+    expect(joined).toMatchObject({ installationId: 'installation', key: expect.any(String) })
+    const me = await api.request('/api/v1/agents/me', { headers: { authorization: `Bearer ${joined.key}` } })
+    expect(await me.json()).toEqual({ hostId: joined.hostId, installationId: 'installation' })
+    expect(await problemOf(await api.request('/api/v1/agents/me'))).toMatchObject({ code: 'unauthenticated' })
   })
 
   it.each([

@@ -24,4 +24,11 @@ describe('the settings', () => {
     expect(read('/srv/desktops')).toBe('/srv/desktops')
     expect(() => read('desktops')).toThrow(/^HDCS_STORAGE_DIR is “desktops”/)
   })
+
+  it('put certificates where libvirt looks, when we may, unless another folder is named', () => {
+    const read = (folder: string, root: boolean) =>
+      readConfig({ HOME: '/home/x', HDCS_PKI_DIR: folder }, root).pkiFolder
+    expect([read('', true), read('', false), read('/srv/pki', false)]).toEqual(['/etc/pki', null, '/srv/pki'])
+    expect(() => read('pki', true)).toThrow(/^HDCS_PKI_DIR is “pki”/)
+  })
 })

@@ -73,6 +73,7 @@ export async function makeProduct(
         HDCS_DATA_DIR: folder,
         HDCS_LISTEN: `${address}:${port}`,
         HDCS_ADMIN_PASSWORD: adminPassword,
+        HDCS_PKI_DIR: join(folder, 'pki'),
         HDCS_SIM_HOSTS: String(options.simHosts),
         ...options.env,
       }

@@ -1,0 +1,76 @@
+/** What an agent asks its control plane over HTTP, beside the one line it holds (agent-socket.ts). */
+import { HdcsError } from '../lib/errors.ts'
+import type { CertificateAnswer, CertificateRequest } from './certificates.ts'
+
+export interface Joined {
+  hostId: string
+  key: string
+  installationId: string
+}
+
+/** The control plane answers such questions within moments; it may be busy starting. */
+const answerMs = 30_000
+
+/** Uses a join token up. @throws HdcsError `forbidden` with the control plane's words; `unreachable`. */
+export async function joinControl(
+  controlUrl: string,
+  ask: { token: string; hostName: string; networks: string[] },
+): Promise<Joined> {
+  const response = await post(`${controlUrl}/api/v1/agents/join`, ask, {})
+  const body: unknown = await response.json().catch(() => null) // told below as what it is: no answer of ours
+  if (response.ok && isJoined(body)) return body
+  throw new HdcsError('forbidden', detailOf(body) ?? `Joining was answered ${response.status}.`)
+}
+
+/** With a host's own key. */
+export function controlRequests(controlUrl: string, key: string) {
+  const authorization = { authorization: `Bearer ${key}` }
+  return {
+    /** Whether the key still is a host's. @throws HdcsError `unreachable`. */
+    async isKnown(): Promise<boolean> {
+      const signal = AbortSignal.timeout(answerMs)
+      return (await send(`${controlUrl}/api/v1/agents/me`, { headers: authorization, signal })).status !== 401
+    },
+    /** @throws HdcsError `conflict` with the control plane's words; `unreachable`. */
+    async certificate(ask: CertificateRequest): Promise<CertificateAnswer> {
+      const response = await post(`${controlUrl}/api/v1/agents/certificate`, ask, authorization)
+      const body: unknown = await response.json().catch(() => null) // told below as what it is: no answer of ours
+      if (response.ok && isCertificate(body)) return body
+      const why = detailOf(body) ?? `the control plane answered ${response.status}.`
+      throw new HdcsError('conflict', `This host got no certificate: ${why}`)
+    },
+    /** @throws HdcsError `not_found`, `cancelled`, `unreachable`. */
+    async fetchImage(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+      const response = await send(`${controlUrl}/api/v1/agents/images/${id}`, { headers: authorization, signal })
+      if (response.status === 404) throw new HdcsError('not_found', 'The uploaded file is gone: upload it again.')
+      if (!response.ok || !response.body)
+        throw new HdcsError('unreachable', `The control plane answered ${response.status} instead of the image.`)
+      return response.body
+    },
+  }
+}
+
+const post = (url: string, body: unknown, headers: Record<string, string>) =>
+  send(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(answerMs),
+  })
+
+async function send(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
+  try {
+    return await fetch(url, init)
+  } catch (cause) {
+    if (init.signal.aborted && init.signal.reason?.name !== 'TimeoutError')
+      throw new HdcsError('cancelled', 'The import was cancelled.')
+    throw new HdcsError('unreachable', `The control plane does not answer at ${new URL(url).origin}.`, { cause })
+  }
+}
+
+const isRecord = (body: unknown): body is Record<string, unknown> => typeof body === 'object' && body !== null
+const isJoined = (body: unknown): body is Joined =>
+  isRecord(body) && ['key', 'installationId', 'hostId'].every(field => typeof body[field] === 'string')
+const isCertificate = (body: unknown): body is CertificateAnswer =>
+  isRecord(body) && typeof body.certificate === 'string' && typeof body.authority === 'string'
+const detailOf = (body: unknown) => (isRecord(body) && typeof body.detail === 'string' ? body.detail : undefined)
