@@ -2,8 +2,11 @@ import type { AgentConnect, AgentConnection } from '../../vmm/agent.ts'
 import type { FromAgent, ToAgent } from '../../vmm/protocol.ts'
 import type { ImageReport, MachineReport } from '../../vmm/report.ts'
 
-/** A control plane in a test's hand: keeps what was reported and waits for facts. */
-export function makeControl() {
+/**
+ * A control plane in a test's hand: keeps what was reported and waits for facts.
+ * @param strays what is answered when there are disks of machines that were not wished: `keep` where another host has them.
+ */
+export function makeControl(strays: 'remove' | 'keep' = 'remove') {
   const machines = new Map<string, MachineReport>()
   const images = new Map<string, ImageReport>()
   const heard: FromAgent[] = []
@@ -18,7 +21,7 @@ export function makeControl() {
       for (const report of message.images) images.set(report.id, report)
       for (const id of message.gone) machines.delete(id)
       // As the control plane answers when it knows no desktop of that id.
-      if (message.strays.length > 0) condemn(message.strays)
+      if (strays === 'remove' && message.strays.length > 0) condemn(message.strays)
     }
     for (const watcher of watchers) watcher()
   }

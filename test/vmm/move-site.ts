@@ -1,6 +1,6 @@
 /** Two simulated hosts with an agent each, and a machine that is moved between them. */
 import { makeLog } from '../../lib/log.ts'
-import { startAgent } from '../../vmm/agent.ts'
+import { type AgentConnect, startAgent } from '../../vmm/agent.ts'
 import type { Host } from '../../vmm/host.ts'
 import { makeSimHost, makeSimStorage, type SimHost, type SimHostOptions } from '../../vmm/sim-host.ts'
 import type { MachineSpec } from '../../vmm/spec.ts'
@@ -26,8 +26,11 @@ export async function makeMoveSite(options: MoveSiteOptions = {}) {
   const make = (side: Side) =>
     makeSimHost({ installationId, hostName: side, cpus: 4, storage: storages[side], ...options.host })
   const hosts: Record<Side, SimHost> = { source: make('source'), target: make('target') }
-  const controls = { source: makeControl(), target: makeControl() }
+  const strays = shared ? 'keep' : 'remove'
+  const controls = { source: makeControl(strays), target: makeControl(strays) }
   const agents: Partial<Record<Side, AsyncDisposable>> = {}
+  /** Grows with each agent of a side: what a dead one says is not heard. */
+  const lives: Record<Side, number> = { source: 0, target: 0 }
   const base = machineSpec(1, options.machine)
   const mover = makeMover({ controls, base, kind, hostSpec: (_side, machines) => hostSpec(machines) })
 
@@ -40,8 +43,22 @@ export async function makeMoveSite(options: MoveSiteOptions = {}) {
     controls,
     storages,
     async start(side: Side) {
-      agents[side] = await startAgent({ host: between(side, hosts[side]), connect: controls[side].connect, log })
-      controls[side].tell({ type: 'wish', spec: mover.wish(side) })
+      const life = ++lives[side]
+      const connect: AgentConnect = connection => {
+        if (life !== lives[side]) return { async [Symbol.asyncDispose]() {} }
+        return controls[side].connect({
+          ...connection,
+          opened: ({ send }) => connection.opened({ send: message => void (life === lives[side] && send(message)) }),
+        })
+      }
+      agents[side] = await startAgent({ host: between(side, hosts[side]), connect, log })
+      if (life === lives[side]) controls[side].tell({ type: 'wish', spec: mover.wish(side) })
+    },
+    /** Another agent at once; of the one before nothing is heard any more. */
+    async reborn(side: Side) {
+      lives[side]++
+      void agents[side]?.[Symbol.asyncDispose]()
+      await site.start(side)
     },
     /** The agent ends; its host and the guest on it go on. */
     async kill(side: Side) {
