@@ -1,6 +1,17 @@
 import { z } from '@hono/zod-openapi'
-import { hostGet, hostList, hostRemove, hostUpdate, joinTokenMake } from '../broker/hosts.ts'
-import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { hostRemovalPlan, hostRemove } from '../broker/host-removal.ts'
+import { hostGet, hostList, hostUpdate, joinTokenMake } from '../broker/hosts.ts'
+import {
+  actionSchema,
+  flag,
+  idParams,
+  listOf,
+  nameSchema,
+  pageQuery,
+  route,
+  timestamp,
+  troubleSchema,
+} from './route.ts'
 import { resourcesSchema } from './sites.ts'
 
 export const hostSchema = z
@@ -74,6 +85,25 @@ const hostSettings = z.object({
   tags: z.array(nameSchema).max(50),
 })
 
+const removalSchema = z
+  .object({
+    hostId: z.uuid(),
+    hostName: z.string(),
+    /** In one sentence, naming what is lost. */
+    text: z.string(),
+    desktops: z.array(
+      z.object({
+        desktopId: z.uuid(),
+        desktopName: z.string(),
+        userName: z.string().nullable(),
+        /** `remade`: by its pool; `moved`: another host has its disk; `lost`: with what its person kept on it. */
+        fate: z.enum(['remade', 'moved', 'lost']),
+        hostName: z.string().nullable(),
+      }),
+    ),
+  })
+  .openapi('HostRemoval')
+
 export const hostRoutes = [
   route({
     method: 'get',
@@ -116,14 +146,32 @@ export const hostRoutes = [
     method: 'delete',
     path: '/api/v1/hosts/{id}',
     operationId: 'hostRemove',
-    summary: 'Let a host leave: its key dies, its subnet is free again; refused while desktops are on it',
+    summary:
+      'Let a host leave: its key dies, its subnet is free again; refused while desktops are on it, unless it is lost and forced',
     permission: 'host.write',
     params: idParams,
+    query: z.object({
+      /** Says that the host is off for good: desktops whose disks other hosts have go there, the rest is given up. */
+      force: flag().default(false),
+    }),
     answers: { 204: null },
-    handle: async ({ broker, principal, params }) => {
-      await hostRemove(broker, principal, params.id)
+    handle: async ({ broker, principal, params, query }) => {
+      await hostRemove(broker, principal, params.id, query.force)
       return { status: 204, body: undefined }
     },
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/hosts/{id}/removal',
+    operationId: 'hostRemovalPlan',
+    summary: 'What would become of each desktop if this host were removed by force',
+    permission: 'host.read',
+    params: idParams,
+    answers: { 200: removalSchema },
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await hostRemovalPlan(broker, principal, params.id),
+    }),
   }),
   route({
     method: 'post',

@@ -26,6 +26,7 @@ export const operations = {
   hostGet: ['get', '/api/v1/hosts/{id}'],
   hostLeaveMaintenance: ['post', '/api/v1/hosts/{id}/actions/leaveMaintenance'],
   hostList: ['get', '/api/v1/hosts'],
+  hostRemovalPlan: ['get', '/api/v1/hosts/{id}/removal'],
   hostRemove: ['delete', '/api/v1/hosts/{id}'],
   hostUpdate: ['patch', '/api/v1/hosts/{id}'],
   joinTokenMake: ['post', '/api/v1/hosts/join-tokens'],

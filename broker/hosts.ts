@@ -2,16 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Principal } from '../auth/principal.ts'
 import { clusterRows } from '../db/clusters.ts'
 import type { Tx } from '../db/connect.ts'
-import {
-  addressLock,
-  type HostRow,
-  hostDelete,
-  hostInsert,
-  hostRows,
-  hostSet,
-  joinTokenInsert,
-  joinTokenUse,
-} from '../db/hosts.ts'
+import { addressLock, type HostRow, hostInsert, hostRows, hostSet, joinTokenInsert, joinTokenUse } from '../db/hosts.ts'
 import { clusterUsual } from '../db/sites.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -51,6 +42,9 @@ function hostView(row: HostRow, principal: Principal) {
         (row.wished_state === 'maintenance' && row.wished_evacuate ? 'it is in maintenance already' : undefined),
       leaveMaintenance: refused ?? (row.wished_state === 'online' ? 'it is not in maintenance' : undefined),
       remove: refused ?? (row.desktops > 0 ? `${row.desktops} desktops are on it` : undefined),
+      forceRemove:
+        refused ??
+        (row.state === 'lost' || row.state === 'joining' ? undefined : 'it is heard: put it into maintenance first'),
     }),
   }
 }
@@ -93,21 +87,6 @@ export async function hostUpdate(
     ...(body.tags && { tags: [...new Set(body.tags)].sort() }),
   }).catch(conflictWhen('taken', `A host named ${body.name} already exists: choose another name.`))
   return hostGet(broker, principal, id)
-}
-
-/**
- * A host leaves: its key is worth nothing from now on, its agent's line is closed (the row's trigger), and its subnet
- * is free for another.
- * @throws HdcsError `not_found`, `conflict` while it carries desktops.
- */
-export async function hostRemove(broker: Broker, principal: Principal, id: string): Promise<void> {
-  const host = await hostGet(broker, principal, id)
-  const stays = (text: string) => `${host.name} stays: ${text}. Let them leave first: put it into maintenance.`
-  const refused = host.actions.find(action => action.name === 'remove')?.reason
-  if (refused !== undefined) throw new HdcsError('conflict', stays(refused))
-  // One may have been placed there since, or is still being removed.
-  const inUse = conflictWhen('inUse', stays('a desktop is on it'))
-  await broker.db.transaction().execute(tx => hostDelete(tx, id).catch(inUse))
 }
 
 /** Agents' keys and tokens are random: a plain hash is enough, nothing can be guessed. */

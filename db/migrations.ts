@@ -264,9 +264,11 @@ export function desktopsMovable(db: Db | Tx, which: { id: string } | { hostId: s
       join.onRef('move.desktop_id', '=', 'desktop.id').on('move.ended_at', 'is', null),
     )
     .leftJoin('host as target', 'target.id', 'move.to_host_id')
+    .leftJoin('user_account', 'user_account.id', 'desktop.user_id')
     .select(['desktop.id', 'desktop.name', 'desktop.pool_id', 'desktop.host_id', 'desktop.version_id'])
     .select(['desktop.hardware', 'desktop.user_id', 'desktop.phase', 'desktop.phase_reason', 'desktop.session_state'])
     .select(['desktop.wished_present', 'desktop.wished_power', 'desktop.origin_host_id'])
+    .select(['user_account.name as user_name', sql<boolean>`desktop.disk_incarnation is not null`.as('disk_made')])
     .select(['pool.kind', 'pool.cluster_ids', 'pool.placement', 'pool.affinity', 'pool.needs', 'pool.network'])
     .select(['host.cluster_id', 'move.id as move_id', 'move.state as move_state', 'move.text as move_text'])
     .select(['move.progress as move_progress', 'target.id as target_id', 'target.name as target_name'])

@@ -239,6 +239,8 @@ export interface DesktopTable {
   /** Grows by a trigger with every change of its move. */
   moves: ColumnType<number, never, never>
   origin_host_id: string | null
+  /** What keeps it from returning while its host is lost; the returns reconciler's. */
+  waits_for: string | null
   /** Set by a trigger at every wished change. */
   generation: ColumnType<number, number | undefined, never>
   observed_generation: number | null

@@ -53,7 +53,9 @@ alter table desktop
   -- Grows with every change of its move: both hosts are told.
   add column moves int not null default 0,
   -- Where a move that maintenance began brings it back to.
-  add column origin_host_id uuid references host on delete set null;
+  add column origin_host_id uuid references host on delete set null,
+  -- What keeps it from returning while its host is lost.
+  add column waits_for text;
 
 create index desktop_use on desktop (host_id, pool_id) include (wished_present, wished_power, vcpus, memory_bytes);
 create index desktop_pool on desktop (pool_id);
@@ -143,6 +145,11 @@ end $$;
 -- What either host is told of a move is part of the desktop's spec: a new generation, and both agents are woken.
 create function migration_changed() returns trigger language plpgsql as $$
 begin
+  -- It went with one of its hosts: the other one is told that nothing moves.
+  if tg_op = 'DELETE' then
+    if old.ended_at is null then update desktop set moves = moves + 1 where id = old.desktop_id; end if;
+    return null;
+  end if;
   if tg_op = 'INSERT' or (new.state, new.wished_cancel, new.to_host_id, new.ended_at is null)
      is distinct from (old.state, old.wished_cancel, old.to_host_id, old.ended_at is null)
   then
@@ -156,7 +163,7 @@ begin
   perform event_note('desktop', 'changed', new.desktop_id, (select user_id from desktop where id = new.desktop_id), null);
   return null;
 end $$;
-create trigger migration_changed after insert or update on migration for each row execute function migration_changed();
+create trigger migration_changed after insert or update or delete on migration for each row execute function migration_changed();
 
 -- Its key or its subnet is another, or it is no host any more: whoever holds its agent's line lets go of it.
 create function host_line_changed() returns trigger language plpgsql as $$

@@ -67,6 +67,9 @@ export interface TestSite extends AsyncDisposable {
   broker: Broker
   url: string
   hosts: SimHost[]
+  /** Ends the agent of a host, whose machines run on; or starts a new one, which finds them. By its place in `hosts`. */
+  agentStop(index: number): Promise<void>
+  agentStart(index: number): Promise<void>
   person(name: string, roles?: Role[]): Promise<Principal>
   /** Resolves when `look` gives something; fails after 20 s with what it saw last. */
   until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T>
@@ -82,12 +85,24 @@ export async function startSite(options: { sim?: Partial<SimHostOptions>[] } = {
   const installationId = await settingInstallationId(broker.db)
   const { clusterId } = await firstStart(broker)
   const hosts: SimHost[] = []
+  const starts: (() => ReturnType<typeof startAgent>)[] = []
+  const agents: (AsyncDisposable | undefined)[] = []
+  const agentStop = async (index: number) => {
+    await agents[index]?.[Symbol.asyncDispose]()
+    agents[index] = undefined
+  }
+  const agentStart = async (index: number) => {
+    await agentStop(index)
+    agents[index] = await starts[index]?.()
+  }
   for (const [index, sim] of (options.sim ?? [{}]).entries()) {
     const name = `sim-${index + 1}`
     const { hostId } = await localHost(broker, clusterId, name, [])
     const host = undo.use(makeSimHost({ installationId, hostName: name, ...sim }))
     const network = await networkOf(broker.db, hostId)
-    undo.use(await startAgent({ host, connect: inProcess(hub, { id: hostId, ...network }), log }))
+    starts.push(() => startAgent({ host, connect: inProcess(hub, { id: hostId, ...network }), log }))
+    undo.defer(() => agentStop(index))
+    await agentStart(index)
     hosts.push(host)
   }
   const kept = undo.move()
@@ -95,6 +110,8 @@ export async function startSite(options: { sim?: Partial<SimHostOptions>[] } = {
     broker,
     url,
     hosts,
+    agentStop,
+    agentStart,
     person: (name, roles = ['person']) => addPerson(broker.db, name, roles),
     until,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),

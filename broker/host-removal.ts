@@ -1,0 +1,128 @@
+/**
+ * A host that does not come back is forgotten with all that was on it. Whoever forces that says that the host is off:
+ * desktops whose disks other hosts have go there, what nobody keeps is made anew by its pool, and the rest is lost.
+ */
+import type { Principal } from '../auth/principal.ts'
+import type { Db, Tx } from '../db/connect.ts'
+import { desktopDelete, desktopLock, transitionNote } from '../db/desktops.ts'
+import { addressLock, hostDelete } from '../db/hosts.ts'
+import { desktopArrive, desktopsMovable, type HostEnd, hostEnds, type MovableRow } from '../db/migrations.ts'
+import { sessionsEnd } from '../db/sessions.ts'
+import { HdcsError } from '../lib/errors.ts'
+import type { Broker } from './broker.ts'
+import { hostGet } from './hosts.ts'
+import { type Decision, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
+import { demandOf, hostsToPlaceOn, placementNote } from './placing.ts'
+import { conflictWhen } from './refusals.ts'
+import { screenPortTake } from './screen-ports.ts'
+
+export interface RemovalItem {
+  desktopId: string
+  desktopName: string
+  userName: string | null
+  /** `remade`: by its pool; `moved`: another host has its disk; `lost`: with what its person kept on it. */
+  fate: 'remade' | 'moved' | 'lost'
+  hostName: string | null
+  decision: Decision | null
+}
+
+/** What becomes of each desktop. Pure; those that go to the same host are counted one after the other. */
+export function planRemoval(
+  hostId: string,
+  desktops: readonly MovableRow[],
+  world: { hosts: readonly HostFacts[]; ends: ReadonlyMap<string, HostEnd> },
+): RemovalItem[] {
+  let hosts = world.hosts.map(host => {
+    const shares = host.id !== hostId && storageOf(world.ends, host.id) === storageOf(world.ends, hostId)
+    return shares ? host : { ...host, trouble: 'it does not have its disk' }
+  })
+  return desktops.map(desktop => {
+    const item = { desktopId: desktop.id, desktopName: desktop.name, userName: desktop.user_name }
+    const kept =
+      desktop.wished_present && desktop.kind === 'persistent' && desktop.user_id !== null && desktop.disk_made
+    if (!kept) return { ...item, fate: 'remade' as const, hostName: null, decision: null }
+    const { hardware, version_id: versionId, cluster_id: addressClusterId } = desktop
+    const demand = demandOf({ ...desktop, id: desktop.pool_id }, { hardware, versionId, addressClusterId }, 'person')
+    const decision = placeDesktop(hosts, demand)
+    if (decision.hostId === undefined) return { ...item, fate: 'lost' as const, hostName: null, decision: null }
+    hosts = hosts.map(host => (host.id === decision.hostId ? withDesktop(host, demand) : host))
+    return { ...item, fate: 'moved' as const, hostName: decision.hostName ?? null, decision }
+  })
+}
+
+/** Of a host that never told it, nothing is known to be shared. */
+const storageOf = (ends: ReadonlyMap<string, HostEnd>, id: string) => ends.get(id)?.storageId ?? id
+
+/** In one sentence for the person who is about to do it; names what is lost. */
+export function removalText(items: readonly RemovalItem[]): string {
+  const of = (fate: RemovalItem['fate']) => items.filter(item => item.fate === fate)
+  const lost = of('lost').map(({ desktopName, userName }) => (userName ? `${desktopName} of ${userName}` : desktopName))
+  const parts = [
+    of('moved').length > 0 ? `${of('moved').length} go to other hosts with their disks` : '',
+    of('remade').length > 0 ? `${of('remade').length} are given up and made anew by their pools` : '',
+    lost.length > 0 ? `lost with all that is on them: ${lost.join(', ')}` : '',
+  ].filter(text => text !== '')
+  return parts.length === 0 ? 'nothing is on it' : parts.join('; ')
+}
+
+const readPlan = async (db: Db | Tx, id: string) => {
+  const rows = await desktopsMovable(db, { hostId: id })
+  const hosts = await hostsToPlaceOn(db, { poolIds: [...new Set(rows.map(row => row.pool_id))] })
+  return { rows, items: planRemoval(id, rows, { hosts, ends: await hostEnds(db) }) }
+}
+
+/** What forcing it would do now. @throws HdcsError `not_found`. */
+export async function hostRemovalPlan(broker: Broker, principal: Principal, id: string) {
+  const host = await hostGet(broker, principal, id)
+  const { items } = await readPlan(broker.db, id)
+  const desktops = items.map(({ decision: _decision, ...item }) => item)
+  return { hostId: id, hostName: host.name, text: removalText(items), desktops }
+}
+
+/**
+ * A host leaves: its key is worth nothing from now on, its agent's line is closed (the row's trigger), and its subnet
+ * is free for another.
+ * @param force although desktops are on it; only of a host that is not heard.
+ * @throws HdcsError `not_found`, `conflict` while it carries desktops, with what forcing it would lose.
+ */
+export async function hostRemove(broker: Broker, principal: Principal, id: string, force = false): Promise<void> {
+  const host = await hostGet(broker, principal, id)
+  const heard = host.state === 'online' || host.state === 'maintenance' || host.state === 'suspect'
+  if (host.used.desktops > 0 && !(force && !heard)) {
+    const { text } = await hostRemovalPlan(broker, principal, id)
+    const how = heard
+      ? 'Let them leave first: put it into maintenance.'
+      : `Once it is off for certain it can be forced; then: ${text}.`
+    throw new HdcsError('conflict', `${host.name} stays: ${host.used.desktops} desktops are on it. ${how}`)
+  }
+  // One may have been placed there since, or is still being removed.
+  const inUse = conflictWhen(
+    'inUse',
+    `${host.name} stays: a desktop is on it. Let them leave first: put it into maintenance.`,
+  )
+  await broker.db.transaction().execute(async tx => {
+    if (force && !heard) await clear(tx, { id, name: host.name }, principal, broker.clock.now())
+    await hostDelete(tx, id).catch(inUse)
+  })
+}
+
+async function clear(tx: Tx, host: { id: string; name: string }, principal: Principal, now: Date) {
+  await addressLock(tx)
+  for (const { id } of await desktopsMovable(tx, { hostId: host.id })) await desktopLock(tx, id)
+  const { rows, items } = await readPlan(tx, host.id)
+  for (const row of rows) {
+    const item = items.find(({ desktopId }) => desktopId === row.id)
+    const reason = `${host.name} was removed by ${principal.name}, who says that it is off`
+    const to = item?.decision?.hostId
+    await sessionsEnd(tx, row.id, now)
+    if (to === undefined || !item?.decision) {
+      await transitionNote(tx, [{ ...row, was: row.phase, became: 'removed', reason }], now)
+      await desktopDelete(tx, row.id)
+      continue
+    }
+    await desktopArrive(tx, row.id, to, null)
+    await screenPortTake(tx, to, row.id)
+    await transitionNote(tx, [{ ...row, host_id: to, was: row.phase, became: 'moved', reason }], now)
+    await placementNote(tx, row.id, 'return', item.decision)
+  }
+}

@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Principal } from '../../auth/principal.ts'
+import { desktopClaimFor } from '../../broker/assignments.ts'
+import { desktopGet, desktopList } from '../../broker/desktops.ts'
+import { entitlementSet } from '../../broker/entitlements.ts'
+import { hostRemovalPlan, hostRemove } from '../../broker/host-removal.ts'
+import { hostGet, hostList } from '../../broker/hosts.ts'
+import { desktopMove } from '../../broker/migrations.ts'
+import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
+import { taskGet } from '../../broker/tasks.ts'
+import { makeSimStorage } from '../../vmm/sim-storage.ts'
+import { startSite, type TestSite } from '../support/site.ts'
+
+let site: TestSite
+let admin: Principal
+const forever = new AbortController().signal
+
+beforeAll(async () => {
+  const storage = makeSimStorage()
+  site = await startSite({ sim: [{ storage, cpus: 64 }, { storage, cpus: 64 }, { cpus: 64 }] })
+  admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
+  const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
+  await site.until(
+    'the demo pool is warm',
+    async () => (await poolGet(site.broker, admin, demo?.id ?? '')).counts.ready === 2,
+  )
+  await site.until('every host has the image', async () => {
+    const rows = await site.broker.db.selectFrom('host_image').select('observed_state').execute()
+    return rows.length === 3 && rows.every(row => row.observed_state === 'ready')
+  })
+}, 60_000)
+afterAll(() => site?.[Symbol.asyncDispose]())
+
+async function desktopOn(hostName: string, name: string, kind: 'floating' | 'persistent') {
+  const templateId = (await poolList(site.broker, admin, { limit: 1, name: 'demo' })).items[0]?.templateId ?? ''
+  const pool = await poolCreate(site.broker, admin, { name, kind, templateId, warm: 0, maxSize: 3, ha: 'wait' })
+  await entitlementSet(site.broker, admin, pool.id, { everyone: true })
+  const person = await site.person(name)
+  const { desktop, task } = await desktopClaimFor(site.broker, person, pool.id)
+  await taskGet(site.broker, person, task.id, 15_000, forever)
+  const host = await hostOf(hostName)
+  if ((await desktopGet(site.broker, admin, desktop.id)).hostId !== host) {
+    const { task: move } = await desktopMove(site.broker, admin, desktop.id, { hostId: host, restart: false })
+    expect((await taskGet(site.broker, admin, move.id, 15_000, forever)).state).toBe('succeeded')
+  }
+  return desktop.id
+}
+const hostOf = async (name: string) => (await hostList(site.broker, admin, { limit: 1, name })).items[0]?.id ?? ''
+/** Its agent is gone, and the control plane knows since a while. */
+async function lose(name: string) {
+  await site.agentStop(Number(name.slice(-1)) - 1)
+  const long = new Date(Date.now() - 3_600_000)
+  await site.broker.db.updateTable('host').set({ observed_beat_at: long }).where('name', '=', name).execute()
+  const id = await hostOf(name)
+  await site.broker.db
+    .updateTable('host')
+    .set({ state: 'lost', state_since: new Date() })
+    .where('id', '=', id)
+    .execute()
+  return id
+}
+
+describe('a host with desktops', () => {
+  it('is not removed while it is heard, forced or not', async () => {
+    await desktopOn('sim-1', 'heard', 'persistent')
+    const host = await hostOf('sim-1')
+    for (const force of [false, true])
+      await expect(hostRemove(site.broker, admin, host, force)).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('maintenance'),
+      })
+    expect((await hostGet(site.broker, admin, host)).actions.find(({ name }) => name === 'forceRemove')?.allowed).toBe(
+      false,
+    )
+  })
+
+  it('that is lost says what is lost with it, and is removed when forced: disks that others have go there', async () => {
+    const kept = await desktopOn('sim-1', 'kept', 'persistent')
+    const given = await desktopOn('sim-1', 'given', 'floating')
+    const host = await lose('sim-1')
+    const plan = await hostRemovalPlan(site.broker, admin, host)
+    const fates = Object.fromEntries(plan.desktops.map(({ desktopId, fate }) => [desktopId, fate]))
+    expect(fates).toMatchObject({ [kept]: 'moved', [given]: 'remade' })
+    await expect(hostRemove(site.broker, admin, host)).rejects.toMatchObject({
+      message: expect.stringContaining(plan.text),
+    })
+    await hostRemove(site.broker, admin, host, true)
+    const desktop = await site.until('it runs elsewhere', async () => {
+      const now = await desktopGet(site.broker, admin, kept)
+      return now.phase === 'ready' && now
+    })
+    expect(desktop.hostName).toBe('sim-2')
+    await expect(desktopGet(site.broker, admin, given)).rejects.toMatchObject({ code: 'not_found' })
+  }, 60_000)
+
+  it('whose disks nobody else has names the people who lose theirs', async () => {
+    const id = await desktopOn('sim-3', 'lonely', 'persistent')
+    const host = await lose('sim-3')
+    const { text } = await hostRemovalPlan(site.broker, admin, host)
+    expect(text).toMatch(/lost with all that is on them: .*lonely-\d+ of lonely/)
+    await hostRemove(site.broker, admin, host, true)
+    await expect(desktopGet(site.broker, admin, id)).rejects.toMatchObject({ code: 'not_found' })
+    expect(
+      (await desktopList(site.broker, admin, { limit: 100 })).items.every(({ hostName }) => hostName === 'sim-2'),
+    ).toBe(true)
+  }, 60_000)
+})
