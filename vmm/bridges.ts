@@ -5,7 +5,7 @@ import { rootPath, runProgram } from './programs.ts'
 import type { NicSpec } from './spec.ts'
 
 /** As `ip -json -details` tells them (ip-link(8)). */
-interface Link {
+export interface Link {
   ifname: string
   master?: string
   link_type?: string
@@ -33,15 +33,19 @@ async function linksRead(enter: readonly string[], ...args: string[]): Promise<L
 }
 
 const isBridge = (link: Link) => link.linkinfo?.info_kind === 'bridge'
-const isOurs = (name: string) => name.startsWith('hdcs-') || name.startsWith('virbr')
+/** The bridge that is made for an interface without one. */
+const bridgeFor = (name: string) => `hb${name}`
 
 /** What a pool may name as its interface here: bridges, network cards, and interfaces of VLANs. Pure. */
-export const bridgesOffered = (links: readonly Link[]): string[] =>
-  links
+export function bridgesOffered(links: readonly Link[]): string[] {
+  const made = new Set(links.map(({ ifname }) => bridgeFor(ifname)))
+  const isOurs = (name: string) => /^(hdcs-|virbr)/.test(name) || made.has(name)
+  return links
     .filter(link => link.link_type === 'ether' && !isOurs(link.ifname))
     .filter(link => ['bridge', 'vlan', 'bond', undefined].includes(link.linkinfo?.info_kind))
     .map(({ ifname }) => ifname)
     .sort()
+}
 
 export const bridgesRead = async (enter: readonly string[] = []) => bridgesOffered(await linksRead(enter))
 
@@ -68,7 +72,7 @@ export async function bridgeEnsure(enter: readonly string[], name: string): Prom
       'invalid',
       `${name} carries addresses of the host itself: make it a member of a bridge and name that one, or name a VLAN.`,
     )
-  const bridge = `hb${name}`
+  const bridge = bridgeFor(name)
   if (!(await linkOf(enter, bridge))) await ip(enter, 'link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0')
   // No address of the host's own in there, not even one it gives itself.
   await ip(enter, 'link', 'set', bridge, 'addrgenmode', 'none')
