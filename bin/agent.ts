@@ -14,6 +14,7 @@ import { startAgent } from '../vmm/agent.ts'
 import { agentSocket } from '../vmm/agent-socket.ts'
 import { keepCertificate, libvirtReadCertificates } from '../vmm/certificates.ts'
 import { controlRequests, type Joined, joinControl } from '../vmm/control-requests.ts'
+import { httpDiskExchange } from '../vmm/disk-exchange.ts'
 import { connectDaemon } from '../vmm/libvirt/daemon.ts'
 import { readHypervisor } from '../vmm/libvirt-facts.ts'
 import { openLibvirtHost } from '../vmm/libvirt-host.ts'
@@ -37,6 +38,9 @@ export interface RunAgentOptions {
   pkiFolder: string | null
   /** False: desktops start unprotected. */
   firewall: boolean
+  /** How other hosts send it running desktops; null: where libvirt listens with TLS. */
+  migrationUri: string | null
+  postCopy: boolean
   /** A host in memory instead of libvirt. */
   simulated?: boolean
   log: Log
@@ -62,9 +66,11 @@ export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposabl
   return { [Symbol.asyncDispose]: () => running.disposeAsync() }
 
   function libvirtOptions() {
-    const { folder, ownFolder, address, firewall } = options
+    const { folder, ownFolder, address, firewall, migrationUri, postCopy } = options
     const { fetchImage } = controlRequests(options.controlUrl, key)
-    return { installationId, firewall, folder, cacheFolder: join(ownFolder, 'cache'), spiceListen: address, fetchImage }
+    const diskExchange = httpDiskExchange({ controlUrl: options.controlUrl, key })
+    const place = { folder, cacheFolder: join(ownFolder, 'cache'), spiceListen: address, migrationUri, postCopy }
+    return { ...place, installationId, firewall, fetchImage, diskExchange }
   }
 }
 
@@ -98,6 +104,8 @@ export async function hostPlace(config: Config, ownFolder: string, controlUrl: s
     ownFolder,
     firewall: config.firewall,
     pkiFolder: config.pkiFolder,
+    migrationUri: config.migrationUri,
+    postCopy: config.postCopy,
     address: config.hostAddress ?? (await addressTowards(controlUrl)),
   }
 }

@@ -20,6 +20,10 @@ export interface Config {
   simHosts: number
   /** Where libvirt and QEMU look for certificates; null: none are put anywhere. */
   pkiFolder: string | null
+  /** How other hosts of the cluster send us running desktops (libvirt's URI); null: where libvirt listens with TLS. */
+  migrationUri: string | null
+  /** A busy desktop may go on at its new host before all of its memory came: a broken line then ends it. */
+  postCopy: boolean
   /** False: desktops start without the rules that keep them from each other and from the host. */
   firewall: boolean
   logLevel: string
@@ -56,6 +60,8 @@ export function readConfig(env: Record<string, string | undefined>, root: boolea
     simHosts: readCount('HDCS_SIM_HOSTS', env.HDCS_SIM_HOSTS || '0'),
     pkiFolder: readFolder('HDCS_PKI_DIR', env.HDCS_PKI_DIR, root ? '/etc/pki' : null),
     firewall: readSwitch('HDCS_FIREWALL', env.HDCS_FIREWALL || 'on'),
+    migrationUri: readUrl('HDCS_MIGRATION_URI', env.HDCS_MIGRATION_URI, ['qemu+tls:', 'qemu+ssh:', 'qemu+tcp:']),
+    postCopy: readSwitch('HDCS_POST_COPY', env.HDCS_POST_COPY || 'off'),
     logLevel,
     ticketKey: env.HDCS_TICKET_KEY ? readKey(env.HDCS_TICKET_KEY) : null,
     gatewayUrl: readUrl('HDCS_GATEWAY_URL', env.HDCS_GATEWAY_URL, ['http:', 'https:']),

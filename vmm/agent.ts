@@ -69,7 +69,7 @@ const laneWidths = { disk: 4, start: 64, stop: 6, quick: 16, move: 4 }
 export async function startAgent(options: AgentOptions): Promise<AsyncDisposable> {
   const { host, log, clock = systemClock } = options
   const nowMs = () => clock.now().getTime()
-  const facts = await host.facts()
+  let facts = await host.facts()
   let lastUsage = await host.usage()
   const world = emptyWorld(facts.storageId)
   const reporter = makeReporter()
@@ -272,6 +272,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     if (due) {
       usageAtMs = nowMs()
       lastUsage = await host.usage().catch(() => lastUsage) // the last figures are better than no beat
+      facts = await host.facts().catch(() => facts) // likewise
     }
     const report = hostReport()
     const troubles = JSON.stringify(report.troubles)

@@ -68,7 +68,10 @@ export type HostEvent =
 export type Progress = (percent: number, text: string) => void
 
 export interface Host extends AsyncDisposable {
-  /** Runs a guest on KVM with a deadline once (cached for the life of the process) to know whether KVM works. */
+  /**
+   * Runs a guest on KVM with a deadline once (cached for the life of the process) to know whether KVM works. How the host
+   * stands among others is looked at each time.
+   */
   facts(): Promise<HostFacts>
   usage(): Promise<HostUsage>
   /** Machines, overlays and images of this installation only. */

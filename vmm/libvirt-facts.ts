@@ -16,9 +16,8 @@ export const qemuVersion = async (daemon: LibvirtDaemon) =>
 
 export async function readFacts(
   daemon: LibvirtDaemon,
-  place: Pick<HostFacts, 'address' | 'storageId' | 'diskLocks' | 'migrationUri' | 'bridges'>,
   probe: () => Promise<Acceleration>,
-): Promise<HostFacts> {
+): Promise<Omit<HostFacts, 'address' | 'storageId' | 'diskLocks' | 'migrationUri' | 'bridges'>> {
   const [libvirt, qemu, node, { accelerator, reason }] = await Promise.all([
     daemon.actions.connectGetLibVersion({}, { timeoutMs: askMs }),
     qemuVersion(daemon),
@@ -41,7 +40,6 @@ export async function readFacts(
     coresPerSocket: node.cores,
     threadsPerCore: node.threads,
     maxVcpus,
-    ...place,
   }
 }
 

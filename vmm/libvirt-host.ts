@@ -17,7 +17,6 @@ import { refOf, startMachineEvents } from './libvirt-events.ts'
 import { qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
 import { libvirtSend } from './libvirt-moves.ts'
 import { type DiskExchange, makeMovedDisks } from './moved-disks.ts'
-import type { HostFacts } from './report.ts'
 import type { MachineSpec } from './spec.ts'
 import { makeUsage } from './storage.ts'
 import { importUpload } from './upload.ts'
@@ -60,17 +59,18 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
   const usage = makeUsage(folders.root)
   const storageId = await storageIdentity(folders)
-  const place = {
+  /** Asked anew each time: certificates and bridges come while we run. */
+  const place = async () => ({
     address: spiceListen,
     storageId,
     diskLocks: await diskLocksOn(),
     migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),
     bridges: await bridgesRead(options.enter).catch(() => []), // no `ip` here: then no pool can name one
-  }
+  })
   const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await domains.find(id)) !== null))
   const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
   const network = makeDesktopNetwork(daemon.networks, options)
-  let facts: Promise<HostFacts> | null = null
+  let facts: ReturnType<typeof readFacts> | null = null
   const all = opened.move()
 
   /** The machine's own name, or one with a piece of its id while a stranger's domain on this host has that name. */
@@ -114,7 +114,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   }
 
   const knownFacts = () => {
-    facts ??= readFacts(daemon, place, () => probe()).catch(error => {
+    facts ??= readFacts(daemon, () => probe()).catch(error => {
       facts = null // libvirt was away: asked again at the next call
       throw error
     })
@@ -127,7 +127,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   }
 
   return {
-    facts: knownFacts,
+    facts: async () => ({ ...(await knownFacts()), ...(await place()) }),
     usage,
     overlays: disks.overlays,
     overlayMake: disks.overlayMake,
