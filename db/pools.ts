@@ -176,19 +176,9 @@ export function poolDesktops(db: Kysely<Database>, poolId: string) {
     .execute()
 }
 
-/** Failures while nobody had the desktop yet, since a moment: the measure of the restrain rule. */
+/** Failures while nobody had the desktop yet: what the restrain rule counts (pool-plans.ts). */
 const poolFailed = (poolId: string) =>
   sql<boolean>`pool_id = ${poolId} and (became = 'claim undone' or became = 'failed' and user_id is null)`
-
-export async function poolFailures(db: Kysely<Database>, poolId: string, since: Date): Promise<number> {
-  const row = await db
-    .selectFrom('transition')
-    .select(eb => eb.fn.countAll<number>().as('count'))
-    .where(poolFailed(poolId))
-    .where('at', '>', since)
-    .executeTakeFirstOrThrow()
-  return row.count
-}
 
 /** Why the last of them failed. */
 export async function poolFailureReason(db: Kysely<Database>, poolId: string): Promise<string | undefined> {
@@ -239,15 +229,6 @@ export const hardwareOf = (template: HardwareValue, pool: Partial<HardwareValue>
   ...template,
   ...pool,
 })
-
-export function poolsAll(db: Db) {
-  return db
-    .selectFrom('pool')
-    .innerJoin('template', 'template.id', 'pool.template_id')
-    .selectAll('pool')
-    .select('template.hardware as template_hardware')
-    .execute()
-}
 
 /** Desktops that are and shall stay. */
 export async function poolSize(db: Kysely<Database>, id: string): Promise<number> {

@@ -1,18 +1,9 @@
 import type { Tx } from '../../db/connect.ts'
 import { desktopUpgrade, desktopWish, desktopWishFree, transitionNote } from '../../db/desktops.ts'
 import { nudge } from '../../db/events.ts'
-import {
-  hardwareOf,
-  poolDeleteRow,
-  poolDesktops,
-  poolFailureReason,
-  poolFailures,
-  poolLock,
-  poolSet,
-  poolsAll,
-} from '../../db/pools.ts'
+import { type PoolToPlan, poolsToPlan } from '../../db/pool-plans.ts'
+import { hardwareOf, poolDeleteRow, poolDesktops, poolFailureReason, poolLock, poolSet } from '../../db/pools.ts'
 import type { PoolStatus } from '../../db/schema.ts'
-import { versionCurrent } from '../../db/templates.ts'
 import type { HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { desktopsMake } from '../making.ts'
@@ -22,31 +13,68 @@ import type { Reconciler } from './driver.ts'
 /** Three failures in ten minutes stop refilling for ten minutes: a broken template must not wear out the hosts. */
 const restrain = { failures: 3, withinMs: 10 * 60_000, forMs: 10 * 60_000 }
 
-type Pool = Awaited<ReturnType<typeof poolsAll>>[number]
+/**
+ * Desktops made in one transaction. More: persons who claim meanwhile wait behind it for addresses; fewer: a pool of
+ * 1,000 takes many turns.
+ */
+const batch = 100
+/** Even what looks as it did is planned again after so long: the safety net under the sums. */
+const planAnywayMs = 30_000
+
+type Pool = PoolToPlan
 
 /** Keeps every pool as large, warm and current as it is wished. */
 export function poolsReconciler(broker: Broker): Reconciler {
+  /** Pools that had all they wish, by what they looked like then. */
+  let settled = new Map<string, string>()
+  let settledSinceMs = 0
   return {
     name: 'pools',
     everyMs: 10_000,
+    // Every claim nudges. Longer: a pool refills later; shorter: all pools are summed up for each claim of a class.
+    restMs: 250,
     async step(signal) {
-      for (const pool of await poolsAll(broker.db)) {
-        if (signal.aborted) return
-        await broker.db
-          .transaction()
-          .execute(tx => (pool.wished_present ? keep(tx, broker, pool) : remove(tx, broker, pool)))
+      const now = broker.clock.now()
+      if (now.getTime() - settledSinceMs > planAnywayMs) {
+        settled = new Map()
+        settledSinceMs = now.getTime()
+      }
+      const pools = await poolsToPlan(broker.db, new Date(now.getTime() - restrain.withinMs))
+      let changed = pools.filter(pool => settled.get(pool.id) !== looksOf(pool, now))
+      // Pools take turns, a batch each: nobody waits behind a whole pool of thousands.
+      while (changed.length > 0) {
+        const unfinished: Pool[] = []
+        for (const pool of changed) {
+          if (signal.aborted) return
+          const outcome = await broker.db
+            .transaction()
+            .execute(tx => (pool.wished_present ? keep(tx, broker, pool) : remove(tx, broker, pool)))
+          if (outcome === 'unfinished') unfinished.push(pool)
+          if (outcome === 'settled') settled.set(pool.id, looksOf(pool, now))
+          else settled.delete(pool.id)
+        }
+        changed = unfinished
       }
     },
   }
 }
 
-async function keep(tx: Tx, broker: Broker, pool: Pool) {
+/** All that a plan depends on. */
+const looksOf = (pool: Pool, now: Date) => {
+  const { min_size, max_size, warm, cold, enabled, wished_present, version_id, sums } = pool
+  const restrained = restraint(pool, now) !== null
+  return JSON.stringify([min_size, max_size, warm, cold, enabled, wished_present, version_id, restrained, sums])
+}
+
+/** `settled`: it has all it wishes; `waiting`: something is short or under way; `unfinished`: more is to be made at once. */
+type Outcome = 'settled' | 'waiting' | 'unfinished'
+
+async function keep(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   const now = broker.clock.now()
   await poolLock(tx, pool.id)
   const rows = await poolDesktops(tx, pool.id)
   const desktops = rows.map(planned)
-  const version = await versionCurrent(tx, pool)
-  const restrainedUntil = await restraint(tx, pool, now)
+  const restrainedUntil = restraint(pool, now)
   const steps = planPool(
     {
       minSize: pool.min_size,
@@ -54,21 +82,26 @@ async function keep(tx: Tx, broker: Broker, pool: Pool) {
       warm: pool.warm,
       cold: pool.cold,
       enabled: pool.enabled,
-      versionId: version?.id ?? null,
+      versionId: pool.version_id,
       restrained: restrainedUntil !== null,
     },
     desktops,
   )
   let short: HdcsError | undefined
-  for (const step of steps) short = (await take(tx, pool, step, rows, version?.id, now)) ?? short
+  for (const step of steps) short = (await take(tx, pool, step, rows, now)) ?? short
   const failure = restrainedUntil ? await poolFailureReason(tx, pool.id) : undefined
-  const status = statusOf(pool, { restrainedUntil, failure, sealed: version !== undefined, short, steps, desktops })
+  const sealed = pool.version_id !== null
+  const status = statusOf(pool, { restrainedUntil, failure, sealed, short, steps, desktops })
   if (
     status.status !== pool.status ||
     status.text !== pool.status_text ||
     restrainedUntil?.getTime() !== pool.restrained_until?.getTime()
   )
     await poolSet(tx, pool.id, { status: status.status, status_text: status.text, restrained_until: restrainedUntil })
+  Object.assign(pool, { status: status.status, status_text: status.text, restrained_until: restrainedUntil })
+  if (short) return 'waiting'
+  if (steps.some(step => step.do === 'make' && step.count > batch)) return 'unfinished'
+  return steps.length === 0 ? 'settled' : 'waiting'
 }
 
 async function take(
@@ -76,25 +109,21 @@ async function take(
   pool: Pool,
   step: PoolStep,
   rows: Awaited<ReturnType<typeof poolDesktops>>,
-  versionId: string | undefined,
   now: Date,
 ): Promise<HdcsError | undefined> {
-  if (step.do === 'make')
-    return (await desktopsMake(tx, pool, { count: step.count, power: step.power, reason: step.because, now })).short
+  if (step.do === 'make') {
+    const count = Math.min(step.count, batch)
+    return (await desktopsMake(tx, pool, { count, power: step.power, reason: step.because, now })).short
+  }
   const row = rows.find(candidate => candidate.id === step.desktopId)
   if (!row) return
   const noted = { ...row, pool_id: pool.id, was: row.phase, reason: step.because }
-  const done = await applied(tx, pool, step, versionId)
+  const done = await applied(tx, pool, step)
   if (done) await transitionNote(tx, [{ ...noted, became: `${step.do} planned` }], now)
 }
 
 /** @returns false when a person claimed it between the plan and this: then it is that person's, untouched. */
-async function applied(
-  tx: Tx,
-  pool: Pool,
-  step: Exclude<PoolStep, { do: 'make' }>,
-  versionId: string | undefined,
-): Promise<boolean> {
+async function applied(tx: Tx, pool: Pool, step: Exclude<PoolStep, { do: 'make' }>): Promise<boolean> {
   switch (step.do) {
     case 'start':
       return desktopWishFree(tx, step.desktopId, { wished_power: 'running' })
@@ -104,18 +133,15 @@ async function applied(
       return desktopWishFree(tx, step.desktopId, { wished_present: false })
     case 'upgrade': {
       const hardware = hardwareOf(pool.template_hardware, pool.hardware)
-      return versionId !== undefined && desktopUpgrade(tx, step.desktopId, { versionId, hardware })
+      return pool.version_id !== null && desktopUpgrade(tx, step.desktopId, { versionId: pool.version_id, hardware })
     }
   }
 }
 
-async function restraint(tx: Tx, pool: Pool, now: Date): Promise<Date | null> {
+/** Until when refilling pauses; null: it does not. Failures from before the last pause were paid for (db/pool-plans.ts). */
+function restraint(pool: Pool, now: Date): Date | null {
   if (pool.restrained_until && pool.restrained_until > now) return pool.restrained_until
-  // Failures from before the last pause, or before an administrator lifted it, were paid for.
-  const paidForMs = Math.max(pool.restrained_until?.getTime() ?? 0, pool.failures_since.getTime())
-  const since = new Date(Math.max(now.getTime() - restrain.withinMs, paidForMs))
-  const failures = await poolFailures(tx, pool.id, since)
-  return failures >= restrain.failures ? new Date(now.getTime() + restrain.forMs) : null
+  return pool.failures >= restrain.failures ? new Date(now.getTime() + restrain.forMs) : null
 }
 
 function statusOf(
@@ -145,12 +171,13 @@ function statusOf(
   return { status: 'ok', text: '' }
 }
 
-async function remove(tx: Tx, broker: Broker, pool: Pool) {
+async function remove(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   await poolLock(tx, pool.id)
   const rows = await poolDesktops(tx, pool.id)
   if (rows.length === 0) {
     await poolDeleteRow(tx, pool.id)
-    return nudge(tx, 'tasks')
+    await nudge(tx, 'tasks')
+    return 'settled'
   }
   for (const row of rows.filter(candidate => candidate.wished_present)) {
     await desktopWish(tx, row.id, { wished_present: false })
@@ -161,6 +188,7 @@ async function remove(tx: Tx, broker: Broker, pool: Pool) {
     )
   }
   await poolSet(tx, pool.id, { status: 'removing', status_text: `${rows.length} desktops are being removed` })
+  return 'waiting'
 }
 
 const planned = (row: Awaited<ReturnType<typeof poolDesktops>>[number]): PoolDesktop => ({

@@ -1,0 +1,324 @@
+/**
+ * Many desktops on simulated hosts, control plane and agents in this process.
+ *   1. fill: pools of 1,000 until there are DESKTOPS; the time for each thousand (no knee: the last at most 2 × the first).
+ *   2. lists: every list page an administrator opens, p99 over HTTP (promise: 20 ms, and 1.5 × its own SQL, replayed bare
+ *      in the same run).
+ *   3. asked: 100 desktops asked 100 ms apart while none is warm, from request to ready (promise: P95 250 ms; 12 SQL
+ *      statements and 6 calls of the host each).
+ * Run: bash scripts/run.sh bench/scale.ts [DESKTOPS]
+ */
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { Agent, request } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { startControl } from '../bin/control.ts'
+import { localHost } from '../broker/first-start.ts'
+import { startEmbeddedPostgres } from '../db/embedded.ts'
+import { readConfig } from '../lib/config.ts'
+import { newId } from '../lib/ids.ts'
+import { makeLog } from '../lib/log.ts'
+import { startAgent } from '../vmm/agent.ts'
+import { agentSocket } from '../vmm/agent-socket.ts'
+import type { Host } from '../vmm/host.ts'
+import { makeSimHost } from '../vmm/sim-host.ts'
+import { type Statement, statementsHeard } from './statements.ts'
+
+const desktops = Number(process.argv[2] ?? 20_000)
+const poolSize = 1_000
+const perHost = 900
+const rounds = 100
+const asks = 100
+const askEveryMs = 100
+const promised = { listMs: 20, ratio: 1.5, knee: 2, askMs: 250, statements: 12, calls: 6 }
+
+const folder = mkdtempSync(join(tmpdir(), 'hdcs-bench-'))
+const log = makeLog('bench', process.env.HDCS_LOG_LEVEL ?? 'error')
+await using undo = new AsyncDisposableStack()
+undo.defer(() => rmSync(folder, { recursive: true, force: true }))
+const { url: databaseUrl } = undo.use(await startEmbeddedPostgres(join(folder, 'database')))
+const config = readConfig(
+  {
+    HDCS_DATA_DIR: folder,
+    HDCS_LISTEN: '127.0.0.1:0',
+    HDCS_ADMIN_PASSWORD: 'bench-password',
+    HDCS_DATABASE_URL: databaseUrl,
+  },
+  true,
+)
+const control = undo.use(await startControl(config, log))
+const { db } = control.broker
+const failures: string[] = []
+const promise = (kept: boolean, text: string) => {
+  console.log(`${kept ? '  kept ' : 'MISSED '} ${text}`)
+  if (!kept) failures.push(text)
+}
+
+const looker = new pg.Client(databaseUrl)
+await looker.connect()
+undo.defer(() => looker.end())
+
+let hostCalls = 0
+for (let n = 1; n <= Math.ceil((desktops + asks) / perHost) + 1; n++) {
+  const { key } = await localHost(control.broker, control.clusterId, `sim-${String(n).padStart(2, '0')}`, [])
+  const { installationId } = control
+  const sim = undo.use(makeSimHost({ installationId, hostName: `sim-${n}`, cpus: 256, memoryBytes: 2 ** 42 }))
+  const url = `${control.url.replace('http', 'ws')}/api/v1/agent`
+  undo.use(await startAgent({ host: counted(sim), connect: agentSocket({ url, key, log }), log, bootSlots: 16 }))
+}
+
+const keep = new Agent({ keepAlive: true, maxSockets: 16 })
+undo.defer(() => keep.destroy())
+const ask = (
+  method: string,
+  path: string,
+  token: string,
+  body?: unknown,
+): Promise<{ status: number; body: Record<string, never> }> =>
+  new Promise((resolve, reject) => {
+    const text = body === undefined ? '' : JSON.stringify(body)
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+    }
+    const sent = request(control.url + path, { method, agent: keep, headers }, answer => {
+      let read = ''
+      answer.setEncoding('utf8').on('data', (piece: string) => (read += piece))
+      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(read) }))
+    })
+    sent.on('error', reject).end(text)
+  })
+
+const admin = (await ask('POST', '/api/v1/login', '', { name: 'admin', password: 'bench-password' })).body.token ?? ''
+const { template_id: templateId } = await db.selectFrom('pool').select('template_id').executeTakeFirstOrThrow()
+await until(async () => (await numberOf(`select count(*) n from template_version where state = 'sealed'`)) === 1)
+await db.updateTable('cluster').set({ person_reserve: 0.01 }).execute()
+
+await fill()
+await lists()
+await asked()
+console.log(failures.length === 0 ? 'every promise kept' : `missed: ${failures.length}`)
+process.exitCode = failures.length === 0 ? 0 : 1
+
+async function fill() {
+  const seconds: number[] = []
+  for (let n = 1; n <= desktops / poolSize; n++) {
+    const began = performance.now()
+    const id = await poolMake({ name: `class-${String(n).padStart(2, '0')}`, warm: poolSize, maxSize: poolSize })
+    await until(async () => (await readyIn(id)) === poolSize)
+    seconds.push((performance.now() - began) / 1000)
+    console.log(`pool ${n}: ${poolSize} desktops ready after ${seconds.at(-1)?.toFixed(1)} s`)
+  }
+  const [first = 0] = seconds
+  const last = seconds.at(-1) ?? 0
+  promise(
+    last <= promised.knee * first,
+    `the last ${poolSize} take ${(last / first).toFixed(2)} × the first (≤ ${promised.knee})`,
+  )
+}
+
+async function lists() {
+  const one = await db.selectFrom('desktop').select(['pool_id', 'host_id', 'name']).limit(1).executeTakeFirstOrThrow()
+  const middle = await db
+    .selectFrom('desktop')
+    .select('name')
+    .orderBy('name')
+    .offset(desktops / 2)
+    .limit(1)
+    .executeTakeFirstOrThrow()
+  const paths = [
+    '/desktops?limit=100',
+    `/desktops?limit=100&cursor=${middle.name}`,
+    `/desktops?limit=100&poolId=${one.pool_id}`,
+    `/desktops?limit=100&hostId=${one.host_id}`,
+    '/desktops?limit=100&phase=failed',
+    '/desktops?limit=100&search=class-07-05',
+    '/pools',
+    '/hosts',
+    '/clusters',
+    '/sites',
+    '/templates',
+    '/tasks',
+    '/users',
+    '/groups',
+    '/audit',
+    '/migrations',
+  ]
+  const bare = new pg.Client(databaseUrl)
+  await bare.connect()
+  for (const path of paths) {
+    const get = () => ask('GET', `/api/v1${path}`, admin)
+    for (let n = 0; n < 10; n++) await get()
+    const statements: Statement[] = []
+    const hearing = statementsHeard(statement => statements.push(statement))
+    const { status, body } = await get()
+    hearing[Symbol.dispose]()
+    if (status !== 200) {
+      console.log(`        ${path}: ${status} ${JSON.stringify(body)}`)
+      continue
+    }
+    const own = statements.filter(({ text }) => /^\s*(select|with)/i.test(text))
+    const [api, sql] = [[] as number[], [] as number[]]
+    // In turn: both meet the same neighbours.
+    for (let n = 0; n < rounds; n++) {
+      api.push(await timed(get))
+      sql.push(
+        await timed(async () => {
+          for (const { text, values } of own) await bare.query(text, values)
+        }),
+      )
+    }
+    const [p99, raw] = [p(api, 0.99), p(sql, 0.99)]
+    const items = (body.items as unknown as unknown[] | undefined)?.length ?? 0
+    const figures = `${path}: ${items} items, p50 ${p(api, 0.5).toFixed(1)} ms (SQL ${p(sql, 0.5).toFixed(1)} ms in ${own.length}), p99 ${p99.toFixed(1)} ms = ${(p99 / raw).toFixed(2)} × its SQL`
+    promise(p99 <= promised.listMs && p99 <= promised.ratio * raw, figures)
+  }
+  await bare.end()
+}
+
+async function asked() {
+  const poolId = await poolMake({ name: 'asked', warm: 0, maxSize: asks })
+  await db.insertInto('entitlement').values({ pool_id: poolId, subject: 'everyone' }).execute()
+  const people = await addPeople(asks)
+  await until(async () => (await numberOf('select count(*) n from desktop where dirty')) === 0)
+  let statements = 0
+  const kinds = new Map<string, number>()
+  const quiet = await quietStatements()
+  const hearing = statementsHeard(({ text }) => {
+    statements++
+    const kind = text.replace(/\s+/g, ' ').slice(0, 110)
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+  })
+  hostCalls = 0
+  const readyAt = new Map<string, number>()
+  await using _watching = await watch(poolId, readyAt)
+  const began = performance.now()
+  const times = await Promise.all(
+    people.map(async ({ token }, n) => {
+      await pause(n * askEveryMs)
+      const asked = performance.now()
+      const { status, body } = await ask('POST', `/api/v1/pools/${poolId}/claim`, token)
+      if (status !== 200 && status !== 202) throw new Error(JSON.stringify(body))
+      const { id } = body.desktop as unknown as { id: string }
+      await until(async () => readyAt.has(id), 2)
+      return (readyAt.get(id) ?? 0) - asked
+    }),
+  )
+  const seconds = (performance.now() - began) / 1000
+  hearing[Symbol.dispose]()
+  const each = (statements - quiet * seconds) / asks
+  promise(
+    p(times, 0.95) <= promised.askMs,
+    `asked to ready: p50 ${p(times, 0.5).toFixed(0)} ms, P95 ${p(times, 0.95).toFixed(0)} ms (≤ ${promised.askMs})`,
+  )
+  promise(
+    each <= promised.statements,
+    `SQL statements each: ${each.toFixed(1)} (≤ ${promised.statements}), besides ${quiet.toFixed(1)} a second of an idle site`,
+  )
+  promise(
+    hostCalls / asks <= promised.calls,
+    `calls of the host each: ${(hostCalls / asks).toFixed(1)} (≤ ${promised.calls})`,
+  )
+  for (const [kind, count] of [...kinds].toSorted((a, b) => b[1] - a[1]).slice(0, 40))
+    console.log(`          ${(count / asks).toFixed(2)}  ${kind}`)
+}
+
+/** Statements of a site where nobody asks for anything, a second. */
+async function quietStatements(): Promise<number> {
+  let count = 0
+  using _hearing = statementsHeard(() => count++)
+  await pause(4_000)
+  return count / 4
+}
+
+/** When each desktop of a pool was first seen ready, to 3 ms, over a connection of its own. */
+async function watch(poolId: string, readyAt: Map<string, number>): Promise<AsyncDisposable> {
+  const client = new pg.Client(databaseUrl)
+  await client.connect()
+  let ended = false
+  const looking = (async () => {
+    while (!ended) {
+      const { rows } = await client.query(`/* bench */ select id from desktop where pool_id = $1 and phase = 'ready'`, [
+        poolId,
+      ])
+      for (const { id } of rows) if (!readyAt.has(id)) readyAt.set(id, performance.now())
+      await pause(3)
+    }
+  })()
+  return {
+    async [Symbol.asyncDispose]() {
+      ended = true
+      await looking
+      await client.end()
+    },
+  }
+}
+
+/** What asks a host to do or tell something, counted; what only the loop reads once is not there. */
+function counted<T extends Host>(host: T): T {
+  return new Proxy(host, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown
+      if (typeof value !== 'function' || name === 'events' || typeof name === 'symbol') return value
+      return (...given: unknown[]) => {
+        hostCalls++
+        return (value as (...args: unknown[]) => unknown).apply(target, given)
+      }
+    },
+  })
+}
+
+async function poolMake(wish: { name: string; warm: number; maxSize: number }): Promise<string> {
+  const made = await ask('POST', '/api/v1/pools', admin, { kind: 'floating', templateId, minSize: 0, ...wish })
+  if (made.status !== 201) throw new Error(JSON.stringify(made.body))
+  return made.body.id ?? ''
+}
+
+async function readyIn(poolId: string) {
+  return numberOf(`select count(*) n from desktop where phase = 'ready' and pool_id = '${poolId}'`)
+}
+
+async function numberOf(query: string): Promise<number> {
+  const { rows } = await looker.query(`/* bench */ ${query}`)
+  return Number(rows[0]?.n)
+}
+
+async function addPeople(wanted: number) {
+  const made = Array.from({ length: wanted }, (_, n) => ({
+    id: newId(),
+    name: `person-${n}`,
+    token: `hdcs_${randomBytes(32).toString('base64url')}`,
+  }))
+  const person = { email: null, password_hash: null, roles: ['person'], last_seen_at: null }
+  await db
+    .insertInto('user_account')
+    .values(made.map(({ id, name }) => ({ ...person, id, name, display_name: name })))
+    .execute()
+  const expires_at = new Date(Date.now() + 3_600_000)
+  const token = { kind: 'api' as const, name: 'bench', expires_at, last_used_at: null }
+  const hash = (text: string) => createHash('sha256').update(text).digest()
+  await db
+    .insertInto('token')
+    .values(made.map(({ id, token: text }) => ({ ...token, id: newId(), user_id: id, hash: hash(text) })))
+    .execute()
+  return made
+}
+
+function p(values: number[], share: number) {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN
+}
+
+async function timed(work: () => Promise<unknown>) {
+  const start = performance.now()
+  await work()
+  return performance.now() - start
+}
+
+function pause(ms: number) {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}
+
+async function until(look: () => Promise<boolean>, everyMs = 100) {
+  while (!(await look())) await pause(everyMs)
+}
