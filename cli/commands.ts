@@ -8,6 +8,7 @@ import { answer, type Context, type Terminal } from './context.ts'
 import { act, claim, connect, desktopList, poolList } from './desktops.ts'
 import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
+import { clusterList, hostJoin, hostList } from './hosts.ts'
 import type { Task } from './nouns.ts'
 import { ask, askPassword } from './prompt.ts'
 import { templateBuild, templateImport, templateList } from './templates.ts'
@@ -128,6 +129,10 @@ function program(around: Surroundings): Command {
     .option('--format <format>', 'qcow2, raw, vmdk, vdi, vpc, vhdx, iso; default: what the file says')
     .option('--description <text>')
     .action(with_(templateImport))
+
+  top.command('clusters').description('resource pools: what is taken of what there is').action(with_(clusterList))
+  const hosts = top.command('hosts').description('hosts, by site and cluster').action(with_(hostList))
+  hosts.command('join [cluster]').description('the line that lets a new host join').action(with_(hostJoin))
 
   const users = top.command('users').description('people').action(with_(userList))
   users

@@ -1,12 +1,16 @@
 /** The API's nouns as the CLI reads them: types only, nothing of the API is loaded. */
 import type { z } from '@hono/zod-openapi'
+import type { clusterSchema } from '../api/clusters.ts'
 import type { desktopSchema } from '../api/desktops.ts'
+import type { hostSchema } from '../api/hosts.ts'
 import type { poolSchema } from '../api/pools.ts'
 import type { taskSchema } from '../api/tasks.ts'
 import type { templateSchema } from '../api/templates.ts'
 import type { userSchema } from '../api/users.ts'
 
+export type Cluster = z.output<typeof clusterSchema>
 export type Desktop = z.output<typeof desktopSchema>
+export type Host = z.output<typeof hostSchema>
 export type Pool = z.output<typeof poolSchema>
 export type Task = z.output<typeof taskSchema>
 export type Template = z.output<typeof templateSchema>

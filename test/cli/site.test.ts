@@ -81,3 +81,20 @@ it('serves both administrators: people, templates, and any operation by its name
   await say(boss, 'templates', 'build', 'tiny')
   expect(await say(boss, 'templates')).toMatch(/2 sealed/)
 })
+
+it('shows an administrator the tree, what is taken of it, and the line that lets a host join', async () => {
+  const keeper = await signedIn('keeper', ['infrastructureAdministrator'])
+  expect(await say(keeper, 'hosts')).toMatch(/main\/main\/sim-1 +online .* \d+\/\d+ .* 10\.128\.0\.0\/22/)
+  expect(await say(keeper, 'clusters')).toMatch(/main\/main +1 .* GiB\/64\.0 GiB .* spread/)
+  expect(await say(keeper, 'hosts', 'join', 'main')).toMatch(
+    /^HDCS_CONTROL_URL=http.* HDCS_JOIN_TOKEN=\S+ npm run agent\s*$/,
+  )
+  const { siteId } = JSON.parse(await say(keeper, 'call', 'clusterList')).items[0]
+  const made = JSON.parse(
+    await say(keeper, 'call', 'clusterCreate', 'name=second', `siteId=${siteId}`, 'lostMs:=20000'),
+  )
+  expect(made).toMatchObject({ name: 'second', lostMs: 20_000 })
+  await say(keeper, 'call', 'clusterUpdate', `id=${made.id}`, 'vcpusPerCore:=2.5')
+  await say(keeper, 'call', 'clusterDelete', `id=${made.id}`)
+  expect(await say(keeper, 'clusters')).not.toContain('second')
+})

@@ -1,0 +1,56 @@
+import { answer, type Context } from './context.ts'
+import { find } from './find.ts'
+import type { Cluster, Host } from './nouns.ts'
+import { ago, bytes, type Column, table } from './print.ts'
+
+/** Used and reserved of all, as the pages say it. */
+const figure = ({ total, used, reserved }: Host['resources']['vcpus'], show: (value: number) => string = String) =>
+  `${show(used + reserved)}/${show(total)}`
+
+export async function hostList(context: Context): Promise<void> {
+  const page = await context.client.hostList({ query: { limit: 500 } })
+  const place = (host: Host) => `${host.siteName}/${host.clusterName}/${host.name}`
+  const columns: Column<Host>[] = [
+    { title: 'SITE/CLUSTER/HOST', value: place },
+    { title: 'STATE', value: host => host.state },
+    { title: 'SINCE', value: host => ago(host.since, context.now()) },
+    { title: 'DESKTOPS', value: host => figure(host.resources.desktops), right: true },
+    { title: 'VCPUS', value: host => figure(host.resources.vcpus), right: true },
+    { title: 'MEMORY', value: host => figure(host.resources.memoryBytes, bytes), right: true },
+    { title: 'ADDRESS', value: host => host.address ?? '—' },
+    { title: 'SUBNET', value: host => host.subnet },
+    { title: 'NOTE', value: host => host.troubles[0]?.text ?? host.tags.join(', ') },
+  ]
+  const rows = page.items.toSorted((a, b) => place(a).localeCompare(place(b)))
+  answer(context, page, () =>
+    rows.length === 0 ? 'No host has joined yet: hdcs hosts join' : table(rows, columns, context.terminal.width),
+  )
+}
+
+/** Resource pools: what is taken of what the hosts that are online have. */
+export async function clusterList(context: Context): Promise<void> {
+  const page = await context.client.clusterList({ query: { limit: 500 } })
+  const place = (cluster: Cluster) => `${cluster.siteName}/${cluster.name}`
+  const columns: Column<Cluster>[] = [
+    { title: 'SITE/CLUSTER', value: place },
+    { title: 'HOSTS', value: cluster => String(cluster.hosts), right: true },
+    { title: 'DESKTOPS', value: cluster => figure(cluster.resources.desktops), right: true },
+    { title: 'VCPUS', value: cluster => figure(cluster.resources.vcpus), right: true },
+    { title: 'MEMORY', value: cluster => figure(cluster.resources.memoryBytes, bytes), right: true },
+    { title: 'STORAGE', value: cluster => figure(cluster.resources.storageBytes, bytes), right: true },
+    { title: 'NETWORK', value: cluster => cluster.supernet },
+    { title: 'PLACEMENT', value: cluster => cluster.placement },
+  ]
+  const rows = page.items.toSorted((a, b) => place(a).localeCompare(place(b)))
+  answer(context, page, () => table(rows, columns, context.terminal.width))
+}
+
+/** The line to paste on the new host. */
+export async function hostJoin(context: Context, clusterName?: string): Promise<void> {
+  const { clusterGet, clusterList: list, joinTokenMake } = context.client
+  const get = (id: string) => clusterGet({ params: { id } })
+  const cluster = clusterName && (await find('cluster', clusterName, get, query => list({ query })))
+  const made = await joinTokenMake({ body: cluster ? { clusterId: cluster.id } : {} })
+  context.terminal.note(`In the folder of HDCS on the new host, within the hour:\n\n`)
+  answer(context, made, () => made.command)
+}
