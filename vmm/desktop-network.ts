@@ -2,8 +2,8 @@
  * The desktops' network of a host as a whole: libvirt's network, the rules of who may reach what, the addresses of guests
  * that came from other hosts, and bridges of the site.
  */
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
 import { bridgeEnsure, cablesReplug } from './bridges.ts'
 import { firewallRemove, makeFirewall } from './firewall-force.ts'
@@ -35,7 +35,7 @@ export interface DesktopNetwork {
 const defaultRunFolder = '/run/hdcs'
 
 export function makeDesktopNetwork(networks: LibvirtConnection, options: DesktopNetworkOptions): DesktopNetwork {
-  const { installationId, enter = [], firewall = true } = options
+  const { installationId, enter = [], firewall = true, runFolder = defaultRunFolder } = options
   const place = placeOf(options)
   const rules = makeFirewall(options)
   /** Null until it was ensured in this process: a stranger's network of that name must not be joined. */
@@ -46,6 +46,8 @@ export function makeDesktopNetwork(networks: LibvirtConnection, options: Desktop
   return {
     async ensure(network) {
       await mkdir(place.visitors, { recursive: true })
+      // dnsmasq is not root and goes this way, whatever our umask is.
+      for (const folder of [place.visitors, dirname(place.visitors), runFolder]) await chmod(folder, 0o755)
       made = { name: await networkEnsure(networks, installationId, network, place), network }
       doubtful = true
     },

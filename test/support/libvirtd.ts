@@ -1,7 +1,7 @@
 /** Real libvirt for tests: the machine's own daemon, started when it does not run. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -84,6 +84,8 @@ export interface PrivateLibvirtd extends AsyncDisposable {
   /** Folder of its sockets, as seen from here. */
   folder: string
   socket: string
+  /** To be put before a program that shall run in its network. */
+  enter: string[]
   /** An empty folder at the same path inside and outside. */
   scratch: string
   /** `kill`: without a goodbye, and it comes back by itself; `hold`: it stays away until `start`; `stop`, `continue`: freezes it. */
@@ -95,6 +97,8 @@ const script = fileURLToPath(new URL('libvirtd-private.sh', import.meta.url))
 /** Needs root. It shares CPUs and memory with everything else: small guests, and few. */
 export async function privateLibvirtd(): Promise<PrivateLibvirtd> {
   const home = await mkdtemp(join(tmpdir(), 'hdcs-libvirt-'))
+  // dnsmasq, which is not root, reads what tests put into `scratch`.
+  await chmod(home, 0o711)
   for (const place of ['run', 'lib', 'cache', 'log', 'etc', 'dev', 'scratch']) await mkdir(join(home, place))
   const namespaces = ['--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child=SIGKILL']
   const init = spawn('unshare', [...namespaces, 'bash', script, home], { stdio: ['pipe', 'ignore', 'pipe'] })
@@ -125,6 +129,7 @@ export async function privateLibvirtd(): Promise<PrivateLibvirtd> {
   return {
     folder,
     socket,
+    enter: ['nsenter', '-t', `${init.pid}`, '-n'],
     scratch: join(home, 'scratch'),
     command: name => void init.stdin.write(`${name}\n`),
     [Symbol.asyncDispose]: dispose,

@@ -4,6 +4,7 @@
 #   udp ADDRESS PORT MS      likewise
 #   ping ADDRESS MS          "yes" or "none"
 #   serve PORT               answers on TCP and UDP from now on
+#   dhcp MS                  asks for an address: "address netmask gateway seconds MAC-of-the-server", or "none"
 #   send HEX                 a raw frame on eth0
 #   heard                    the frames that came in on eth0 since last asked (our own excepted), space separated
 use strict;
@@ -103,8 +104,57 @@ sub serve {
   return 'ok';
 }
 
+# DHCP as a client without an address speaks it (RFC 2131): raw frames, as it may not have one to send from.
+sub dhcp_send {
+  my ($mac, $type, @options) = @_;
+  my $said = pack('C4 a4 n n x16 a6 x10 x192 a4', 1, 1, 6, 0, 'hdcs', 0, 0x8000, $mac, "\x63\x82\x53\x63");
+  # 55: what we want to be told of: netmask, gateway, seconds.
+  $said .= pack('C C C', 53, 1, $type) . join('', @options) . pack('C C C3 C', 55, 3, 1, 3, 51, 255);
+  my $udp = pack('n n n n', 68, 67, 8 + length $said, 0) . $said;
+  my $ip = pack('C C n n n C C n a4 a4', 0x45, 0, 20 + length $udp, 0, 0, 64, 17, 0, "\0" x 4, "\xff" x 4);
+  substr($ip, 10, 2) = pack('n', checksum($ip));
+  return send(cable(), "\xff" x 6 . $mac . "\x08\x00" . $ip . $udp, 0);
+}
+
+sub dhcp_answer {
+  my ($type, $end) = @_;
+  while ((my $left = $end - time) > 0) {
+    last unless readable(cable(), $left);
+    while (defined(my $from = recv($cable, my $frame, 2048, 0))) {
+      my (undef, undef, undef, undef, $kind) = unpack('S n i S C', $from);
+      next if $kind == 4 || length $frame < 282 || substr($frame, 12, 2) ne "\x08\x00" || substr($frame, 34, 4) ne "\0\x43\0\x44";
+      next unless substr($frame, 46, 4) eq 'hdcs';
+      my %told = (address => substr($frame, 58, 4), server => substr($frame, 6, 6));
+      my $rest = substr($frame, 282);
+      while (length $rest > 2 && $rest !~ /^\xff/) {
+        my ($code, $size) = unpack('C C', $rest);
+        $told{$code} = substr($rest, 2, $size);
+        $rest = substr($rest, 2 + $size);
+      }
+      return \%told if unpack('C', $told{53} // "\0") == $type;
+    }
+  }
+  return undef;
+}
+
+sub dhcp {
+  my ($ms) = @_;
+  my $end = time + $ms / 1000;
+  open(my $f, '-|', 'ip', '-o', 'link', 'show', 'eth0') or die;
+  my ($text) = <$f> =~ m{link/ether ([0-9a-f:]+)};
+  my $mac = pack('H*', $text =~ s/://gr);
+  cable();
+  hear();
+  dhcp_send($mac, 1);
+  my $offer = dhcp_answer(2, $end) or return 'none';
+  dhcp_send($mac, 3, pack('C C a4', 50, 4, $offer->{address}), pack('C C a4', 54, 4, $offer->{54}));
+  my $given = dhcp_answer(5, $end) or return 'none';
+  return join(' ', inet_ntoa($given->{address}), inet_ntoa($given->{1}), inet_ntoa($given->{3}),
+    unpack('N', $given->{51}), join(':', map { sprintf '%02x', $_ } unpack('C6', $given->{server})));
+}
+
 my %does = (
-  tcp => \&tcp_ask, udp => \&udp_ask, ping => \&ping, serve => \&serve,
+  tcp => \&tcp_ask, udp => \&udp_ask, ping => \&ping, serve => \&serve, dhcp => \&dhcp,
   send => sub { defined(send(cable(), pack('H*', $_[0]), 0)) ? 'ok' : "no: $!" },
   heard => sub { cable(); hear(); my $all = join(' ', @heard); @heard = (); return $all; },
 );

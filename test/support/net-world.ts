@@ -14,6 +14,8 @@ const run = promisify(execFile)
 const program = fileURLToPath(new URL('net-station.pl', import.meta.url))
 /** Everything here is one machine: an answer that is not there after this time never comes. */
 const answerMs = 250
+/** dnsmasq asks libvirt's helper before it answers. */
+const leaseMs = 2_000
 
 export interface Station extends Disposable {
   pid: number
@@ -22,6 +24,8 @@ export interface Station extends Disposable {
   udp(address: string, port: number): Promise<string | null>
   ping(address: string): Promise<boolean>
   serve(port: number): Promise<void>
+  /** “address netmask gateway seconds MAC-of-the-server”; null when nobody gives it one. */
+  dhcp(): Promise<string | null>
   /** A frame in hex, from Ethernet's first byte. */
   send(frame: string): Promise<void>
   /** Frames that came since last asked. */
@@ -38,7 +42,7 @@ export interface NetWorld extends AsyncDisposable {
   /** On the host itself: 198.51.100.2 outside, the gateway inside. */
   host: Station
   /** A desktop with this address. `bridge`: another one than the desktops' own. */
-  desktop(address: string, options?: { bridge?: string; mac?: string; ip?: string }): Promise<Station>
+  desktop(address: string, options?: { bridge?: string; ip?: string }): Promise<Station>
 }
 
 export async function startStation(): Promise<Station> {
@@ -68,6 +72,7 @@ export async function startStation(): Promise<Station> {
     tcp: (address, port) => orNull(ask('tcp', address, port, answerMs)),
     udp: (address, port) => orNull(ask('udp', address, port, answerMs)),
     ping: async address => (await ask('ping', address, answerMs)) === 'yes',
+    dhcp: () => orNull(ask('dhcp', leaseMs)),
     serve: async port => void (await ask('serve', port)),
     async send(frame) {
       const answer = await ask('send', frame)
@@ -76,6 +81,19 @@ export async function startStation(): Promise<Station> {
     heard: async () => (await ask('heard')).split(' ').filter(Boolean),
     [Symbol.dispose]: () => void child.kill('SIGKILL'),
   }
+}
+
+/** Plugs a station into a bridge, as a desktop of this address; `enter` leads to the bridge's host. */
+export async function stationPlug(
+  station: Station,
+  enter: readonly string[],
+  cable: { address: string; bridge: string; mac?: string },
+): Promise<void> {
+  const tap = tapOf(cable.address)
+  const [program = '', ...rest] = [...enter, 'ip', 'link']
+  await run(program, [...rest, 'add', tap, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${station.pid}`])
+  await run(program, [...rest, 'set', tap, 'master', cable.bridge, 'up'])
+  await ipIn(station.pid, 'link', 'set', 'eth0', 'address', cable.mac ?? macOf(cable.address), 'up')
 }
 
 const within = (pid: number) => ['nsenter', '-t', `${pid}`, '-n']
@@ -113,11 +131,7 @@ export async function startNetWorld(installationId: string, network: NetworkSpec
     host,
     async desktop(address, options = {}) {
       const station = stations.use(await startStation())
-      const tap = tapOf(address)
-      const mac = options.mac ?? macOf(address)
-      await ip('link', 'add', tap, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${station.pid}`)
-      await ip('link', 'set', tap, 'master', options.bridge ?? bridge, 'up')
-      await ipIn(station.pid, 'link', 'set', 'eth0', 'address', mac, 'up')
+      await stationPlug(station, within(host.pid), { address, bridge, ...options })
       await ipIn(station.pid, 'address', 'add', `${options.ip ?? address}/${options.ip ? 24 : prefix}`, 'dev', 'eth0')
       if (!options.ip) await ipIn(station.pid, 'route', 'add', 'default', 'via', gateway)
       // Who was asked for in vain is asked for again at once, not after a second: rules change from one line to the next.
