@@ -23,6 +23,7 @@ export const operations = {
   groupList: ['get', '/api/v1/groups'],
   groupUpdate: ['patch', '/api/v1/groups/{id}'],
   hostEnterMaintenance: ['post', '/api/v1/hosts/{id}/actions/enterMaintenance'],
+  hostFence: ['post', '/api/v1/hosts/{id}/actions/fence'],
   hostGet: ['get', '/api/v1/hosts/{id}'],
   hostLeaveMaintenance: ['post', '/api/v1/hosts/{id}/actions/leaveMaintenance'],
   hostList: ['get', '/api/v1/hosts'],

@@ -4,6 +4,7 @@ import { bootQueueRoutes } from './boot-queue.ts'
 import { clusterRoutes } from './clusters.ts'
 import { desktopRoutes } from './desktops.ts'
 import { eventRoutes } from './events.ts'
+import { fencingRoutes } from './fencing.ts'
 import { groupRoutes } from './groups.ts'
 import { hostRoutes } from './hosts.ts'
 import { loginRoutes } from './login.ts'
@@ -32,6 +33,7 @@ export const routes = [
   ...siteRoutes,
   ...clusterRoutes,
   ...maintenanceRoutes,
+  ...fencingRoutes,
   ...hostRoutes,
   ...bootQueueRoutes,
   ...userRoutes,

@@ -23,6 +23,8 @@ export interface DesktopFacts {
   claimOpen: boolean
   /** It is being sent to another host right now (docs/decisions/0006): how. Only that host's word ends it. */
   moving: MigrationKind | null
+  /** What keeps it from returning elsewhere while its host is lost (returning.ts). */
+  waitsFor: string | null
   wished: { present: boolean; power: Power; incarnation: number; generation: number }
   observed: {
     generation: number | null
@@ -39,7 +41,11 @@ export interface DesktopFacts {
 export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: string } {
   const { hostState, wished, observed } = facts
   if (!wished.present) return { phase: 'removing', reason: 'shall be removed' }
-  if (hostState === 'lost') return { phase: 'unknown', reason: 'the host is lost' }
+  if (hostState === 'lost')
+    return {
+      phase: 'unknown',
+      reason: facts.waitsFor ? `its host is lost; it waits for ${facts.waitsFor}` : 'its host is lost',
+    }
   // A person's desktop that crashed is on its way back: the host starts it again, later and later.
   const returning = facts.assigned && !facts.claimOpen && observed.stopped === 'crashed'
   // It runs, here or there, until one of the two hosts says otherwise: nobody's screen blinks for it.

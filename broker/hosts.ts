@@ -11,6 +11,7 @@ import { hostCapacity } from './capacity.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { hostResources } from './resources.ts'
+import { fenceRefused } from './returning.ts'
 import { subnetFor } from './subnets.ts'
 
 function hostView(row: HostRow, principal: Principal) {
@@ -40,6 +41,7 @@ function hostView(row: HostRow, principal: Principal) {
       enterMaintenance:
         refused ??
         (row.wished_state === 'maintenance' && row.wished_evacuate ? 'it is in maintenance already' : undefined),
+      fence: refused ?? fenceRefused({ state: row.state, lostSince: row.state_since, fencedAt: row.fenced_at }),
       leaveMaintenance: refused ?? (row.wished_state === 'online' ? 'it is not in maintenance' : undefined),
       remove: refused ?? (row.desktops > 0 ? `${row.desktops} desktops are on it` : undefined),
       forceRemove:

@@ -53,6 +53,14 @@ const wait = (what: string): ReturnPlan => ({ do: 'wait', for: what })
 export const isFenced = ({ fencedAt, lostSince }: Pick<LostHost, 'fencedAt' | 'lostSince'>) =>
   fencedAt !== null && fencedAt >= lostSince
 
+/** Why a host may not be fenced now; undefined: it may. */
+export const fenceRefused = (host: { state: HostState; lostSince: Date; fencedAt: Date | null }): string | undefined =>
+  host.state !== 'lost'
+    ? 'it is not lost: only a host that is not heard is fenced'
+    : isFenced(host)
+      ? 'it is off for certain already'
+      : undefined
+
 /**
  * Whether a host that is called lost shall be acted upon: it was not heard since, and whoever asks has itself listened
  * for as long as makes a host lost. A control plane that was away must not fence hosts that only it did not hear.

@@ -5,6 +5,7 @@ import { evacuationsReconciler } from './evacuations.ts'
 import { hostsReconciler } from './hosts.ts'
 import { migrationsReconciler } from './migrations.ts'
 import { poolsReconciler } from './pools.ts'
+import { returnsReconciler } from './returns.ts'
 import { screenPortsReconciler } from './screen-ports.ts'
 import { tasksReconciler } from './tasks.ts'
 import { templatesReconciler } from './templates.ts'
@@ -19,6 +20,7 @@ export function startReconcilers(broker: Broker) {
     tasksReconciler,
     migrationsReconciler,
     evacuationsReconciler,
+    returnsReconciler,
     screenPortsReconciler,
   ]
   const running = new Map(

@@ -78,6 +78,7 @@ const factsOf = (row: Row): DesktopFacts => ({
   assigned: row.user_id !== null,
   claimOpen: row.claim_task_id !== null,
   moving: row.moving,
+  waitsFor: row.waits_for,
   wished: {
     present: row.wished_present,
     power: row.wished_power,

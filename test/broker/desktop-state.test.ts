@@ -12,6 +12,7 @@ const facts = (
   assigned: false,
   claimOpen: false,
   moving: null,
+  waitsFor: null,
   ...change,
   wished: { present: true, power: 'running', incarnation: 1, generation: 7, ...change.wished },
   observed: {
