@@ -5,6 +5,7 @@ import { firstStart } from '../../broker/first-start.ts'
 import { hostJoin } from '../../broker/hosts.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 import { refusal } from '../support/refusal.ts'
+import { startSite } from '../support/site.ts'
 
 let api: TestApi
 let root: Client
@@ -114,5 +115,18 @@ describe('a cluster’s network', () => {
     const { id } = await root.clusterCreate({ body: { name: 'near' } })
     const near = root.clusterUpdate({ params: { id }, body: { supernet: '192.168.0.0/16' } })
     expect((await refusal(near)).detail).toContain('the host box is in')
+  })
+
+  it('stays while desktops have addresses of it', async () => {
+    await using site = await startSite()
+    await using busy = await startApi({ broker: site.broker })
+    const { client } = await busy.person('root', ['infrastructureAdministrator'])
+    const desktop = await site.until('a desktop', async () => (await client.desktopList({ query: {} })).items[0])
+    const [cluster] = (await client.clusterList({})).items
+    const params = { id: cluster?.id ?? '' }
+    const refused = await refusal(client.clusterUpdate({ params, body: { supernet: '172.16.0.0/14' } }))
+    expect(refused).toMatchObject({ code: 'conflict' })
+    expect(await client.clusterGet({ params })).toMatchObject({ supernet: '10.128.0.0/14' })
+    expect(desktop.address).toMatch(/^10\.128\./)
   })
 })
