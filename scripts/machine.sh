@@ -9,6 +9,7 @@ export HDCS_BOOTSTRAP_LOG=${HDCS_BOOTSTRAP_LOG:-$PWD/bootstrap.log}
 
 packages=(
   libvirt-daemon libvirt-daemon-driver-qemu # the daemon and its QEMU driver; its units only where there is a systemd
+  libvirt-clients                           # virt-admin: libvirtd is told of new certificates
   qemu-system-x86 qemu-utils                # machines and their disks
   dnsmasq-base iptables nftables iproute2   # the desktops' network
   procps util-linux openssl ca-certificates

@@ -1,4 +1,6 @@
 /** The product on a lab: control plane and gateway in this machine's own network, an agent on every host. */
+import { readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '../../api/client.ts'
 import { makeProduct, type Product } from '../support/product.ts'
@@ -44,6 +46,9 @@ export async function startLabCluster(name: string, hosts: LabOptions['hosts']):
       )
     },
   }
+  // The lab's own certificates were for libvirtd's first start: from here on the control plane gives them.
+  for (const { home } of lab.hosts)
+    for (const part of readdirSync(join(home, 'pki'))) rmSync(join(home, 'pki', part), { recursive: true })
   for (const host of hosts) await cluster.join(host.name)
   await Promise.all(hosts.map(host => cluster.hostIs(host.name, 'online')))
   const kept = undo.move()
