@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { startControl } from '../bin/control.ts'
 import { localHost } from '../broker/first-start.ts'
 import { taskOpen } from '../broker/tasks.ts'
-import { desktopClaim, desktopsOwned } from '../db/assignments.ts'
+import { desktopClaim } from '../db/assignments.ts'
 import { desktopLock } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
 import { desktopAdmit, sessionInsert } from '../db/sessions.ts'
@@ -146,9 +146,8 @@ async function bareClaim(userId: string) {
   const principal = { userId, name: 'bare', displayName: '', roles: [], permissions: new Set<never>(), tokenId: '' }
   await poolForClaim(db, poolId, userId)
   const claimed = await db.transaction().execute(async tx => {
-    await desktopsOwned(tx, poolId, userId)
     const desktop = await desktopClaim(tx, { poolId, userId, slot: 1, taskId, now })
-    if (!desktop) throw new Error('nothing free')
+    if (!desktop || desktop === 'busy') throw new Error('nothing free')
     const subject = { type: 'desktop', id: desktop.id, name: desktop.name }
     await taskOpen(tx, { id: taskId, kind: 'desktop.claim', subject, requestedBy: principal, done: true }, now)
     return desktop

@@ -1,5 +1,5 @@
 import type { Principal } from '../auth/principal.ts'
-import { desktopClaim, desktopFree, desktopsOwned } from '../db/assignments.ts'
+import { desktopClaim } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopWish, transitionNote } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
@@ -72,7 +72,7 @@ async function claimIn(
       now,
     )
 
-  const owned = await desktopsOwned(tx, pool.id, principal.userId)
+  const { owned } = pool
   const [own] = owned
   if (own && !ask.another) {
     if (own.wished_power !== 'running') {
@@ -92,12 +92,12 @@ async function claimIn(
       `You already have ${owned.length} of ${pool.max_per_user} desktops of ${pool.name}: give one back first.`,
     )
 
-  const slot = 1 + Math.max(0, ...owned.map(desktop => desktop.user_slot ?? 0))
+  const slot = 1 + Math.max(0, ...owned.map(desktop => desktop.user_slot))
   const claim = { poolId: pool.id, userId: principal.userId, slot, taskId, now }
   const claimed = await desktopClaim(tx, claim)
-  if (claimed) return { task: await receipt(claimed, claimed.phase === 'ready'), desktopId: claimed.id }
-
-  if (ask.mayWait && (await desktopFree(tx, pool.id))) return
+  if (claimed === 'busy' && ask.mayWait) return
+  if (claimed && claimed !== 'busy')
+    return { task: await receipt(claimed, claimed.phase === 'ready'), desktopId: claimed.id }
 
   const made = await makeFor(tx, pool, claim)
   return { task: await receipt(made, false), desktopId: made.id }
@@ -113,16 +113,14 @@ async function makeFor(tx: Tx, pool: Pool, claim: { userId: string; slot: number
       'pool_exhausted',
       `No desktop of ${pool.name} is ready, and making new ones pauses after failures until ${pool.restrained_until.toISOString().slice(11, 16)} UTC. Tell an administrator.`,
     )
-  const { ids, short } = await desktopsMake(tx, pool, {
+  const { made, short } = await desktopsMake(tx, pool, {
     count: 1,
     power: 'running',
     reason: 'claimed while none was free',
     now: claim.now,
     claim,
   })
-  const [id] = ids
-  if (id === undefined) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
-  const [made] = await desktopsOwned(tx, pool.id, claim.userId).then(rows => rows.filter(row => row.id === id))
-  if (!made) throw new HdcsError('internal', 'The desktop that was just made is gone.')
-  return made
+  const [one] = made
+  if (!one) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
+  return one
 }

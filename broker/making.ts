@@ -1,17 +1,16 @@
 import type { Tx } from '../db/connect.ts'
 import { desktopsInsert } from '../db/making.ts'
-import { hardwareOf, poolLock, poolNumbers, poolSize } from '../db/pools.ts'
+import { hardwareOf, poolGrowLock } from '../db/pools.ts'
 import type { HardwareValue } from '../db/schema.ts'
-import { versionCurrent } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { type Decision, decisionText } from './placement.ts'
-import { decisionKept, demandOf, type PoolToPlace, placeDesktops } from './placing.ts'
+import { decisionKept, demandOf, hostsToPlaceOn, type PoolToPlace, placeOn } from './placing.ts'
 
 export interface PoolToGrow extends PoolToPlace {
   name: string
-  template_id: string
-  template_version: number | null
+  /** What new desktops are made from; null while no version is sealed. */
+  version_id: string | null
   template_hardware: HardwareValue
   hardware: Partial<HardwareValue>
   max_size: number
@@ -30,45 +29,45 @@ export interface MakingAsk {
  * Adds desktops to a pool: places, names, and gives addresses and screen ports in one transaction. Nothing runs yet:
  * the hosts' agents are told by the trigger when this commits.
  *
- * @returns ids of those that were made, and why the rest was not (undefined when all were).
+ * @returns those that were made, and why the rest was not (undefined when all were).
  * @throws HdcsError `template_unavailable` while no version is sealed.
  */
 export async function desktopsMake(
   tx: Tx,
   pool: PoolToGrow,
   ask: MakingAsk,
-): Promise<{ ids: string[]; short: HdcsError | undefined }> {
-  await poolLock(tx, pool.id)
-  const version = await versionCurrent(tx, pool)
-  if (!version)
+): Promise<{ made: { id: string; name: string }[]; short: HdcsError | undefined }> {
+  if (pool.version_id === null)
     throw new HdcsError(
       'template_unavailable',
       'The template has no version that is ready. Wait until it is built, or ask an administrator.',
     )
-  const room = pool.max_size - (await poolSize(tx, pool.id))
-  if (room <= 0) return { ids: [], short: new HdcsError('pool_exhausted', poolFull(pool)) }
+  await poolGrowLock(tx, pool.id)
+  const hosts = await hostsToPlaceOn(tx, { poolIds: [pool.id] })
+  const size = hosts.reduce((sum, host) => sum + (host.poolDesktops.get(pool.id) ?? 0), 0)
+  const room = pool.max_size - size
+  if (room <= 0) return { made: [], short: new HdcsError('pool_exhausted', poolFull(pool)) }
 
   const hardware = hardwareOf(pool.template_hardware, pool.hardware)
-  const demand = demandOf(pool, { hardware, versionId: version.id }, ask.claim ? 'person' : 'prewarm')
-  const { placed, short } = await placeDesktops(tx, { demand, count: Math.min(ask.count, room) })
-  const numbers = placed.length > 0 ? await poolNumbers(tx, pool.id, placed.length) : []
-  const ids = await desktopsInsert(tx, {
+  const demand = demandOf(pool, { hardware, versionId: pool.version_id }, ask.claim ? 'person' : 'prewarm')
+  const { placed, short } = placeOn(hosts, demand, Math.min(ask.count, room))
+  const made = await desktopsInsert(tx, {
     poolId: pool.id,
-    versionId: version.id,
+    poolName: pool.name,
+    versionId: pool.version_id,
     hardware,
     power: ask.power,
     reason: ask.reason,
     now: ask.now,
     claim: ask.claim ?? null,
-    desktops: placed.map((decision, index) => ({
+    desktops: placed.map(decision => ({
       id: newId(ask.now.getTime()),
-      name: `${pool.name}-${String(numbers[index]).padStart(3, '0')}`,
       hostId: decision.hostId,
       why: decision.why,
       hosts: decisionKept(decision),
     })),
   })
-  return { ids, short: short && refusal(short) }
+  return { made, short: short && refusal(short) }
 }
 
 const refusal = (decision: Decision) =>

@@ -86,7 +86,6 @@ export async function taskOpen(tx: Tx, ask: TaskAsk, now: Date): Promise<TaskVie
     progress: ask.done ? 100 : 0,
   }
   await taskInsert(tx, row)
-  if (!ask.done) await nudge(tx, 'tasks')
   return taskView(
     { ...row, steps: [], error: null, start_at: null, requested_by_name: ask.requestedBy?.name ?? null },
     null,

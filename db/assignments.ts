@@ -22,13 +22,13 @@ const claimable = (poolId: string) => sql<boolean>`
  * processes claim at once without waiting for each other and without giving one desktop twice; without it a class of
  * 30 queues up behind the first row. The unique slot keeps one person from two desktops by two clicks.
  *
- * @returns undefined when nothing is free, or all that is free is held by somebody for a moment (desktopFree tells).
- *   Waiting for such a row here was tried: claims that wait for each other's rows deadlock.
+ * @returns `busy` when all that is free is held by somebody for a moment, undefined when nothing is free. Waiting for such
+ *   a row here was tried: claims that wait for each other's rows deadlock.
  */
 export async function desktopClaim(
   db: Kysely<Database>,
   claim: { poolId: string; userId: string; slot: number; taskId: string; now: Date },
-): Promise<Claimed | undefined> {
+): Promise<Claimed | 'busy' | undefined> {
   const free = db
     .selectFrom('desktop')
     .select('id')
@@ -39,7 +39,7 @@ export async function desktopClaim(
     .forUpdate()
     .skipLocked()
 
-  return db
+  const row = await db
     .with('claimed', q =>
       q
         .updateTable('desktop')
@@ -72,27 +72,16 @@ export async function desktopClaim(
             ]),
         ),
     )
-    .selectFrom('claimed')
-    .select(['id', 'name', 'phase'])
-    .executeTakeFirst()
-}
-
-/** Whether anything is free, held by somebody for a moment or not. */
-export async function desktopFree(db: Kysely<Database>, poolId: string): Promise<boolean> {
-  const row = await db.selectFrom('desktop').select('id').where(claimable(poolId)).limit(1).executeTakeFirst()
-  return row !== undefined
-}
-
-/** A person's desktops in a pool, oldest slot first. */
-export function desktopsOwned(db: Kysely<Database>, poolId: string, userId: string) {
-  return db
-    .selectFrom('desktop')
-    .select(['id', 'name', 'phase', 'user_slot', 'claim_task_id', 'wished_power'])
-    .where('pool_id', '=', poolId)
-    .where('user_id', '=', userId)
-    .where('wished_present', '=', true)
-    .orderBy('user_slot')
-    .execute()
+    .selectNoFrom(eb => [
+      eb.selectFrom('claimed').select('id').as('id'),
+      eb.selectFrom('claimed').select('name').as('name'),
+      eb.selectFrom('claimed').select('phase').as('phase'),
+      sql<boolean>`exists (select from desktop where ${claimable(claim.poolId)})`.as('free'),
+    ])
+    .executeTakeFirstOrThrow()
+  const { id, name, phase } = row
+  if (id !== null && name !== null && phase !== null) return { id, name, phase }
+  return row.free ? 'busy' : undefined
 }
 
 /** Nobody's any more, and its next life begins with a new disk. */

@@ -5,7 +5,9 @@ import type { HardwareValue, Power } from './schema.ts'
 import type { PlacementHostValue } from './schema-hosts.ts'
 
 export interface DesktopsNew {
+  /** Names are the pool's with a number that was never used. */
   poolId: string
+  poolName: string
   versionId: string
   hardware: HardwareValue
   power: Power
@@ -13,22 +15,28 @@ export interface DesktopsNew {
   now: Date
   /** Whose it is from its first moment; null: nobody's. */
   claim: { userId: string; slot: number; taskId: string } | null
-  desktops: { id: string; name: string; hostId: string; why: string; hosts: PlacementHostValue[] }[]
+  desktops: { id: string; hostId: string; why: string; hosts: PlacementHostValue[] }[]
 }
 
 /**
  * The caller holds `addressLock`: each gets the lowest free address of its host's subnet and the lowest free port of
  * its cluster's range. One whose name was taken meanwhile, or whose host has nothing left, is not made.
- * @returns ids of those that were made.
+ * @returns those that were made.
  */
-export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<string[]> {
+export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<{ id: string; name: string }[]> {
   if (make.desktops.length === 0) return []
   const wished = make.desktops.map(({ hostId, ...desktop }) => ({ ...desktop, host_id: hostId }))
   const { poolId, now, claim } = make
-  const { rows } = await sql<{ id: string }>`
-    with wished as (
-      select w.*, row_number() over (partition by host_id order by w.id) as nth
-      from jsonb_to_recordset(${JSON.stringify(wished)}::jsonb) as w(id uuid, name text, host_id uuid, why text, hosts jsonb)
+  const { rows } = await sql<{ id: string; name: string }>`
+    with numbered as (
+      update pool set next_number = next_number + ${wished.length} where id = ${poolId}
+      returning next_number - ${wished.length} as first
+    ), placed as (
+      select w.*, row_number() over (partition by host_id order by w.id) as nth,
+        ((select first from numbered) + row_number() over (order by w.id) - 1)::text as number
+      from jsonb_to_recordset(${JSON.stringify(wished)}::jsonb) as w(id uuid, host_id uuid, why text, hosts jsonb)
+    ), wished as (
+      select p.*, ${make.poolName} || '-' || lpad(number, greatest(3, length(number)), '0') as name from placed p
     ), here as (
       select h.id, h.subnet, c.port_from, c.port_to, w.wanted,
         (select count(*)::int from screen_port s where s.host_id = h.id) as ports_taken
@@ -56,7 +64,7 @@ export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<string[
       from wished w join addressed a using (host_id, nth) join ported p using (host_id, nth)
       order by w.id
       on conflict (name) do nothing
-      returning id, host_id, user_id
+      returning id, name, host_id, user_id
     ), screened as (
       insert into screen_port (host_id, port, desktop_id)
       select m.host_id, p.port, m.id from made m join wished w on w.id = m.id
@@ -71,6 +79,6 @@ export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<string[
       insert into placement (desktop_id, at, cause, host_id, why, hosts)
       select w.id, ${now}::timestamptz, 'make', w.host_id, w.why, w.hosts from made m join wished w on w.id = m.id
     )
-    select id from made order by id`.execute(tx)
-  return rows.map(row => row.id)
+    select id, name from made order by id`.execute(tx)
+  return rows
 }

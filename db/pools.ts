@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
-import type { Database, HardwareValue, PoolStatus } from './schema.ts'
+import type { Database, HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
 import type { PlacementPolicy } from './schema-hosts.ts'
 import { versionCurrent } from './templates.ts'
 
@@ -101,9 +101,19 @@ export async function poolSet(
   if (Object.keys(set).length > 0) await db.updateTable('pool').set(set).where('id', '=', id).execute()
 }
 
+/** A desktop that a person has, as a claim looks at it. */
+export interface DesktopOwned {
+  id: string
+  name: string
+  phase: Phase
+  user_slot: number
+  claim_task_id: string | null
+  wished_power: Power
+}
+
 /**
- * The pool as one person claims from it, undefined when that person may not use it. Little is read, because it stands
- * on the path of every claim.
+ * The pool as one person claims from it, with what that person has of it, oldest slot first; undefined when that person
+ * may not use it. One statement, because it stands on the path of every claim.
  */
 export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
   return (
@@ -112,6 +122,21 @@ export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
       .innerJoin('template', 'template.id', 'pool.template_id')
       .selectAll('pool')
       .select('template.hardware as template_hardware')
+      .select(eb => [
+        eb
+          .selectFrom('template_version as v')
+          .select('v.id')
+          .whereRef('v.template_id', '=', 'pool.template_id')
+          .where('v.state', '=', 'sealed')
+          .where(sql<boolean>`v.number = coalesce(pool.template_version, v.number)`)
+          .orderBy('v.number', 'desc')
+          .limit(1)
+          .as('version_id'),
+        sql<DesktopOwned[]>`(
+          select coalesce(jsonb_agg(o order by user_slot), '[]') from (
+            select id, name, phase, user_slot, claim_task_id, wished_power from desktop
+            where pool_id = pool.id and user_id = ${userId} and wished_present) o)`.as('owned'),
+      ])
       .where('pool.id', '=', id)
       .where('pool.wished_present', '=', true)
       .where(eb =>
@@ -156,15 +181,9 @@ export async function poolLock(tx: Tx, id: string) {
   await sql`select pg_advisory_xact_lock(hashtextextended(${id}, 1))`.execute(tx)
 }
 
-/** Numbers for the names of new desktops, never used twice. */
-export async function poolNumbers(tx: Tx, id: string, count: number): Promise<number[]> {
-  const row = await tx
-    .updateTable('pool')
-    .set(eb => ({ next_number: eb('next_number', '+', count) }))
-    .where('id', '=', id)
-    .returning('next_number')
-    .executeTakeFirstOrThrow()
-  return Array.from({ length: count }, (_, index) => row.next_number - count + index)
+/** The same, and then `addressLock` (hosts.ts): what is read after it is what there is to grow into. */
+export async function poolGrowLock(tx: Tx, id: string) {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${id}, 1)), pg_advisory_xact_lock(4711)`.execute(tx)
 }
 
 /** A pool's desktops as its plan needs them. */
@@ -229,17 +248,6 @@ export const hardwareOf = (template: HardwareValue, pool: Partial<HardwareValue>
   ...template,
   ...pool,
 })
-
-/** Desktops that are and shall stay. */
-export async function poolSize(db: Kysely<Database>, id: string): Promise<number> {
-  const row = await db
-    .selectFrom('desktop')
-    .select(eb => eb.fn.countAll<number>().as('count'))
-    .where('pool_id', '=', id)
-    .where('wished_present', '=', true)
-    .executeTakeFirstOrThrow()
-  return row.count
-}
 
 export async function poolExists(db: Kysely<Database>, id: string): Promise<boolean> {
   return (await db.selectFrom('pool').select('id').where('id', '=', id).executeTakeFirst()) !== undefined

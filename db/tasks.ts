@@ -16,10 +16,14 @@ export interface TaskNew {
   progress: number
 }
 
+/** Also wakes the tasks reconciler for one that is open. */
 export async function taskInsert(db: Kysely<Database>, task: TaskNew) {
   await db
     .insertInto('task')
     .values({ ...task, goal: JSON.stringify(task.goal), error: null, start_at: null })
+    .returning(
+      sql`case when state in ('queued', 'running') then pg_notify('hdcs_nudge', 'tasks')::text end`.as('nudged'),
+    )
     .execute()
 }
 
