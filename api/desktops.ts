@@ -82,6 +82,8 @@ export const desktopSchema = z
 export const connectSchema = z
   .object({
     ticket: z.string(),
+    /** Of this screen: `?resume=` asks to come back to it. */
+    sessionId: z.uuid(),
     expiresAt: timestamp,
     /** Add `&channel=TYPE.ID`; subprotocol `binary`. */
     webSocketUrl: z.string(),
@@ -176,10 +178,14 @@ export const desktopRoutes = [
     summary: 'A ticket to the desktop’s screen, good for 60 seconds before its first use',
     permission: 'desktop.use',
     params: idParams,
+    query: z.object({
+      /** The session whose screen the desktop closed: refused unless the desktop moved to another host; waits until it is there. */
+      resume: z.uuid().optional(),
+    }),
     answers: { 200: connectSchema },
-    handle: async ({ broker, principal, params, origin }) => ({
+    handle: async ({ broker, principal, params, query, origin }) => ({
       status: 200,
-      body: await sessionConnect(broker, principal, params.id, origin),
+      body: await sessionConnect(broker, principal, params.id, origin, query.resume),
     }),
   }),
   route({

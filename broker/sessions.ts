@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Principal } from '../auth/principal.ts'
 import { sealTicket, type Ticket, ticketSeconds } from '../auth/tickets.ts'
 import { desktopLock } from '../db/desktops.ts'
-import { desktopAdmit, desktopGraphics, sessionInsert } from '../db/sessions.ts'
+import { desktopAdmit, desktopGraphics, sessionInsert, sessionMove } from '../db/sessions.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -77,12 +77,44 @@ async function screenOpened(broker: Broker, desktopId: string, name: string) {
   }
 }
 
-/** @throws HdcsError `not_found` (not yours), `conflict` (not ready; the text says what it waits for). */
-export async function sessionConnect(broker: Broker, principal: Principal, desktopId: string, origin: string) {
-  const { sealed, expiresAt } = await admit(broker, principal, desktopId)
+/** Longer than a guest takes to be handed over; a page that waits for more has lost its desktop. */
+const resumeMs = 15_000
+
+/**
+ * Whoever looked at a desktop that moves is cut off by the host it leaves: returns when it has arrived.
+ * @throws HdcsError `conflict`: it did not move; its screen was taken over, ended, or the desktop was shut down.
+ */
+async function resumable(broker: Broker, principal: Principal, desktopId: string, sessionId: string): Promise<void> {
+  const deadline = Date.now() + resumeMs
+  for (;;) {
+    const seen = await sessionMove(broker.db, { sessionId, desktopId, userId: principal.userId })
+    if (!seen || seen.ended)
+      throw new HdcsError('conflict', 'The screen was opened elsewhere, or its session was ended.')
+    if (seen.moved) return
+    if (!seen.moving) throw new HdcsError('conflict', 'The desktop closed this screen: it was shut down, or restarted.')
+    if (Date.now() > deadline)
+      throw new HdcsError('timeout', 'The desktop has not arrived on its new host yet. Try again.')
+    await pause(20)
+  }
+}
+
+/**
+ * @param resume the session whose screen the desktop closed: only if it moved there is a way back to it.
+ * @throws HdcsError `not_found` (not yours), `conflict` (not ready; the text says what it waits for).
+ */
+export async function sessionConnect(
+  broker: Broker,
+  principal: Principal,
+  desktopId: string,
+  origin: string,
+  resume?: string,
+) {
+  if (resume !== undefined) await resumable(broker, principal, desktopId, resume)
+  const { sealed, expiresAt, ticket } = await admit(broker, principal, desktopId)
   const gateway = (broker.gatewayUrl ?? origin).replace(/^http/, 'ws')
   return {
     ticket: sealed,
+    sessionId: ticket.sessionId,
     expiresAt: expiresAt.toISOString(),
     webSocketUrl: `${gateway}/spice?ticket=${sealed}`,
     viewerFileUrl: `${origin}/api/v1/desktops/${desktopId}/viewer-file`,

@@ -200,6 +200,10 @@ export async function desktopArrive(tx: Tx, id: string, hostId: string, machine:
     .execute()
 }
 
+export async function desktopAddressSet(tx: Tx, id: string, address: string) {
+  await tx.updateTable('desktop').set({ address }).where('id', '=', id).execute()
+}
+
 /** Nothing was heard of it on its new host yet. */
 const unheard = {
   observed_generation: null,

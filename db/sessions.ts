@@ -49,6 +49,22 @@ export async function sessionsOver(db: Kysely<Database>, ids: string[]): Promise
   return rows.map(row => row.id)
 }
 
+/** Of one session: whether it is over, and whether its desktop moves or has moved since it began. Undefined: not this person's. */
+export async function sessionMove(
+  db: Kysely<Database>,
+  of: { sessionId: string; desktopId: string; userId: string },
+): Promise<{ ended: boolean; moving: boolean; moved: boolean } | undefined> {
+  const { rows } = await sql<{ ended: boolean; moving: boolean; moved: boolean }>`
+    select s.ended_at is not null as ended,
+      exists (select from migration m where m.desktop_id = s.desktop_id and m.state = 'moving') as moving,
+      exists (select from migration m where m.desktop_id = s.desktop_id and m.state = 'done'
+        and m.ended_at > s.created_at) as moved
+    from session s where s.id = ${of.sessionId} and s.desktop_id = ${of.desktopId} and s.user_id = ${of.userId}`.execute(
+    db,
+  )
+  return rows[0]
+}
+
 /** Where its screen is, as last reported. */
 export async function desktopGraphics(db: Kysely<Database>, id: string) {
   const row = await db.selectFrom('desktop').select('observed_graphics').where('id', '=', id).executeTakeFirst()

@@ -10,7 +10,7 @@ export type SessionReason =
   | 'desktop_unreachable'
   /** The desktop moved to another host: retried at once. */
   | 'moved'
-  /** Another page or viewer opened this desktop, or it was shut down: ask the API which. Not retried. */
+  /** Another page or viewer opened this desktop, or it was shut down: the API says that it did not move. Not retried. */
   | 'taken_over_or_off'
   /** Ended by an administrator, a timer, or the release of the desktop. Not retried. */
   | 'ended'
@@ -21,18 +21,19 @@ export type SessionReason =
 
 export interface Decision {
   reason: SessionReason
-  retry: 'no' | 'soon' | 'now'
+  /** `follow`: at once, if the desktop has moved; the API knows. */
+  retry: 'no' | 'soon' | 'follow'
 }
 
 const decisions: Readonly<Record<number, Decision>> = {
-  // Coming back would throw the other one out, who would come back: two pages fighting for ever.
-  [closeCodes.desktopClosed]: { reason: 'taken_over_or_off', retry: 'no' },
-  [closeCodes.mainClosed]: { reason: 'taken_over_or_off', retry: 'no' },
+  // Coming back unasked would throw the other one out, who would come back: two pages fighting for ever.
+  [closeCodes.desktopClosed]: { reason: 'taken_over_or_off', retry: 'follow' },
+  [closeCodes.mainClosed]: { reason: 'taken_over_or_off', retry: 'follow' },
   [closeCodes.connectionBroken]: { reason: 'desktop_unreachable', retry: 'soon' },
   [closeCodes.linkFailed]: { reason: 'desktop_unreachable', retry: 'soon' },
   [closeCodes.kicked]: { reason: 'ended', retry: 'no' },
   [closeCodes.stalled]: { reason: 'network', retry: 'soon' },
-  [closeCodes.moved]: { reason: 'moved', retry: 'now' },
+  [closeCodes.moved]: { reason: 'moved', retry: 'follow' },
   [closeCodes.gatewayClosing]: { reason: 'network', retry: 'soon' },
 }
 

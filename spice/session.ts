@@ -3,7 +3,7 @@
  * comes back by itself with a new ticket when the network breaks.
  *
  *     const session = openSession({
- *       connect: async () => (await api.connect(desktopId)).webSocketUrl, // called again for every reconnect
+ *       connect: async back => (await api.connect(desktopId, back)).webSocketUrl, // called again for every reconnect
  *       area: document.getElementById('screen'),                          // gets a canvas; its size is followed
  *       displayWorker: () =>
  *         new Worker(new URL('../../spice/display-worker.ts', import.meta.url), { type: 'module' }),
@@ -40,8 +40,10 @@ export interface SessionOptions {
    * Asks for a new way in (`POST /api/v1/desktops/{id}/connect`) and answers its `webSocketUrl`; a ticket is good for
    * one session, so every reconnect calls it again. An HdcsError with `forbidden`, `not_found`, `unauthenticated` or
    * `conflict` closes the session; anything else is retried.
+   * @param back the desktop's end closed the last connection: to be refused (`conflict`) unless the desktop has moved
+   *   (`?resume=` with the session of that connection).
    */
-  connect(): Promise<string>
+  connect(back: boolean): Promise<string>
   /** The canvas is put in here, scaled to fill it. Give it a size of its own. */
   area: HTMLElement
   /** What a screen reader calls the canvas; keys go to the guest while it has the focus. */
@@ -117,17 +119,22 @@ export function openSession(options: SessionOptions): Session {
     options.changed(next)
   }
 
-  async function connect(): Promise<void> {
+  /** @param closed what the desktop's end closed the last connection for: only if it moved there is a way back. */
+  async function connect(closed: SessionReason | null = null): Promise<void> {
     const mine = ++generation
     clearTimeout(retryTimer)
     disconnect()
-    tell({ state: 'connecting' })
+    if (closed !== 'moved') tell({ state: 'connecting' })
     try {
-      const url = await options.connect()
+      const url = await options.connect(closed !== null)
       if (mine === generation) connection = openConnection(mine, url)
     } catch (error) {
       const cause = error instanceof HdcsError ? error : null
-      if (mine === generation) leave(refusalDecision(cause?.code), cause)
+      const decision = refusalDecision(cause?.code)
+      if (mine !== generation) return
+      if (closed === null) leave(decision, cause)
+      else if (decision.retry === 'no') leave({ reason: 'taken_over_or_off', retry: 'no' }, null)
+      else leave({ reason: closed, retry: 'soon' }, cause, closed)
     }
   }
 
@@ -201,7 +208,7 @@ export function openSession(options: SessionOptions): Session {
   }
 
   /** The connection is over: come back, or say why not. */
-  function leave({ reason, retry }: Decision, cause: HdcsError | null): void {
+  function leave({ reason, retry }: Decision, cause: HdcsError | null, closed: SessionReason | null = null): void {
     generation++
     disconnect()
     if (retry === 'no') {
@@ -209,9 +216,13 @@ export function openSession(options: SessionOptions): Session {
       return
     }
     attempt++
-    const retryInMs = retry === 'now' ? 0 : retryWaitMs(attempt, Math.random())
+    if (retry === 'follow') {
+      if (reason === 'moved') tell({ state: 'reconnecting', reason, attempt, retryInMs: 0 })
+      return void connect(reason)
+    }
+    const retryInMs = retryWaitMs(attempt, Math.random())
     tell({ state: 'reconnecting', reason, attempt, retryInMs })
-    retryTimer = setTimeout(() => void connect(), retryInMs)
+    retryTimer = setTimeout(() => void connect(closed), retryInMs)
   }
 
   function disconnect(): void {

@@ -2,6 +2,7 @@ import type { Db, Tx } from '../../db/connect.ts'
 import { desktopLock, transitionNote } from '../../db/desktops.ts'
 import { addressesFree, addressLock } from '../../db/hosts.ts'
 import {
+  desktopAddressSet,
   desktopArrive,
   type MigrationOpenRow,
   migrationLock,
@@ -100,7 +101,7 @@ async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: str
 async function readdressed(tx: Tx, row: MigrationOpenRow) {
   await addressLock(tx)
   const [address] = await addressesFree(tx, row.to_host_id, 1)
-  if (address !== undefined) await tx.updateTable('desktop').set({ address }).where('id', '=', row.desktop_id).execute()
+  if (address !== undefined) await desktopAddressSet(tx, row.desktop_id, address)
 }
 
 async function ended(

@@ -1,13 +1,16 @@
 /** Moves between simulated hosts: two that share a storage, one of its own. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
+import { openTicket } from '../../auth/tickets.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
 import { desktopAct, desktopGet, desktopHistory, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
 import { desktopMove, desktopMovePlan, migrationList } from '../../broker/migrations.ts'
 import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
+import { sessionConnect } from '../../broker/sessions.ts'
 import { taskCancel, taskGet, taskLog } from '../../broker/tasks.ts'
+import { awaitPassword } from '../../spice/dial.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
 import { startSite, type TestSite } from '../support/site.ts'
 
@@ -154,7 +157,7 @@ describe('a desktop that moves', () => {
     await desktopAct(site.broker, person, id, 'release')
     await site.until('its move ended', async () => (await lastMove(id))?.endedAt !== null)
     await site.until('it is nobody’s and at rest', async () => {
-      const now = await desktopGet(site.broker, admin, id).catch(() => undefined)
+      const now = await desktopGet(site.broker, admin, id).catch(() => undefined) // removed with its pool: gone is well
       return now === undefined || (now.userId === null && now.phase === 'stopped')
     })
     expect((await runningOn(id)).length).toBe(0)
@@ -168,6 +171,37 @@ async function restarted(id: string) {
     expect(await taskGet(site.broker, admin, task.id, 15_000, forever)).toMatchObject({ state: 'succeeded' })
   }
 }
+
+describe('the screen of a desktop that moves', () => {
+  const open = (person: Principal, id: string, resume?: string) =>
+    sessionConnect(site.broker, person, id, 'http://x', resume)
+  const wayOf = async (ticket: string) => (await openTicket(ticket, site.broker.ticketKey, new Date())).spice
+
+  it('is found again on its new host by whoever looked at it, who asks before it has arrived', async () => {
+    const { id, person } = await desktopOn('sim-1', 'slow-move-watched')
+    const before = await open(person, id)
+    const { task } = await desktopMove(site.broker, admin, id, { hostId: (await hosts())['sim-2'], restart: false })
+    await site.until('it is being sent', async () => (await lastMove(id))?.state === 'moving')
+    const after = await open(person, id, before.sessionId)
+    expect(await lastMove(id)).toMatchObject({ state: 'done' })
+    expect((await taskGet(site.broker, admin, task.id, 15_000, forever)).state).toBe('succeeded')
+    const [old, now] = [await wayOf(before.ticket), await wayOf(after.ticket)]
+    expect(`${now.host}:${now.port}`).not.toBe(`${old.host}:${old.port}`)
+    await awaitPassword(now, AbortSignal.timeout(5_000))
+  })
+
+  it('has no way back when it did not move, or was opened elsewhere, or is another person’s', async () => {
+    const { id, person } = await desktopOn('sim-1', 'unmoved')
+    const first = await open(person, id)
+    await expect(open(person, id, first.sessionId)).rejects.toMatchObject({ code: 'conflict' })
+    const second = await open(person, id)
+    await moved(id, (await hosts())['sim-2'])
+    await expect(open(person, id, first.sessionId)).rejects.toMatchObject({ code: 'conflict' })
+    const stranger = await site.person('stranger')
+    await expect(open(stranger, id, second.sessionId)).rejects.toMatchObject({ code: 'conflict' })
+    expect((await open(person, id, second.sessionId)).sessionId).not.toBe(second.sessionId)
+  })
+})
 
 describe('asking for a move', () => {
   it('first is told where to and why, and why not elsewhere', async () => {

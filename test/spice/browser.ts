@@ -19,6 +19,8 @@ export interface TestPages extends AsyncDisposable {
     viewport?: { width: number; height: number },
     /** Runs in the page before anything of its own. */
     first?: () => void,
+    /** The way to a desktop that closed its screen because it moved; without it, it did not move. */
+    follow?: () => Promise<string>,
   ): Promise<Page & { troubles: string[] }>
 }
 
@@ -35,11 +37,13 @@ export async function startTestPages(): Promise<TestPages> {
     args: ['--no-sandbox', '--disable-gpu', '--autoplay-policy=no-user-gesture-required'],
   })
   return {
-    async open(rig, connect, viewport = { width: 1000, height: 600 }, first) {
+    async open(rig, connect, viewport = { width: 1000, height: 600 }, first, follow) {
       rig.server.removeAllListeners('request')
       rig.server.on('request', async (request, response) => {
-        if (request.url === '/connect')
-          return void connect().then(
+        const back = request.url === '/connect?back'
+        if (back && !follow) return void response.writeHead(409).end()
+        if (back || request.url === '/connect')
+          return void (back && follow ? follow() : connect()).then(
             url => response.end(url),
             () => response.writeHead(503).end(),
           )

@@ -6,13 +6,13 @@ import { closeDecision, refusalDecision, retryWaitMs } from '../../spice/session
 
 describe('a session that ended', () => {
   it.each([
-    ['desktopClosed', 'taken_over_or_off', 'no'],
-    ['mainClosed', 'taken_over_or_off', 'no'],
+    ['desktopClosed', 'taken_over_or_off', 'follow'],
+    ['mainClosed', 'taken_over_or_off', 'follow'],
     ['connectionBroken', 'desktop_unreachable', 'soon'],
     ['linkFailed', 'desktop_unreachable', 'soon'],
     ['kicked', 'ended', 'no'],
     ['stalled', 'network', 'soon'],
-    ['moved', 'moved', 'now'],
+    ['moved', 'moved', 'follow'],
     ['gatewayClosing', 'network', 'soon'],
   ] as const)('by %s is %s and comes back: %s', (name, reason, retry) => {
     expect(closeDecision(closeCodes[name])).toEqual({ reason, retry })

@@ -95,6 +95,24 @@ describe('a desktop in the browser', () => {
     await first.close()
   })
 
+  it('follows a desktop that moved to another host, without anybody doing anything', async () => {
+    const there = await startRig({ name: 'demo-12' })
+    const spice = { host: there.screen.host, port: there.screen.port, password }
+    const follow = async () => rig.url(await rig.ticket({ spice }))
+    page = await pages.open(rig, async () => rig.url(await rig.ticket()), undefined, undefined, follow)
+    await reaches({ state: 'ready' })
+    await rig.screen.close()
+    await vi.waitFor(async () => {
+      const states = (await page.evaluate(() => window.seen)).map(({ state }) => state)
+      expect(states.filter(state => state === 'ready').length).toBeGreaterThan(1)
+      expect(states).not.toContain('closed')
+    })
+    await page.locator('canvas').focus()
+    await page.keyboard.type('here')
+    await vi.waitFor(() => expect(there.screen.typed()).toBe('HERE'))
+    await there[Symbol.asyncDispose]()
+  })
+
   it('says that a session was ended, and comes back when asked', async () => {
     // Every ticket is a session of its own, as the control plane makes them.
     let sessions = 0

@@ -26,10 +26,14 @@ export function useScreen(desktopId: string, area: React.RefObject<HTMLElement |
   useEffect(() => {
     const element = area.current
     if (!element) return
+    let sessionId: string | undefined
     const opened = openSession({
-      connect: async () => {
+      connect: async back => {
+        const query = back && sessionId ? { resume: sessionId } : {}
         try {
-          return (await client.desktopConnect({ params: { id: desktopId } })).webSocketUrl
+          const connection = await client.desktopConnect({ params: { id: desktopId }, query })
+          sessionId = connection.sessionId
+          return connection.webSocketUrl
         } catch (thrown) {
           throw asRefusal(thrown)
         }
