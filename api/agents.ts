@@ -14,6 +14,7 @@ import { hostCertify } from '../broker/certificates.ts'
 import { hostJoin } from '../broker/hosts.ts'
 import { uploadPath } from '../broker/templates.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { mountAgentDisks } from './agent-disks.ts'
 import { readAgentMessage } from './agent-messages.ts'
 import { readJson } from './body.ts'
 import { problemResponse } from './errors.ts'
@@ -80,6 +81,7 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
       return context.json(await hostCertify(broker, authority, host.id, ask), 201)
     }),
   )
+  mountAgentDisks(app, broker)
   app.get('/api/v1/agents/images/:id', async context => {
     const requestId = context.get('requestId')
     const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))

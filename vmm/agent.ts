@@ -140,7 +140,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     clearTimeout(wakes.get(known.id))
     wakes.delete(known.id)
     if (known.found?.agentConnected && !known.found.arriving && !known.memory.answered) ping(known)
-    if (known.moving && !moveHolds(known.spec, known.moving.moveId))
+    if (known.moving && !moveHolds(known.spec, known.moving.moveId, known.busy))
       known.moving.controller.abort(new HdcsError('cancelled', 'The move was cancelled.'))
     const decision = known.busy ? null : planMachine(factsOf(known), nowMs())
     if (decision?.step?.do === 'start') boots.join(known)

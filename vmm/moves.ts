@@ -6,7 +6,7 @@
  *
  * What one of them said stays said as long as the move is wished; only the control plane ends a move.
  */
-import { type MachineDecision, type MachineFacts, take, wait } from './decision.ts'
+import { type MachineDecision, type MachineFacts, type MachineStep, take, wait } from './decision.ts'
 import type { MoveReport, Trouble } from './report.ts'
 import type { MachineSpec, MoveSpec } from './spec.ts'
 
@@ -75,10 +75,14 @@ function planLeaving(spec: MachineSpec, move: Leaving, facts: MachineFacts): Mac
   return take({ do: 'send disk', moveId: move.id }, 'its new host waits for its disk')
 }
 
-/** Whether the work in flight is still what is wished; else it is aborted. */
-export function moveHolds(spec: MachineSpec | null, moveId: string): boolean {
-  const move = spec?.move
-  if (!move || move.id !== moveId) return false
+/**
+ * Whether the work in flight is still what is wished; else it is aborted. A machine that is not wished here any more while
+ * its guest is sent has mostly just arrived at home there: its last moments here need no help.
+ */
+export function moveHolds(spec: MachineSpec | null, moveId: string, step: MachineStep['do'] | null): boolean {
+  if (!spec) return step === 'send guest'
+  const { move } = spec
+  if (move?.id !== moveId) return false
   return move.role === 'arrive' || (move.send && !move.cancel && (move.kind === 'offline' || spec.power !== 'stopped'))
 }
 
