@@ -15,8 +15,9 @@ import { sayReady, startAllInOne } from '../bin/all-in-one.ts'
 import type { Control } from '../bin/control.ts'
 import { runProcess } from '../bin/process.ts'
 import { clusterCreate, clusterList } from '../broker/clusters.ts'
-import { joinTokenMake } from '../broker/hosts.ts'
+import { hostList, joinTokenMake } from '../broker/hosts.ts'
 import { siteCreate } from '../broker/sites.ts'
+import { pause } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
 import { newId } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
@@ -28,6 +29,9 @@ const hosts = [
   { name: 'h2', cluster: 'main' },
   { name: 'h3', cluster: 'second' },
 ]
+/** Hosts that are not online by then are shown as they are; the agents' logs (`unit.log` in the lab's folder) say why. */
+const joinMs = 60_000
+const isOnline = ({ state }: { state: string }) => state === 'online' || state === 'maintenance'
 /** Makes the tree: nobody has signed in yet. */
 const maker: Principal = {
   userId: newId(),
@@ -43,11 +47,14 @@ async function startDemo(config: Config, log: Log, tell: (text: string) => void)
   const control = undo.use(await startAllInOne({ ...config, localHost: false }, log, tell))
   tell(`starting the hosts ${hosts.map(({ name }) => name).join(', ')}`)
   const folder = join(config.dataFolder, 'lab')
-  const lab = undo.use(await labUp({ folder, hosts, cache: join(config.dataFolder, 'cache') }))
+  const cache = join(config.dataFolder, 'cache')
+  const lab = undo.use(await labUp({ folder, hosts, cache, certificates: 'agent' }))
   const controlUrl = undo.use(await reachable(control, lab)).url
   const clusters = await treeEnsure(control)
   tell('starting their agents')
   for (const { name, cluster } of hosts) await agentKeep(control, lab, controlUrl, name, clusters.get(cluster) ?? '')
+  const online = async () => (await hostList(control.broker, maker, { limit: 500 })).items.every(isOnline)
+  for (const deadline = Date.now() + joinMs; !(await online()) && Date.now() < deadline; ) await pause(200)
   const kept = undo.move()
   return { control, lab, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }

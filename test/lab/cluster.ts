@@ -1,6 +1,4 @@
 /** The product on a lab: control plane and gateway in this machine's own network, an agent on every host. */
-import { readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '../../api/client.ts'
 import { makeProduct, type Product } from '../support/product.ts'
@@ -27,7 +25,9 @@ export interface LabCluster extends AsyncDisposable {
 /** Resolves when every host is online. */
 export async function startLabCluster(name: string, hosts: LabOptions['hosts']): Promise<LabCluster> {
   await using undo = new AsyncDisposableStack()
-  const lab = undo.use(await labUp({ folder: `/var/tmp/hdcs-lab-${name}`, hosts, fresh: true, cache }))
+  const lab = undo.use(
+    await labUp({ folder: `/var/tmp/hdcs-lab-${name}`, hosts, fresh: true, cache, certificates: 'agent' }),
+  )
   const env = { HDCS_LOCAL_HOST: '0' }
   const product = undo.use(await makeProduct(`lab-${name}`, { simHosts: 0, address: lab.gateway, env }))
   await product.start()
@@ -46,9 +46,6 @@ export async function startLabCluster(name: string, hosts: LabOptions['hosts']):
       )
     },
   }
-  // The lab's own certificates were for libvirtd's first start: from here on the control plane gives them.
-  for (const { home } of lab.hosts)
-    for (const part of readdirSync(join(home, 'pki'))) rmSync(join(home, 'pki', part), { recursive: true })
   for (const host of hosts) await cluster.join(host.name)
   await Promise.all(hosts.map(host => cluster.hostIs(host.name, 'online')))
   const kept = undo.move()

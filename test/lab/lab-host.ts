@@ -41,8 +41,11 @@ export const clusterStorage = (place: LabPlace, cluster: string) => join(place.f
 export const storageInside = (place: LabPlace) => join(place.folder, 'storage')
 const group = (place: LabPlace, host: LabHost) => `${labName(place.folder)}/${host.name}`
 
-/** Writes what a host needs to start. Definitions, identity and logs of an earlier life stay. */
-export async function hostPrepare(place: LabPlace, hosts: LabHost[], host: LabHost): Promise<void> {
+/**
+ * Writes what a host needs to start. Definitions, identity, certificates and logs of an earlier life stay.
+ * @returns whether its certificate is a new one.
+ */
+export async function hostPrepare(place: LabPlace, hosts: LabHost[], host: LabHost): Promise<boolean> {
   const { home } = host
   const folders = [
     'run',
@@ -62,7 +65,7 @@ export async function hostPrepare(place: LabPlace, hosts: LabHost[], host: LabHo
   await mkdir(join(shared, 'lockspace'), { recursive: true })
   await rm(join(home, 'storage'), { force: true })
   await symlink(shared, join(home, 'storage'))
-  await certificateEnsure(join(place.folder, 'authority'), host, join(home, 'pki'))
+  const certified = await certificateEnsure(join(place.folder, 'authority'), host, join(home, 'pki'))
   const names = hosts.map(({ address, name }) => `${address} ${name}`)
   const files = {
     hosts: ['127.0.0.1 localhost', `${gatewayOf(place.prefix)} control`, ...names],
@@ -75,6 +78,7 @@ export async function hostPrepare(place: LabPlace, hosts: LabHost[], host: LabHo
   } satisfies Record<string, string[]>
   for (const [file, lines] of Object.entries(files))
     await writeFile(join(home, file), lines.map(line => `${line}\n`).join(''))
+  return certified
 }
 
 /** All hosts share this machine's hardware id, and libvirt moves no guest to "the same host". */

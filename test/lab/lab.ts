@@ -23,7 +23,7 @@ import {
   storageInside,
 } from './lab-host.ts'
 import { bridgeDown, bridgeUp, cableSet, gatewayOf, labName, networkFree } from './network.ts'
-import { authorityEnsure } from './pki.ts'
+import { authorityEnsure, certificateRemove } from './pki.ts'
 
 const run = promisify(execFile)
 
@@ -35,6 +35,11 @@ export interface LabOptions {
   outlives?: boolean
   /** Removes the folder when it ends. */
   fresh?: boolean
+  /**
+   * `lab`: of an authority of the lab's own. `agent`: these serve only for libvirtd's first start and are taken away then,
+   * so that the agent finds no stranger's and brings the control plane's.
+   */
+  certificates?: 'lab' | 'agent'
   /** Where agents keep packages and built templates between labs. */
   cache?: string
 }
@@ -86,7 +91,8 @@ export async function labUp(options: LabOptions): Promise<Lab> {
   await mkdir(storageInside(place), { recursive: true })
   chmodSync(folder, 0o711)
   await authorityEnsure(join(folder, 'authority'))
-  for (const host of hosts) await hostPrepare(place, hosts, host)
+  const certified: LabHost[] = []
+  for (const host of hosts) if (await hostPrepare(place, hosts, host)) certified.push(host)
   if (options.cache) await mkdir(options.cache, { recursive: true })
   for (const { data } of hosts) {
     const kept = join(data, 'host', 'cache')
@@ -97,6 +103,7 @@ export async function labUp(options: LabOptions): Promise<Lab> {
   try {
     await bridgeUp(labName(folder), place.prefix)
     await Promise.all(hosts.map(host => hostStart(place, host, outlives)))
+    if (options.certificates === 'agent') for (const { home } of certified) await certificateRemove(join(home, 'pki'))
   } catch (error) {
     await lab.down()
     throw error

@@ -32,14 +32,15 @@ export async function authorityEnsure(folder: string): Promise<void> {
 /**
  * Fills `into` as `/etc/pki` is filled on a host (libvirt: remote TLS; qemu.conf: `default_tls_x509_cert_dir`), unless it is.
  * @param host is in the certificate by its name and its address: libvirt checks what the URI says.
+ * @returns whether it was made now.
  */
 export async function certificateEnsure(
   authority: string,
   host: { name: string; address: string },
   into: string,
-): Promise<void> {
+): Promise<boolean> {
   const last = join(into, 'qemu', 'client-key.pem')
-  if (await exists(last)) return
+  if (await exists(last)) return false
   for (const folder of ['CA', 'libvirt/private', 'qemu']) await mkdir(join(into, folder), { recursive: true })
   const file = (kind: string) => `${host.name}.${kind}`
   await openssl(authority, 'req', ...key, '-subj', `/CN=${host.name}`, '-keyout', file('key'), '-out', file('csr'))
@@ -56,6 +57,12 @@ export async function certificateEnsure(
   const from = { ca: 'ca.pem', cert: file('pem'), key: file('key') }
   for (const [part, place] of places) await copyFile(join(authority, from[part]), join(into, place))
   for (const kind of ['key', 'csr', 'ext', 'serial', 'pem']) await rm(join(authority, file(kind)))
+  return true
+}
+
+/** Takes them away again: libvirtd has read them. */
+export async function certificateRemove(from: string): Promise<void> {
+  for (const folder of ['CA', 'libvirt', 'qemu']) await rm(join(from, folder), { recursive: true, force: true })
 }
 
 const places = [
