@@ -11,7 +11,7 @@ import {
   straysToRemove,
 } from '../db/agents.ts'
 import { nudge } from '../db/events.ts'
-import { hostByKey, hostLines, hostObserve } from '../db/hosts.ts'
+import { hostAddresses, hostByKey, hostLines, hostObserve } from '../db/hosts.ts'
 import { type MoveObserved, migrationsObserve } from '../db/migrations.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
@@ -21,6 +21,7 @@ import type { ImageReport, MachineReport } from '../vmm/report.ts'
 import type { ImageSpec, MachineSpec, MoveSpec } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
 import { secretHash } from './hosts.ts'
+import { nicSpec } from './nics.ts'
 
 /** A guest under emulation on a busy host takes a minute; longer, and a person waits for nothing. */
 const bootTimeoutMs = 180_000
@@ -48,6 +49,8 @@ interface Attached {
   images: Map<string, number>
   /** Told to destroy their disks too, and not yet gone. */
   removing: Set<string>
+  /** Addresses of hosts that its desktops may not reach, as it was last told. */
+  closed: string[]
   operations: Set<string>
   greeted: boolean
   /** The line is closed: what is still queued is dropped, the next line begins with everything. */
@@ -72,7 +75,7 @@ export interface AgentHub {
   wake(hostId?: string): void
   /**
    * A host was removed, or has another key or subnet now: its agent's line is closed. It dials again and is told
-   * everything anew, or is not let in. No id means all hosts.
+   * everything anew, or is not let in. Or the addresses of hosts are others: it is told. No id means all hosts.
    */
   review(hostId?: string): Promise<void>
 }
@@ -117,6 +120,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         machines: new Map(),
         images: new Map(),
         removing: new Set(),
+        closed: [],
         operations: new Set(),
         greeted: false,
         ended: false,
@@ -137,15 +141,18 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
       for (const agent of attached.values()) if (hostId === undefined || agent.hostId === hostId) wakeOne(agent)
     },
     async review(hostId) {
-      const held = [...attached.values()].filter(agent => hostId === undefined || agent.hostId === hostId)
+      const held = [...attached.values()].filter(agent => !hostId || agent.hostId === hostId)
       if (held.length === 0) return
       const ids = held.map(agent => agent.hostId)
+      const closed = await hostAddresses(broker.db)
       const now = new Map((await hostLines(broker.db, ids)).map(host => [host.id, host]))
       for (const agent of held) {
         const host = now.get(agent.hostId)
         if (!host) agent.line.close('removed')
         else if (agent.keyHash !== undefined && host.key_hash !== agent.keyHash) agent.line.close('replaced')
         else if (host.subnet !== agent.subnet || host.supernet !== agent.supernet) agent.line.close('another network')
+        else if (agent.greeted && `${agent.closed}` !== `${closed}`)
+          void inTurn(agent, () => tellEverything(broker, installationId, agent))
       }
     },
   }
@@ -213,8 +220,9 @@ async function tellEverything(broker: Broker, installationId: string, agent: Att
   agent.images = new Map(images.map(image => [image.id, image.attempt]))
   agent.removing = new Set(remove)
   agent.operations.clear()
-  const { hostId, supernet, subnet } = agent
-  const spec = { installationId, hostId, network: { supernet, subnet }, images, machines, remove }
+  agent.closed = await hostAddresses(broker.db)
+  const { hostId, supernet, subnet, closed } = agent
+  const spec = { installationId, hostId, network: { supernet, subnet, closed }, images, machines, remove }
   agent.line.send({ type: 'wish', spec })
   await tellOperations(broker, agent)
 }
@@ -266,10 +274,6 @@ async function imageSpecs(broker: Broker): Promise<ImageSpec[]> {
   }))
 }
 
-/** `52:54:` and the four bytes of the address: unique because addresses are. */
-export const macOf = (address: string) =>
-  ['52', '54', ...address.split('.').map(byte => Number(byte).toString(16).padStart(2, '0'))].join(':')
-
 type SpecRow = Awaited<ReturnType<typeof desktopSpecs>>[number]
 
 function machineSpec(row: SpecRow, hostId: string): MachineSpec {
@@ -284,14 +288,7 @@ function machineSpec(row: SpecRow, hostId: string): MachineSpec {
     diskMade: row.disk_incarnation === row.wished_incarnation,
     imageId: row.version_id,
     hardware: row.hardware,
-    nic: {
-      mac: macOf(row.address_text),
-      address: row.address_text,
-      mode: row.network.mode,
-      interface: row.network.interface ?? null,
-      neighbourGroup: row.network.neighbours ? row.pool_id : null,
-      allow: row.network.allow?.length ? row.network.allow : null,
-    },
+    nic: nicSpec(row.address_text, row.network, row.pool_id),
     screenPort: row.screen_port,
     move: moveSpec(row, hostId),
     graphics: row.wished_graphics,

@@ -174,6 +174,14 @@ export async function hostObserve(
     .execute()
 }
 
+/** Where hosts are reached, as they say themselves: what their desktops may not reach. */
+export async function hostAddresses(db: Kysely<Database>): Promise<string[]> {
+  const { rows } = await sql<{ address: string }>`
+    select distinct observed_facts ->> 'address' as address from host
+    where observed_facts ->> 'address' not like '127.%' order by address`.execute(db)
+  return rows.map(row => row.address)
+}
+
 export function hostsForState(db: Kysely<Database>) {
   return db
     .selectFrom('host')

@@ -1,7 +1,7 @@
 import pg from 'pg'
 import { pause } from '../lib/clock.ts'
 
-/** `hdcs_nudge`: a reconciler's name; `hdcs_host`, `hdcs_line`: a host's id; `hdcs_images`, `hdcs_event`, `hdcs_operation`: empty or an id. */
+/** `hdcs_nudge`: a reconciler's name; `hdcs_host`, `hdcs_line`: a host's id, or empty for all; `hdcs_images`, `hdcs_event`, `hdcs_operation`: empty or an id. */
 export type Channel =
   | 'hdcs_nudge'
   | 'hdcs_host'

@@ -19,7 +19,7 @@ import type { HostFacts, HostUsage } from './report.ts'
 import { type SimGuest, simAwait, simHandover, simJourney, simPlace, simPlaceOpen, simUri } from './sim-moves.ts'
 import { type SimScreen, startSimScreen } from './sim-screen.ts'
 import { makeSimStorage, newOverlay, overlayKey, type SimStorage, simImageMake } from './sim-storage.ts'
-import type { MachineSpec } from './spec.ts'
+import type { MachineSpec, NetworkSpec, NicSpec } from './spec.ts'
 
 export { makeSimStorage, type SimStorage }
 
@@ -60,6 +60,9 @@ export interface SimHost extends Host {
   /** What the person in front of the guest, or bad luck, does. */
   guestShutdown(id: string): void
   guestCrash(id: string): void
+  /** What its desktops may reach, as it was last told. */
+  network(): NetworkSpec | null
+  nics(): readonly NicSpec[]
 }
 
 const refuse = (code: HdcsError['code'], text: string) => new HdcsError(code, text)
@@ -71,6 +74,8 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   const storage = options.storage ?? makeSimStorage()
   const { images, overlays, locks } = storage
   const machines = new Map<string, SimMachine>()
+  let network: NetworkSpec | null = null
+  let nics: readonly NicSpec[] = []
   const events = makeEventQueue<HostEvent>()
   const disposed = new AbortController()
 
@@ -245,8 +250,13 @@ export function makeSimHost(options: SimHostOptions): SimHost {
         throw refuse('conflict', 'Desktops stand on this image: remove them first.')
       images.delete(id)
     },
-    async networkEnsure() {},
-    guestsEnsure: async () => [],
+    async networkEnsure(spec) {
+      network = spec
+    },
+    async guestsEnsure(wished) {
+      nics = wished
+      return []
+    },
     async sweep() {},
 
     async overlayMake({ id, name, incarnation, imageId }) {
@@ -367,6 +377,8 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     },
 
     guestShutdown: id => end(id, 'guest'),
+    network: () => network,
+    nics: () => nics,
     guestCrash: id => end(id, 'crashed'),
     events: () => events.consume(),
     async [Symbol.asyncDispose]() {

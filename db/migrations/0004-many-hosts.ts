@@ -132,9 +132,9 @@ begin
     if new.host_id <> old.host_id then perform pg_notify('hdcs_host', old.host_id::text); end if;
   end if;
   -- Columns that the database computes are not there yet in a trigger before the write.
-  if (to_jsonb(new) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation' - 'vcpus' - 'memory_bytes')
+  if (to_jsonb(new) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation' - 'claim_task_id' - 'vcpus' - 'memory_bytes')
      is distinct from
-     (to_jsonb(old) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation' - 'vcpus' - 'memory_bytes')
+     (to_jsonb(old) - 'dirty' - 'phase' - 'phase_reason' - 'phase_since' - 'step_since' - 'session_state' - 'session_since' - 'disk_incarnation' - 'claim_task_id' - 'vcpus' - 'memory_bytes')
   then
     new.dirty := true;
     perform pg_notify('hdcs_nudge', 'desktops');
@@ -173,6 +173,26 @@ begin
 end $$;
 create trigger host_line_changed after update of key_hash, subnet on host for each row
   when ((old.key_hash, old.subnet) is distinct from (new.key_hash, new.subnet)) execute function host_line_changed();
+-- No host's desktops may reach any host: a new address is told to all agents. No id means all lines.
+create function host_address_changed() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('hdcs_line', '');
+  return null;
+end $$;
+create trigger host_address_changed after update of observed_facts on host for each row
+  when (old.observed_facts ->> 'address' is distinct from new.observed_facts ->> 'address')
+  execute function host_address_changed();
+
+-- What its desktops may reach is part of their specs: it holds for those that run, from now on.
+create function pool_network_changed() returns trigger language plpgsql as $$
+begin
+  update desktop set generation = nextval('generation') where pool_id = new.id;
+  perform pg_notify('hdcs_host', host_id::text) from (select distinct host_id from desktop where pool_id = new.id) hosts;
+  return null;
+end $$;
+create trigger pool_network_changed after update of network on pool for each row
+  when (old.network is distinct from new.network) execute function pool_network_changed();
+
 create trigger host_line_removed after delete on host for each row execute function host_line_changed();
 
 create trigger site_changed after insert or update or delete on site
