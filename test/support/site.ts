@@ -19,13 +19,13 @@ import { freshDatabase } from './database.ts'
 
 const log = makeLog('test', process.env.HDCS_LOG_LEVEL ?? 'silent')
 
-/** One control process without its HTTP side. */
+/** One control process without its HTTP side. @param db its connection, when a test has a hand on it. */
 export async function startPart(
   url: string,
   lead: boolean,
+  db: Db = connectDatabase(url, () => {}),
 ): Promise<{ broker: Broker; hub: ReturnType<typeof makeAgentHub> } & AsyncDisposable> {
   await using undo = new AsyncDisposableStack()
-  const db: Db = connectDatabase(url, () => {})
   undo.defer(() => db.destroy())
   const broker: Broker = {
     db,
@@ -75,12 +75,15 @@ export interface TestSite extends AsyncDisposable {
   until<T>(what: string, look: () => Promise<T | undefined | false>): Promise<T>
 }
 
-/** @param options.sim per host; an empty list makes a site without hosts. */
-export async function startSite(options: { sim?: Partial<SimHostOptions>[] } = {}): Promise<TestSite> {
+/**
+ * @param options.sim per host; an empty list makes a site without hosts.
+ * @param options.lead false: the reconcilers run in a part of the test's own.
+ */
+export async function startSite(options: { sim?: Partial<SimHostOptions>[]; lead?: boolean } = {}): Promise<TestSite> {
   await using undo = new AsyncDisposableStack()
   const { url, ...database } = await freshDatabase()
   undo.defer(() => database[Symbol.asyncDispose]())
-  const part = undo.use(await startPart(url, true))
+  const part = undo.use(await startPart(url, options.lead ?? true))
   const { broker, hub } = part
   const installationId = await settingInstallationId(broker.db)
   const { clusterId } = await firstStart(broker)
