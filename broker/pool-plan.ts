@@ -30,6 +30,8 @@ export interface PoolDesktop {
   present: boolean
   versionId: string
   madeAt: Date
+  /** Its host was lost this moment, and it is about to return elsewhere (returning.ts): no other is made for it. */
+  returning?: boolean
 }
 
 export type PoolStep =
@@ -47,7 +49,7 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
   const failed = free.filter(desktop => desktop.phase === 'failed')
   for (const { id } of failed) steps.push({ do: 'remove', desktopId: id, because: 'it failed and nobody has it' })
 
-  const usable = free.filter(desktop => desktop.phase !== 'failed' && desktop.phase !== 'unknown')
+  const usable = free.filter(({ phase, returning }) => phase !== 'failed' && (phase !== 'unknown' || returning))
   // Only resting ones: a person may claim a running one at this very moment, and it is remade when given back.
   const outdated = usable.filter(
     desktop =>

@@ -26,6 +26,7 @@ export interface PoolToPlan {
   affinity: 'none' | 'together' | 'apart'
   needs: string[]
   network: NetworkValue
+  ha: 'restart' | 'wait'
   version_id: string | null
   /** While nobody had the desktop yet, since the moment given and since those before were paid for. */
   failures: number

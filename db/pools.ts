@@ -191,6 +191,7 @@ export function poolDesktops(db: Kysely<Database>, poolId: string) {
   return db
     .selectFrom('desktop')
     .select(['id', 'phase', 'user_id', 'wished_power', 'wished_present', 'made_at', 'host_id', 'version_id'])
+    .select(['phase_since', 'waits_for'])
     .where('pool_id', '=', poolId)
     .execute()
 }

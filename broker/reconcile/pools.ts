@@ -73,7 +73,7 @@ async function keep(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   const now = broker.clock.now()
   await poolLock(tx, pool.id)
   const rows = await poolDesktops(tx, pool.id)
-  const desktops = rows.map(planned)
+  const desktops = rows.map(row => planned(row, pool, now))
   const restrainedUntil = restraint(pool, now)
   const steps = planPool(
     {
@@ -101,7 +101,7 @@ async function keep(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   Object.assign(pool, { status: status.status, status_text: status.text, restrained_until: restrainedUntil })
   if (short) return 'waiting'
   if (steps.some(step => step.do === 'make' && step.count > batch)) return 'unfinished'
-  return steps.length === 0 ? 'settled' : 'waiting'
+  return steps.length === 0 && !desktops.some(desktop => desktop.returning) ? 'settled' : 'waiting'
 }
 
 async function take(
@@ -191,7 +191,10 @@ async function remove(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   return 'waiting'
 }
 
-const planned = (row: Awaited<ReturnType<typeof poolDesktops>>[number]): PoolDesktop => ({
+/** So long desktops of a lost host are counted on. Shorter: others are made for them, and thrown away; longer: people wait. */
+const returningMs = 10_000
+
+const planned = (row: Awaited<ReturnType<typeof poolDesktops>>[number], pool: Pool, now: Date): PoolDesktop => ({
   id: row.id,
   phase: row.phase,
   assigned: row.user_id !== null,
@@ -199,4 +202,9 @@ const planned = (row: Awaited<ReturnType<typeof poolDesktops>>[number]): PoolDes
   present: row.wished_present,
   versionId: row.version_id,
   madeAt: row.made_at,
+  returning:
+    row.phase === 'unknown' &&
+    row.waits_for === null &&
+    pool.ha === 'restart' &&
+    now.getTime() - row.phase_since.getTime() < returningMs,
 })

@@ -152,3 +152,11 @@ function applied(plan: ReturnType<typeof planPool>, facts: PoolDesktop[]): PoolD
   }
   return left
 }
+
+describe('a pool whose warm desktops were lost with their host', () => {
+  it('makes no others while they are about to return, and others when they are not', () => {
+    const returning = desktops('uuc').map(desktop => ({ ...desktop, returning: desktop.phase === 'unknown' }))
+    expect(planPool(wish, returning)).toEqual([])
+    expect(steps({}, 'uuc').filter(step => step.do === 'make' || step.do === 'start')).not.toEqual([])
+  })
+})
