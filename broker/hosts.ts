@@ -2,7 +2,16 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Principal } from '../auth/principal.ts'
 import { clusterRows } from '../db/clusters.ts'
 import type { Tx } from '../db/connect.ts'
-import { addressLock, type HostRow, hostInsert, hostRows, hostSet, joinTokenInsert, joinTokenUse } from '../db/hosts.ts'
+import {
+  addressLock,
+  type HostRow,
+  hostInsert,
+  hostNames,
+  hostRows,
+  hostSet,
+  joinTokenInsert,
+  joinTokenUse,
+} from '../db/hosts.ts'
 import { clusterUsual } from '../db/sites.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -137,7 +146,7 @@ export async function hostAdd(
 ): Promise<{ hostId: string; key: string }> {
   await addressLock(tx)
   const subnet = await subnetFor(tx, host.clusterId, host.networks)
-  const names = new Set((await hostRows(tx, {})).map(row => row.name))
+  const names = new Set((await hostNames(tx)).map(row => row.name))
   let name = host.name
   for (let number = 2; names.has(name); number++) name = `${host.name}-${number}`
   const key = randomBytes(32).toString('base64url')
