@@ -14,6 +14,7 @@ export type Amount = Resources['vcpus']
 export type Host = Answer<'hostGet'>
 export type MoveChoice = Answer<'desktopMigrate'>['choice']
 export type PlannedMove = Answer<'hostEnterMaintenance'>['plan']['desktops'][number]
+export type HostRemoval = Answer<'hostRemovalPlan'>
 export type Move = Answer<'migrationList'>['items'][number]
 export type Placement = Answer<'placementList'>['items'][number]
 export type PlacementDryRun = Answer<'poolPlace'>

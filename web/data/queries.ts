@@ -99,6 +99,12 @@ export const movesQuery = (query: Query<'migrationList'> = {}) =>
     queryFn: () => client.migrationList({ query }),
     placeholderData: keepPreviousData,
   })
+export const removalQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['host', id, 'removal'],
+    queryFn: () => client.hostRemovalPlan({ params: { id } }),
+    staleTime: 0,
+  })
 /** Dry runs ask by POST, and change nothing: read like everything else, and asked anew when a desktop or host changes. */
 export const evacuationQuery = (id: string) =>
   queryOptions({

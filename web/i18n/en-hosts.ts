@@ -259,6 +259,26 @@ export const enHosts = {
     stop: 'Stop emptying',
   },
 
+  fence: {
+    title: 'Make sure that {{name}} is off',
+    text: 'A lost host may still be running. Its personal desktops return elsewhere only when it is certain that the old copies cannot write to their disks.',
+    riskTitle: 'Be certain',
+    risk: 'If the server still runs after you said it is off, two copies of a desktop can write to one disk and destroy it.',
+    sure: 'I have looked: {{name}} is switched off',
+    byCommand: 'Switch it off by command',
+    confirm: 'It is off',
+    done: '{{name}} counts as switched off',
+    asked: '{{name}} is being switched off: the tasks show how it goes',
+  },
+
+  removal: {
+    giveUp: 'Give up',
+    title: 'Give up {{name}} with what is on it?',
+    lost: 'HDCS forgets the host for good: do this only when the server is off and does not come back. What becomes of each desktop stands above.',
+    movedTo: 'goes to {{host}}, with its disk',
+  },
+  fate: { remade: 'is made anew by its pool', moved: 'goes to another host', lost: 'is lost, with everything on it' },
+
   why: {
     ask: 'Why here?',
     title: 'Why is {{name}} here?',

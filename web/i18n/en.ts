@@ -422,6 +422,7 @@ export const en = {
     desktop_migrate: 'Move',
     host_enter_maintenance: 'Enter maintenance',
     host_leave_maintenance: 'End maintenance',
+    host_fence: 'Make sure it is off',
     pool_delete: 'Remove pool',
     pool_fill: 'Fill pool',
     template_build: 'Build template',

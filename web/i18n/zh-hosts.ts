@@ -254,6 +254,26 @@ export const zhHosts = {
     stop: '停止清空',
   },
 
+  fence: {
+    title: '确认 {{name}} 已关机',
+    text: '失联的节点可能仍在运行。只有确定旧副本无法再写磁盘，其上的专属桌面才会在别处恢复。',
+    riskTitle: '务必确认',
+    risk: '如果确认之后服务器仍在运行，同一个桌面的两个副本会同时写一块磁盘，使其损坏。',
+    sure: '我已查看：{{name}} 已关机',
+    byCommand: '用命令关机',
+    confirm: '已经关机',
+    done: '{{name}} 视为已关机',
+    asked: '正在关闭 {{name}}，进度见任务',
+  },
+
+  removal: {
+    giveUp: '放弃此节点',
+    title: '放弃 {{name}} 及其上的一切？',
+    lost: 'HDCS 将永远忘记此节点：只有服务器已关机且不再恢复时才这样做。每个桌面的去向见上。',
+    movedTo: '连同磁盘迁往 {{host}}',
+  },
+  fate: { remade: '由桌面池重新制作', moved: '迁往其他节点', lost: '连同其上的一切丢失' },
+
   why: {
     ask: '为何在此？',
     title: '{{name}} 为何在此？',
