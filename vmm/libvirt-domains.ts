@@ -35,7 +35,8 @@ function stateOf(state: number, reason: number): DomainState {
   return {
     starting,
     paused: !starting && (state === states.paused || state === states.pmsuspended),
-    arriving: state === states.paused && reason === migrating,
+    // libvirt says it is starting before it says that it comes from elsewhere.
+    arriving: starting || (state === states.paused && reason === migrating),
   }
 }
 
