@@ -1,0 +1,362 @@
+/**
+ * When desktops move to even hosts out, and when a nearly idle host is emptied and switched off. Pure: loads over time and a
+ * cluster's settings in, steps with their reasons out. Both are off unless an administrator turned them on.
+ *
+ *   rebalance     a host above the threshold for so long ──▶ a few desktops move to hosts that stay well below it
+ *   consolidate   a host below the threshold for so long, and the others can carry its desktops ──▶ wished off: its desktops
+ *                 leave, then its power; and on again before the rest runs full
+ */
+import { HdcsError } from '../lib/errors.ts'
+
+export interface BalanceSettings {
+  rebalance: {
+    enabled: boolean
+    /** Of a host's cores or memory, whichever is used more. */
+    thresholdPercent: number
+    forMinutes: number
+    /** After moves: their effect is to be seen first. */
+    cooldownMinutes: number
+    /** At once. */
+    maxMoves: number
+  }
+  consolidate: {
+    enabled: boolean
+    thresholdPercent: number
+    /** So many stay on. */
+    minHosts: number
+    forMinutes: number
+    /** After a host was switched off or on. */
+    cooldownMinutes: number
+  }
+}
+
+export const balanceUsual: BalanceSettings = {
+  rebalance: { enabled: false, thresholdPercent: 85, forMinutes: 10, cooldownMinutes: 15, maxMoves: 3 },
+  consolidate: { enabled: false, thresholdPercent: 15, minHosts: 1, forMinutes: 30, cooldownMinutes: 60 },
+}
+
+type Limits = Record<string, readonly [least: number, most: number]>
+const limits = {
+  rebalance: { thresholdPercent: [50, 100], forMinutes: [1, 1440], cooldownMinutes: [1, 1440], maxMoves: [1, 50] },
+  consolidate: {
+    thresholdPercent: [1, 50],
+    minHosts: [1, 1000],
+    forMinutes: [1, 10_080],
+    cooldownMinutes: [1, 10_080],
+  },
+} satisfies Record<keyof BalanceSettings, Limits>
+
+/**
+ * What stands in `cluster.balance`, whatever is absent being as usual.
+ * @throws HdcsError `invalid`: an unknown field, a value of another kind, or one out of its limits.
+ */
+export function balanceSettings(given: Record<string, unknown>): BalanceSettings {
+  refuseUnknown('balance', given, Object.keys(limits))
+  return {
+    rebalance: part('rebalance', given.rebalance),
+    consolidate: part('consolidate', given.consolidate),
+  }
+}
+
+function part<Name extends keyof BalanceSettings>(name: Name, given: unknown): BalanceSettings[Name] {
+  const usual = balanceUsual[name]
+  if (given === undefined) return usual
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new HdcsError('invalid', `balance.${name} should be an object.`)
+  const fields = given as Record<string, unknown>
+  refuseUnknown(`balance.${name}`, fields, Object.keys(usual))
+  for (const [field, value] of Object.entries(fields)) {
+    const [least, most] = (limits[name] as Limits)[field] ?? [0, 0]
+    const fits =
+      field === 'enabled'
+        ? typeof value === 'boolean'
+        : typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+    const wanted = field === 'enabled' ? 'true or false' : `a whole number from ${least} to ${most}`
+    if (!fits) throw new HdcsError('invalid', `balance.${name}.${field} should be ${wanted}.`)
+  }
+  return { ...usual, ...fields }
+}
+
+function refuseUnknown(where: string, given: Record<string, unknown>, known: string[]): void {
+  const unknown = Object.keys(given).find(field => !known.includes(field))
+  if (unknown !== undefined)
+    throw new HdcsError('invalid', `${where} has no ${unknown}: there are ${known.join(', ')}.`)
+}
+
+export interface BalanceDesktop {
+  id: string
+  name: string
+  vcpus: number
+  memoryBytes: number
+  running: boolean
+  /** Why it stays where it is; null: it can move. */
+  stays: string | null
+}
+
+export interface BalanceHost {
+  id: string
+  name: string
+  online: boolean
+  /** Consolidation switches it off, or has. */
+  wishedOff: boolean
+  cores: number
+  /** Share of its cores in use: 0 to 1. */
+  cpu: number
+  offeredBytes: number
+  takenBytes: number
+  /** Why it cannot be switched off and on again; null: it can. */
+  stuckOn: string | null
+  desktops: readonly BalanceDesktop[]
+}
+
+/** Of each host: since when it is above the one threshold, and below the other. */
+export type BalanceHistory = ReadonlyMap<string, { aboveSince: Date | null; belowSince: Date | null }>
+
+export interface BalanceFacts {
+  settings: BalanceSettings
+  hosts: readonly BalanceHost[]
+  history: BalanceHistory
+  /** Moves of this cluster that are not over, whoever asked for them. */
+  openMoves: number
+  movedAt: Date | null
+  switchedAt: Date | null
+  /** Desktops somebody waits for find no room now. */
+  short: boolean
+}
+
+export type BalanceStep =
+  | {
+      do: 'move'
+      cause: 'balance' | 'consolidation'
+      desktopId: string
+      desktopName: string
+      fromHostId: string
+      fromHostName: string
+      toHostId: string
+      toHostName: string
+      because: string
+    }
+  /** Empty it, then switch it off. */
+  | { do: 'off'; hostId: string; hostName: string; because: string }
+  | { do: 'on'; hostId: string; hostName: string; because: string }
+
+export interface BalancePlan {
+  steps: BalanceStep[]
+  /** Why nothing, or no more, is done. */
+  notes: string[]
+}
+
+/** Where a desktop goes stays this far below the threshold. Nearer: the next look moves it on; farther: nothing moves. */
+const margin = 0.1
+/** The hosts that stay on carry no more than this after another went off … */
+const fullAfterOff = 0.6
+/** … and one is switched on when they carry this. The gap keeps a host from going off and on and off. */
+const fullWakes = 0.75
+
+const share = (part: number, whole: number) => (whole > 0 ? part / whole : 0)
+const percent = (value: number) => `${Math.round(value * 100)} %`
+const minutesMs = (minutes: number) => minutes * 60_000
+
+/** What a host is used by: its cores or its memory, whichever is scarcer. */
+export const hostLoad = (host: Pick<BalanceHost, 'cpu' | 'offeredBytes' | 'takenBytes'>) =>
+  Math.max(host.cpu, share(host.takenBytes, host.offeredBytes))
+
+/** The history after another look. Hosts that are away begin anew. */
+export function balanceSeen(
+  history: BalanceHistory,
+  hosts: readonly BalanceHost[],
+  settings: BalanceSettings,
+  now: Date,
+): BalanceHistory {
+  const seen = hosts.filter(host => host.online && !host.wishedOff)
+  return new Map(
+    seen.map(host => {
+      const before = history.get(host.id)
+      const load = hostLoad(host) * 100
+      return [
+        host.id,
+        {
+          aboveSince: load > settings.rebalance.thresholdPercent ? (before?.aboveSince ?? now) : null,
+          belowSince: load < settings.consolidate.thresholdPercent ? (before?.belowSince ?? now) : null,
+        },
+      ]
+    }),
+  )
+}
+
+export function balancePlan(facts: BalanceFacts, now: Date): BalancePlan {
+  const woken = planWake(facts)
+  // Never both at once: a host that is needed is not a time for saving.
+  if (woken.steps.length > 0) return woken
+  const evened = planRebalance(facts, now)
+  if (evened.steps.length > 0) return { steps: evened.steps, notes: [...woken.notes, ...evened.notes] }
+  const saved = planConsolidate(facts, now)
+  return { steps: saved.steps, notes: [...woken.notes, ...evened.notes, ...saved.notes] }
+}
+
+const nothing = (...notes: string[]): BalancePlan => ({ steps: [], notes })
+const serving = (hosts: readonly BalanceHost[]) => hosts.filter(host => host.online && !host.wishedOff)
+const cooling = (at: Date | null, minutes: number, now: Date) =>
+  at !== null && now.getTime() - at.getTime() < minutesMs(minutes)
+
+function planRebalance({ settings, hosts, history, openMoves, movedAt }: BalanceFacts, now: Date): BalancePlan {
+  const rules = settings.rebalance
+  if (!rules.enabled) return nothing('rebalancing is off')
+  if (openMoves > 0) return nothing(`${openMoves} moves are under way: their effect is awaited`)
+  if (cooling(movedAt, rules.cooldownMinutes, now)) return nothing(`moves rest for ${rules.cooldownMinutes} minutes`)
+  const limit = rules.thresholdPercent / 100
+  const [busiest] = serving(hosts)
+    .filter(host => {
+      const since = history.get(host.id)?.aboveSince
+      return since && now.getTime() - since.getTime() >= minutesMs(rules.forMinutes)
+    })
+    .toSorted((a, b) => hostLoad(b) - hostLoad(a) || (a.id < b.id ? -1 : 1))
+  if (!busiest) return nothing(`no host was above ${rules.thresholdPercent} % for ${rules.forMinutes} minutes`)
+  const because = `${busiest.name} was above ${rules.thresholdPercent} % for ${rules.forMinutes} minutes (${percent(hostLoad(busiest))})`
+  const steps: BalanceStep[] = []
+  let loads = serving(hosts)
+  for (const desktop of leavable(busiest)) {
+    const source = loads.find(host => host.id === busiest.id) ?? busiest
+    if (steps.length >= rules.maxMoves || hostLoad(source) <= limit) break
+    const target = roomiest(loads, source, desktop, limit - margin)
+    if (!target) continue
+    steps.push({ do: 'move', cause: 'balance', ...between(desktop, source, target), because })
+    loads = moved(loads, desktop, source, target)
+  }
+  return steps.length > 0 ? { steps, notes: [] } : nothing(`${because}, but no desktop of it fits elsewhere`)
+}
+
+function planConsolidate(
+  { settings, hosts, history, openMoves, switchedAt, short }: BalanceFacts,
+  now: Date,
+): BalancePlan {
+  const rules = settings.consolidate
+  if (!rules.enabled) return nothing('consolidation is off')
+  const leaving = hosts.find(host => host.wishedOff && host.online && host.desktops.length > 0)
+  if (leaving) return openMoves > 0 ? nothing(`${leaving.name} is being emptied`) : emptied(leaving, hosts)
+  if (openMoves > 0) return nothing(`${openMoves} moves are under way`)
+  if (short) return nothing('desktops find no room: nothing is switched off')
+  if (cooling(switchedAt, rules.cooldownMinutes, now))
+    return nothing(`power rests for ${rules.cooldownMinutes} minutes`)
+  const on = serving(hosts)
+  if (on.length <= rules.minHosts) return nothing(`${rules.minHosts} hosts stay on`)
+  const idle = on
+    .filter(host => {
+      const since = history.get(host.id)?.belowSince
+      return since && now.getTime() - since.getTime() >= minutesMs(rules.forMinutes)
+    })
+    .toSorted((a, b) => a.desktops.length - b.desktops.length || hostLoad(a) - hostLoad(b) || (a.id < b.id ? -1 : 1))
+  if (idle.length === 0) return nothing(`no host was below ${rules.thresholdPercent} % for ${rules.forMinutes} minutes`)
+  const notes: string[] = []
+  for (const host of idle) {
+    const against = host.stuckOn ?? cannotEmpty(host, on)
+    if (against === null) {
+      const because = `${host.name} was below ${rules.thresholdPercent} % for ${rules.forMinutes} minutes, and ${on.length - 1} others can carry its ${host.desktops.length} desktops`
+      return { steps: [{ do: 'off', hostId: host.id, hostName: host.name, because }], notes }
+    }
+    notes.push(`${host.name} stays on: ${against}`)
+  }
+  return { steps: [], notes }
+}
+
+/** Why its desktops cannot all go elsewhere; null: they can. */
+function cannotEmpty(host: BalanceHost, on: readonly BalanceHost[]): string | null {
+  const stays = host.desktops.find(desktop => desktop.stays !== null)
+  if (stays) return `${stays.name} stays: ${stays.stays}`
+  let loads = on
+  for (const desktop of host.desktops) {
+    const source = loads.find(({ id }) => id === host.id) ?? host
+    const target = roomiest(loads, source, desktop, fullAfterOff)
+    if (!target) return `${desktop.name} fits nowhere else with ${percent(1 - fullAfterOff)} left free`
+    loads = moved(loads, desktop, source, target)
+  }
+  return null
+}
+
+/** Its desktops leave, a few at a time. */
+function emptied(host: BalanceHost, hosts: readonly BalanceHost[]): BalancePlan {
+  const steps: BalanceStep[] = []
+  let loads: readonly BalanceHost[] = [host, ...serving(hosts)]
+  for (const desktop of host.desktops.filter(({ stays }) => stays === null).slice(0, atOnce)) {
+    const source = loads[0] as BalanceHost
+    const target = roomiest(loads.slice(1), source, desktop, 1)
+    if (!target) continue
+    const because = `${host.name} is emptied to be switched off`
+    steps.push({ do: 'move', cause: 'consolidation', ...between(desktop, source, target), because })
+    loads = moved(loads, desktop, source, target)
+  }
+  return { steps, notes: steps.length === 0 ? [`${host.name} cannot be emptied now`] : [] }
+}
+
+/** More: the moves of one host starve the others; fewer: emptying takes hours. */
+const atOnce = 4
+
+function planWake({ settings, hosts, short }: BalanceFacts): BalancePlan {
+  const [off] = hosts
+    .filter(host => host.wishedOff)
+    // One that is still on is back at once.
+    .toSorted((a, b) => Number(b.online) - Number(a.online) || (a.id < b.id ? -1 : 1))
+  if (!off) return nothing()
+  const wake = (because: string): BalancePlan => ({
+    steps: [{ do: 'on', hostId: off.id, hostName: off.name, because }],
+    notes: [],
+  })
+  if (!settings.consolidate.enabled) return wake('consolidation was turned off')
+  if (short) return wake('desktops find no room')
+  const on = serving(hosts)
+  if (on.length < settings.consolidate.minHosts) return wake(`fewer than ${settings.consolidate.minHosts} hosts are on`)
+  const full = share(
+    on.reduce((sum, host) => sum + hostLoad(host), 0),
+    on.length,
+  )
+  return full >= fullWakes ? wake(`the hosts that are on are used by ${percent(full)}`) : nothing()
+}
+
+/** Large ones first: fewer moves do. */
+const leavable = (host: BalanceHost) =>
+  host.desktops
+    .filter(desktop => desktop.running && desktop.stays === null)
+    .toSorted((a, b) => b.vcpus - a.vcpus || b.memoryBytes - a.memoryBytes || (a.id < b.id ? -1 : 1))
+
+/** What a desktop uses of its host's cores: nobody measures it here, so it is taken to be as its vCPUs are among all there. */
+function coresOf(desktop: BalanceDesktop, host: BalanceHost): number {
+  if (!desktop.running) return 0
+  const all = host.desktops.filter(({ running }) => running).reduce((sum, { vcpus }) => sum + vcpus, 0)
+  return host.cpu * host.cores * share(desktop.vcpus, all)
+}
+
+const bytesOf = (desktop: BalanceDesktop) => (desktop.running ? desktop.memoryBytes : 0)
+
+function roomiest(hosts: readonly BalanceHost[], source: BalanceHost, desktop: BalanceDesktop, most: number) {
+  const after = (host: BalanceHost) => hostLoad(loaded(host, desktop, coresOf(desktop, source), 1))
+  return hosts
+    .filter(host => host.id !== source.id && after(host) <= most)
+    .toSorted((a, b) => after(a) - after(b) || (a.id < b.id ? -1 : 1))[0]
+}
+
+const loaded = (host: BalanceHost, desktop: BalanceDesktop, cores: number, sign: 1 | -1): BalanceHost => ({
+  ...host,
+  cpu: Math.max(0, host.cpu + sign * share(cores, host.cores)),
+  takenBytes: host.takenBytes + sign * bytesOf(desktop),
+  desktops: sign === 1 ? [...host.desktops, desktop] : host.desktops.filter(({ id }) => id !== desktop.id),
+})
+
+function moved(hosts: readonly BalanceHost[], desktop: BalanceDesktop, source: BalanceHost, target: BalanceHost) {
+  const cores = coresOf(desktop, source)
+  return hosts.map(host =>
+    host.id === source.id
+      ? loaded(host, desktop, cores, -1)
+      : host.id === target.id
+        ? loaded(host, desktop, cores, 1)
+        : host,
+  )
+}
+
+const between = (desktop: BalanceDesktop, source: BalanceHost, target: BalanceHost) => ({
+  desktopId: desktop.id,
+  desktopName: desktop.name,
+  fromHostId: source.id,
+  fromHostName: source.name,
+  toHostId: target.id,
+  toHostName: target.name,
+})
