@@ -14,6 +14,32 @@ const command = z
   .regex(/^\/[^\p{Cc}]+$/u, 'a program’s absolute path, and its arguments')
   .nullable()
 
+const percent = z.number().int().min(1).max(100)
+const minutes = z.number().int().min(1).max(10_080)
+const rebalanceSchema = z.object({
+  enabled: z.boolean(),
+  /** Of a host's cores or memory, whichever is used more: above it, a few desktops move elsewhere. */
+  thresholdPercent: percent,
+  forMinutes: minutes,
+  cooldownMinutes: minutes,
+  /** At once. */
+  maxMoves: z.number().int().min(1).max(50),
+})
+const consolidateSchema = z.object({
+  enabled: z.boolean(),
+  /** Below it, a host is emptied and switched off while the others can carry its desktops. */
+  thresholdPercent: percent,
+  /** So many stay on. */
+  minHosts: z.number().int().min(1).max(1000),
+  forMinutes: minutes,
+  cooldownMinutes: minutes,
+})
+const balanceSchema = z.object({ rebalance: rebalanceSchema, consolidate: consolidateSchema }).openapi('Balance')
+/** What is absent stays as it is. */
+const balanceBody = z
+  .object({ rebalance: rebalanceSchema.partial(), consolidate: consolidateSchema.partial() })
+  .partial()
+
 const clusterSettings = z.object({
   name: nameSchema,
   siteId: z.uuid(),
@@ -33,12 +59,14 @@ const clusterSettings = z.object({
   suspectMs: silenceMs,
   /** A host silent so long is lost: its desktops return elsewhere. */
   lostMs: silenceMs,
-  balance: z.record(z.string(), z.unknown()),
+  balance: balanceSchema,
   /** Makes sure that a lost host is off. Shown to administrators only. */
   fenceCommand: command,
   /** Switches hosts off and on. Shown to administrators only. */
   powerCommand: command,
 })
+
+const clusterBody = clusterSettings.extend({ balance: balanceBody }).partial()
 
 export const clusterSchema = clusterSettings
   .extend({
@@ -84,7 +112,7 @@ export const clusterRoutes = [
     operationId: 'clusterCreate',
     summary: 'Add a cluster; without a network of its own choice it gets one',
     permission: 'host.write',
-    body: clusterSettings.partial().required({ name: true }).openapi('ClusterCreate'),
+    body: clusterBody.required({ name: true }).openapi('ClusterCreate'),
     answers: { 201: clusterSchema },
     handle: async ({ broker, principal, body }) => ({
       status: 201,
@@ -98,7 +126,7 @@ export const clusterRoutes = [
     summary: 'Change a cluster; its network only while it has no desktops',
     permission: 'host.write',
     params: idParams,
-    body: clusterSettings.partial(),
+    body: clusterBody,
     answers: { 200: clusterSchema },
     handle: async ({ broker, principal, params, body }) => ({
       status: 200,

@@ -15,6 +15,7 @@ import type { PlacementPolicy } from '../db/schema-hosts.ts'
 import { siteRows } from '../db/sites.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
+import { type BalanceSettings, balanceSettings } from './balance.ts'
 import type { Broker } from './broker.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
@@ -39,7 +40,7 @@ function clusterView(row: ClusterRow, hosts: readonly (LoadedHost & { cluster_id
     personReserve: row.person_reserve,
     suspectMs: row.suspect_ms,
     lostMs: row.lost_ms,
-    balance: row.balance,
+    balance: balanceSettings(row.balance),
     // They hold passwords of power switches: not for those who only read.
     fenceCommand: administrator ? row.fence_command : null,
     powerCommand: administrator ? row.power_command : null,
@@ -77,6 +78,9 @@ export async function clusterGet(broker: Broker, principal: Principal, id: strin
   return clusterView(row, await hostRows(broker.db, { clusterId: id, limit: allHosts }), principal)
 }
 
+type Some<T> = { [K in keyof T]?: T[K] | undefined }
+export type BalanceGiven = { [K in keyof BalanceSettings]?: Some<BalanceSettings[K]> | undefined }
+
 export interface ClusterWish {
   name: string
   siteId: string
@@ -89,11 +93,12 @@ export interface ClusterWish {
   personReserve: number
   suspectMs: number
   lostMs: number
-  balance: Record<string, unknown>
+  /** What is given of it; the rest stays. */
+  balance: BalanceGiven
   fenceCommand: string | null
   powerCommand: string | null
 }
-type Given = { [K in keyof ClusterWish]?: ClusterWish[K] | undefined }
+type Given = Some<ClusterWish>
 
 /** @throws HdcsError `invalid` with what does not fit together, `conflict` for a name or a network that is taken. */
 export async function clusterCreate(broker: Broker, principal: Principal, body: Given & { name: string }) {
@@ -103,7 +108,9 @@ export async function clusterCreate(broker: Broker, principal: Principal, body: 
     const site_id = body.siteId ?? (await siteUsual(tx))
     await checkWish(tx, { ...usual, ...defined(body) })
     const supernet = body.supernet === undefined ? await supernetNew(tx) : await supernetChosen(tx, body.supernet, null)
-    await clusterInsert(tx, { ...columnsOf(body), id, name: body.name, site_id, supernet }).catch(nameTaken(body.name))
+    await clusterInsert(tx, { ...columnsOf(body, {}), id, name: body.name, site_id, supernet }).catch(
+      nameTaken(body.name),
+    )
   })
   return clusterGet(broker, principal, id)
 }
@@ -129,7 +136,7 @@ export async function clusterUpdate(broker: Broker, principal: Principal, id: st
         )
       if (supernet !== before.supernet) await supernetMove(tx, id, supernet)
     }
-    await clusterSet(tx, id, columnsOf(body)).catch(nameTaken(body.name ?? before.name))
+    await clusterSet(tx, id, columnsOf(body, before.balance)).catch(nameTaken(body.name ?? before.name))
   })
   return clusterGet(broker, principal, id)
 }
@@ -180,7 +187,7 @@ async function siteUsual(tx: Tx): Promise<string> {
   return site.id
 }
 
-const columnsOf = ({ balance, ...body }: Given): ClusterSet => ({
+const columnsOf = ({ balance, ...body }: Given, before: Record<string, unknown>): ClusterSet => ({
   ...defined({
     name: body.name,
     site_id: body.siteId,
@@ -195,8 +202,17 @@ const columnsOf = ({ balance, ...body }: Given): ClusterSet => ({
     fence_command: body.fenceCommand,
     power_command: body.powerCommand,
   }),
-  ...(balance && { balance: JSON.stringify(balance) }),
+  ...(balance && { balance: JSON.stringify(balanceChanged(before, balance)) }),
 })
+
+/** @throws HdcsError `invalid` for what is out of its limits. */
+function balanceChanged(before: Record<string, unknown>, given: BalanceGiven): BalanceSettings {
+  const { rebalance, consolidate } = balanceSettings(before)
+  return balanceSettings({
+    rebalance: { ...rebalance, ...defined(given.rebalance ?? {}) },
+    consolidate: { ...consolidate, ...defined(given.consolidate ?? {}) },
+  })
+}
 
 const nameTaken = (name: string) =>
   conflictWhen('taken', `A cluster named ${name} already exists: choose another name.`)

@@ -90,6 +90,19 @@ describe('clusters', () => {
     expect(changed).toMatchObject({ name: 'changing', lostMs: 60_000, vcpusPerCore: null, fenceCommand: '/bin/off h' })
   })
 
+  it('keep of their balance what is not given, and refuse what is out of its limits', async () => {
+    const { id } = await root.clusterCreate({ body: { name: 'even', balance: { rebalance: { maxMoves: 2 } } } })
+    const params = { id }
+    const changed = await root.clusterUpdate({ params, body: { balance: { rebalance: { enabled: true } } } })
+    expect(changed.balance).toMatchObject({
+      rebalance: { enabled: true, maxMoves: 2 },
+      consolidate: { enabled: false },
+    })
+    const low = root.clusterUpdate({ params, body: { balance: { rebalance: { thresholdPercent: 10 } } } })
+    expect(await refusal(low)).toMatchObject({ code: 'invalid' })
+    expect(await root.clusterGet({ params })).toMatchObject({ balance: changed.balance })
+  })
+
   it('show their commands, which hold passwords, to administrators only, and not to the audit trail', async () => {
     const { id } = await root.clusterCreate({ body: { name: 'fenced', fenceCommand: '/bin/ipmi -P hunter2' } })
     const auditor = (await api.person('auditor', ['auditor'])).client
