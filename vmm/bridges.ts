@@ -1,4 +1,5 @@
 /** Bridges of the site that desktops may be put on, and the cables of desktops on our own. Asked and changed with `ip`. */
+import { createHash } from 'node:crypto'
 import { HdcsError } from '../lib/errors.ts'
 import { bridgeOf, tapOf } from './networks.ts'
 import { rootPath, runProgram } from './programs.ts'
@@ -13,6 +14,8 @@ export interface Link {
   addr_info?: { family: string; scope: string }[]
 }
 
+/** Linux's limit. */
+const longestName = 15
 /** `ip` answers in milliseconds, on a host with a thousand desktops in some more. */
 const ipMs = 10_000
 
@@ -33,8 +36,9 @@ async function linksRead(enter: readonly string[], ...args: string[]): Promise<L
 }
 
 const isBridge = (link: Link) => link.linkinfo?.info_kind === 'bridge'
-/** The bridge that is made for an interface without one. */
-const bridgeFor = (name: string) => `hb${name}`
+/** The bridge that is made for an interface without one; of a long name only what tells it from others. */
+const bridgeFor = (name: string) =>
+  name.length <= longestName - 2 ? `hb${name}` : `hb${createHash('sha256').update(name).digest('hex').slice(0, 10)}`
 
 /** What a pool may name as its interface here: bridges, network cards, and interfaces of VLANs. Pure. */
 export function bridgesOffered(links: readonly Link[]): string[] {
@@ -49,8 +53,7 @@ export function bridgesOffered(links: readonly Link[]): string[] {
 
 export const bridgesRead = async (enter: readonly string[] = []) => bridgesOffered(await linksRead(enter))
 
-/** Linux's limit is 15; two letters are ours. */
-const interfaceForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,12}$/
+const interfaceForm = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/
 const vlanForm = /^(.+)\.([1-9]\d{0,3})$/
 
 /**
@@ -60,7 +63,11 @@ const vlanForm = /^(.+)\.([1-9]\d{0,3})$/
  *   would cut the host off).
  */
 export async function bridgeEnsure(enter: readonly string[], name: string): Promise<string> {
-  if (!interfaceForm.test(name)) throw new HdcsError('invalid', `“${name}” is no name of a bridge or an interface.`)
+  if (!interfaceForm.test(name))
+    throw new HdcsError(
+      'invalid',
+      `“${name}” is no name of a bridge or an interface: ${longestName} letters at most, a VLAN’s dot and number included.`,
+    )
   const link = (await linkOf(enter, name)) ?? (await vlanMake(enter, name))
   if (isBridge(link)) return name
   if (link.master !== undefined) {

@@ -30,6 +30,13 @@ describe('an interface that a pool names', () => {
     expect(await bridgeEnsure(enter, 'eth2')).toBe('br0')
   })
 
+  it('gets a bridge also when its own name is as long as names may be', async () => {
+    await ip('link', 'add', 'enp129s0f1np1.9', 'type', 'veth', 'peer', 'name', 'far4')
+    const bridge = await bridgeEnsure(enter, 'enp129s0f1np1.9')
+    expect(bridge).toMatch(/^hb[0-9a-f]{10}$/)
+    expect(await bridgeEnsure(enter, 'enp129s0f1np1.9')).toBe(bridge)
+  })
+
   it('gets a bridge when it carries no address of the host, once', async () => {
     expect(await bridgeEnsure(enter, 'eth1')).toBe('hbeth1')
     expect(await bridgeEnsure(enter, 'eth1')).toBe('hbeth1')
