@@ -10,6 +10,13 @@ describe('a host’s subnet', () => {
     expect(subnetFree(supernet, ['10.128.4.0/22'])).toBe('10.128.0.0/22')
   })
 
+  it('is a quarter of a small network, so that four hosts fit into any', () => {
+    expect(subnetFree('172.20.0.0/20', [])).toBe('172.20.0.0/22')
+    expect(subnetFree('192.168.7.0/24', ['192.168.7.0/26'])).toBe('192.168.7.64/26')
+    const all = [0, 64, 128, 192].map(byte => `192.168.7.${byte}/26`)
+    expect(() => subnetFree('192.168.7.0/24', all)).toThrow(expect.objectContaining({ code: 'conflict' }))
+  })
+
   it('ends with a clear refusal when the cluster’s network is full', () => {
     const all = Array.from({ length: 256 }, (_, n) => `10.${128 + Math.floor(n / 64)}.${(n % 64) * 4}.0/22`)
     expect(() => subnetFree(supernet, all)).toThrow(expect.objectContaining({ code: 'conflict' }))
