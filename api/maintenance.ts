@@ -13,7 +13,7 @@ const planSchema = z
       z.object({
         desktopId: z.uuid(),
         desktopName: z.string(),
-        /** `migrate`: moves as it is; `restart`: is shut down, moves, starts again; `remake`: begins anew elsewhere, nobody has it; `wait`: stays for now, `because` says for what. */
+        /** `migrate`: moves as it is; `restart`: is shut down, moves, starts again; `remake`: nobody has it, its pool makes another one elsewhere; `remove`: so too, but nowhere is room yet; `wait`: stays for now, `because` says for what. */
         do: z.enum(['migrate', 'restart', 'remake', 'remove', 'wait']),
         kind: migrationKindSchema.nullable(),
         hostId: z.uuid().nullable(),

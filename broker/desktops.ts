@@ -9,6 +9,7 @@ import {
   transitionsOf,
 } from '../db/desktops.ts'
 import { operationInsert } from '../db/tasks.ts'
+import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -160,7 +161,7 @@ export async function desktopAct(
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
-  const task = await broker.db.transaction().execute(async tx => {
+  const task = await transact(broker.db, async tx => {
     const row = await desktopLock(tx, id)
     if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
     const actor = actorOf(principal, row.user_id)

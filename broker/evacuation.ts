@@ -19,8 +19,8 @@ export interface EvacuationItem {
   desktopId: string
   desktopName: string
   /**
-   * `migrate`: as it is; `restart`: shut down, moved, started; `remake`: nobody has it, its next life begins elsewhere;
-   * `remove`: nobody has it and nowhere is room, its pool makes another one when there is.
+   * `migrate`: as it is; `restart`: shut down, moved, started; `remake`: nobody has it, it ends and its pool makes
+   * another one elsewhere; `remove`: so too, but nowhere is room yet.
    */
   do: 'migrate' | 'restart' | 'remake' | 'remove' | 'wait'
   kind: MigrationKind | null
@@ -111,7 +111,7 @@ function remade(desktop: LeavingDesktop, hosts: readonly HostFacts[]): Placed {
     'prewarm',
   )
   const decision = placeDesktop(elsewhere, demand)
-  const because = 'nobody has it: its next life begins elsewhere'
+  const because = 'nobody has it: its pool makes another one elsewhere'
   if (decision.hostId !== undefined)
     return { do: 'remake', because, target: { demand, decision, kind: null, waits: null } }
   return { do: 'remove', because: `nobody has it and ${decisionText(decision)}` }

@@ -8,6 +8,7 @@ import { desktopDelete, desktopLock, transitionNote } from '../db/desktops.ts'
 import { addressLock, hostDelete } from '../db/hosts.ts'
 import { desktopArrive, desktopsMovable, type HostEnd, hostEnds, type MovableRow } from '../db/migrations.ts'
 import { sessionsEnd } from '../db/sessions.ts'
+import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
 import { hostGet } from './hosts.ts'
@@ -100,7 +101,7 @@ export async function hostRemove(broker: Broker, principal: Principal, id: strin
     'inUse',
     `${host.name} stays: a desktop is on it. Let them leave first: put it into maintenance.`,
   )
-  await broker.db.transaction().execute(async tx => {
+  await transact(broker.db, async tx => {
     if (force && !heard) await clear(tx, { id, name: host.name }, principal, broker.clock.now())
     await hostDelete(tx, id).catch(inUse)
   })

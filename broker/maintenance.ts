@@ -11,6 +11,7 @@ import {
   migrationsFailed,
   originsForget,
 } from '../db/migrations.ts'
+import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
 import { type EvacuationItem, evacuationCounts, planEvacuation, planReturn } from './evacuation.ts'
@@ -120,7 +121,7 @@ async function maintenanceWish(
   to: { wish: MaintenanceWish; kind: string; goal: Record<string, unknown>; forget?: boolean },
 ): Promise<TaskView> {
   const now = broker.clock.now()
-  const task = await broker.db.transaction().execute(async tx => {
+  const task = await transact(broker.db, async tx => {
     await hostMaintenanceSet(tx, host.id, to.wish)
     if (to.forget) await originsForget(tx, host.id)
     const subject = { type: 'host', id: host.id, name: host.name }

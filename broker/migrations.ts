@@ -13,6 +13,7 @@ import {
   originSet,
 } from '../db/migrations.ts'
 import type { MigrationCause, MigrationKind } from '../db/schema-hosts.ts'
+import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -104,7 +105,7 @@ export async function desktopMove(
   const refused = actions.find(action => action.name === 'migrate')?.reason
   if (refused !== undefined) throw new HdcsError('conflict', `${name}: ${refused}.`)
   const now = broker.clock.now()
-  const { task, choice } = await broker.db.transaction().execute(async tx => {
+  const { task, choice } = await transact(broker.db, async tx => {
     const row = await movableLock(tx, id)
     const hosts = await hostsToPlaceOn(tx, { poolIds: [row.pool_id] })
     const target = moveTarget(hosts, await hostEnds(tx), row, ask)

@@ -219,22 +219,6 @@ const unheard = {
   observed_gone: false,
 }
 
-/**
- * Its next life begins on another host, with a new disk: for desktops whose disk holds nothing of anybody.
- * @returns whether it still was nobody's.
- */
-export async function desktopRemakeOn(tx: Tx, id: string, hostId: string): Promise<boolean> {
-  const row = await tx
-    .updateTable('desktop')
-    .set(eb => ({ ...unheard, host_id: hostId, wished_incarnation: eb('wished_incarnation', '+', 1) }))
-    .where('id', '=', id)
-    .where('user_id', 'is', null)
-    .where('wished_present', '=', true)
-    .returning('id')
-    .executeTakeFirst()
-  return row !== undefined
-}
-
 /** What of a host decides whether and how a desktop can come to it or leave it. */
 export interface HostEnd {
   id: string

@@ -1,19 +1,12 @@
 import type { Tx } from '../../db/connect.ts'
 import { desktopLock, desktopWishFree, transitionNote } from '../../db/desktops.ts'
 import { addressLock } from '../../db/hosts.ts'
-import {
-  desktopRemakeOn,
-  desktopsMovable,
-  hostsInMaintenance,
-  type MovableRow,
-  originSet,
-} from '../../db/migrations.ts'
+import { desktopsMovable, hostsInMaintenance, type MovableRow, originSet } from '../../db/migrations.ts'
+import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
 import type { EvacuationItem } from '../evacuation.ts'
 import { evacuationItems, returnItems } from '../maintenance.ts'
 import { migrationOpen } from '../migrations.ts'
-import { placementNote } from '../placing.ts'
-import { screenPortTake } from '../screen-ports.ts'
 import type { Reconciler } from './driver.ts'
 
 /**
@@ -36,8 +29,8 @@ export function evacuationsReconciler(broker: Broker): Reconciler {
         if (signal.aborted) return
         const leaves = host.wished_state === 'maintenance' && host.wished_evacuate && (host.desktops ?? 0) > 0
         const returns = host.wished_state === 'online' && host.state === 'online' && (host.away ?? 0) > 0
-        if (leaves) await broker.db.transaction().execute(tx => evacuate(tx, host, broker.clock.now()))
-        if (returns) await broker.db.transaction().execute(tx => bringBack(tx, host, broker.clock.now()))
+        if (leaves) await transact(broker.db, tx => evacuate(tx, host, broker.clock.now()))
+        if (returns) await transact(broker.db, tx => bringBack(tx, host, broker.clock.now()))
       }
     },
   }
@@ -91,19 +84,14 @@ async function chosen(tx: Tx, item: EvacuationItem & { forget?: boolean }): Prom
   return row && row.move_id === null && (row.user_id === null) === item.free ? row : undefined
 }
 
-/** Its disk holds nothing of anybody: the next one is made elsewhere. @returns whether it still was nobody's. */
+/**
+ * Its disk holds nothing of anybody: it ends here, and its pool makes another one elsewhere. Beginning the same one
+ * elsewhere at once was tried: until this host's agent heard of it, one address ran twice.
+ * @returns whether it still was nobody's.
+ */
 async function begunAnew(tx: Tx, row: MovableRow, item: EvacuationItem, reason: string, now: Date): Promise<boolean> {
-  const { hostId, target } = item
-  const noted = { ...row, was: row.phase, reason: `${reason}: ${item.because}` }
-  if (item.do === 'remove' || hostId === null || !target) {
-    const done = await desktopWishFree(tx, row.id, { wished_present: false })
-    if (done) await transitionNote(tx, [{ ...noted, became: 'remove planned' }], now)
-    return done
-  }
-  const done = await desktopRemakeOn(tx, row.id, hostId)
-  if (!done) return false
-  await screenPortTake(tx, hostId, row.id)
-  await transitionNote(tx, [{ ...noted, host_id: hostId, became: 'moved' }], now)
-  await placementNote(tx, row.id, 'move', target.decision)
-  return true
+  const done = await desktopWishFree(tx, row.id, { wished_present: false })
+  const noted = { ...row, was: row.phase, became: 'remove planned', reason: `${reason}: ${item.because}` }
+  if (done) await transitionNote(tx, [noted], now)
+  return done
 }

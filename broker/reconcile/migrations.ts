@@ -12,6 +12,7 @@ import {
   originForgetHere,
 } from '../../db/migrations.ts'
 import { placementInsert } from '../../db/placements.ts'
+import { transact } from '../../db/transact.ts'
 import { asHdcsError, HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { type MoveEnd, type MoveFacts, type MoveStep, moveFits, planMove, storageShared } from '../migration-plan.ts'
@@ -40,7 +41,7 @@ async function advance(broker: Broker, row: MigrationOpenRow, turns: Turns) {
   const step = planMove(factsOf(row, turns.refusal(row)), now)
   if (step.do === 'wait') return waits(broker.db, row, step)
   if (step.do === 'admit') turns.take(row)
-  await broker.db.transaction().execute(async tx => {
+  await transact(broker.db, async tx => {
     // Whoever claims, gives back or deletes the desktop holds its row first: the other order would meet them head-on.
     const desktop = await desktopLock(tx, row.desktop_id)
     const move = await migrationLock(tx, row.id)

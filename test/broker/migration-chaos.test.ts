@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
-import { desktopAct, desktopGet } from '../../broker/desktops.ts'
+import { desktopAct, desktopGet, desktopHistory } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostList } from '../../broker/hosts.ts'
 import { maintenanceEnter, maintenanceLeave } from '../../broker/maintenance.ts'
@@ -71,11 +71,11 @@ function watchTwins() {
   const watched = (async () => {
     while (watching) {
       const found = await Promise.all(site.hosts.map(host => host.machines()))
-      const running = found
-        .flat()
-        .filter(machine => !machine.arriving)
-        .map(({ id }) => id)
-      twins.push(...running.filter((id, index) => running.indexOf(id) !== index))
+      const running = found.map(machines => machines.filter(machine => !machine.arriving))
+      for (const { id, name, incarnation } of running.flat()) {
+        const where = running.flatMap((machines, n) => (machines.some(machine => machine.id === id) ? [n + 1] : []))
+        if (where.length > 1) twins.push(`${name}, life ${incarnation}, on ${where}`)
+      }
       await new Promise(resolve => setImmediate(resolve))
     }
   })()
@@ -151,9 +151,15 @@ describe(`moves amid failures (HDCS_SEED=${seed})`, () => {
     })
     for (const { id } of desktops) {
       await desktopAct(site.broker, admin, id, 'start').catch(refused)
-      const desktop = await site.until('it is ready', async () => {
+      const ready = async () => {
         const now = await desktopGet(site.broker, admin, id)
         return now.phase === 'ready' && now
+      }
+      const desktop = await site.until('it is ready', ready).catch(async error => {
+        const { items } = await desktopHistory(site.broker, id, { limit: 12 })
+        const { phase, reason, power, hostName, step, trouble, move } = await desktopGet(site.broker, admin, id)
+        const seen = { phase, reason, power, hostName, step, trouble, move, items }
+        throw new Error(`${error.message} ${JSON.stringify(seen, null, 1)}`)
       })
       await site.until('it runs where it is said to be, and nowhere else', async () => {
         const found = await Promise.all(site.hosts.map(host => host.machines()))
@@ -161,7 +167,7 @@ describe(`moves amid failures (HDCS_SEED=${seed})`, () => {
         return where.join() === desktop.hostId
       })
     }
-    expect(await twins.end()).toEqual([])
+    expect([...new Set(await twins.end())]).toEqual([])
     await site.until('no port is kept where nothing is', async () => {
       const rows = await site.broker.db
         .selectFrom('screen_port')
