@@ -14,6 +14,8 @@ export interface PoolToGrow extends PoolToPlace {
   template_hardware: HardwareValue
   hardware: Partial<HardwareValue>
   max_size: number
+  /** Desktops it has, as last seen: a full pool is refused before anything is locked. */
+  size?: number
 }
 
 export interface MakingAsk {
@@ -42,11 +44,13 @@ export async function desktopsMake(
       'template_unavailable',
       'The template has no version that is ready. Wait until it is built, or ask an administrator.',
     )
+  const full = () => ({ made: [], short: new HdcsError('pool_exhausted', poolFull(pool)) })
+  if (pool.size !== undefined && pool.size >= pool.max_size) return full()
   await poolGrowLock(tx, pool.id)
   const hosts = await hostsToPlaceOn(tx, { poolIds: [pool.id] })
   const size = hosts.reduce((sum, host) => sum + (host.poolDesktops.get(pool.id) ?? 0), 0)
   const room = pool.max_size - size
-  if (room <= 0) return { made: [], short: new HdcsError('pool_exhausted', poolFull(pool)) }
+  if (room <= 0) return full()
 
   const hardware = hardwareOf(pool.template_hardware, pool.hardware)
   const demand = demandOf(pool, { hardware, versionId: pool.version_id }, ask.claim ? 'person' : 'prewarm')

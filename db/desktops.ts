@@ -170,35 +170,40 @@ export async function desktopsTouch(db: Kysely<Database>, hostId: string) {
   await db.updateTable('desktop').set({ dirty: true }).where('host_id', '=', hostId).execute()
 }
 
-/** What the desktops reconciler writes; it alone. */
-export async function desktopSettle(
-  tx: Tx,
-  id: string,
-  set: {
-    phase?: Phase
-    phase_reason?: string
-    phase_since?: Date
-    step_since?: Date
-    disk_incarnation?: number | null
-    session_state?: DesktopTable['session_state']
-    session_since?: Date | null
-    user_id?: null
-    user_slot?: null
-    assigned_at?: null
-    claim_task_id?: null
-    wished_power?: Power
-    wished_incarnation?: number
-    wished_present?: boolean
-    wished_graphics?: string | null
-    version_id?: string
-    hardware?: string
-  },
-) {
-  await tx
-    .updateTable('desktop')
-    .set({ ...set, dirty: false })
-    .where('id', '=', id)
-    .execute()
+/** What the desktops reconciler makes of a row; it alone writes these columns. */
+export interface DesktopSettled {
+  id: string
+  phase: Phase
+  phase_reason: string
+  session_state: DesktopTable['session_state']
+  disk_incarnation: number | null
+  claim_task_id: string | null
+}
+
+/** Writes what became of rows that `desktopsDirty` locked, and notes each new phase, in one statement. */
+export async function desktopsSettle(tx: Tx, settled: DesktopSettled[], now: Date) {
+  if (settled.length === 0) return
+  await sql`
+    with settled as (
+      select * from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as s(id uuid, phase text, phase_reason text,
+        session_state text, disk_incarnation int, claim_task_id uuid)
+    ), noted as (
+      insert into transition (desktop_id, pool_id, host_id, user_id, at, was, became, reason)
+      select d.id, d.pool_id, d.host_id, d.user_id, ${now}::timestamptz, d.phase, s.phase, s.phase_reason
+      from settled s join desktop d on d.id = s.id where d.phase <> s.phase order by d.id
+    )
+    update desktop d set dirty = false, phase = s.phase, phase_reason = s.phase_reason,
+      phase_since = case when d.phase = s.phase then d.phase_since else ${now}::timestamptz end,
+      session_state = s.session_state,
+      session_since = case when d.session_state is not distinct from s.session_state then d.session_since
+        when s.session_state is null then null else ${now}::timestamptz end,
+      disk_incarnation = s.disk_incarnation, claim_task_id = s.claim_task_id
+    from settled s where d.id = s.id`.execute(tx)
+}
+
+/** It shall stand still although it was wished to run: its host cannot, or its guest ended itself. */
+export async function desktopRest(tx: Tx, id: string) {
+  await tx.updateTable('desktop').set({ wished_power: 'stopped', dirty: false }).where('id', '=', id).execute()
 }
 
 export async function desktopDelete(tx: Tx, id: string) {

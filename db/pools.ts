@@ -136,6 +136,7 @@ export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
           select coalesce(jsonb_agg(o order by user_slot), '[]') from (
             select id, name, phase, user_slot, claim_task_id, wished_power from desktop
             where pool_id = pool.id and user_id = ${userId} and wished_present) o)`.as('owned'),
+        sql<number>`(select count(*) from desktop where pool_id = pool.id and wished_present)`.as('size'),
       ])
       .where('pool.id', '=', id)
       .where('pool.wished_present', '=', true)

@@ -77,6 +77,33 @@ export async function taskSet(
   return row !== undefined
 }
 
+export interface TaskSettled {
+  id: string
+  state: TaskState
+  progress: number
+  steps: TaskStep[]
+  error: TroubleValue | null
+  finished_at: Date | null
+  /** For its log; null: nothing to say. */
+  line: string | null
+}
+
+/** Writes many receipts that are still open, each with its line of the log, in one statement; ended ones stay as they are. */
+export async function tasksSettle(db: Kysely<Database>, settled: TaskSettled[], now: Date) {
+  if (settled.length === 0) return
+  await sql`
+    with settled as (
+      select * from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as s(id uuid, state text, progress int,
+        steps jsonb, error jsonb, finished_at timestamptz, line text)
+    ), written as (
+      update task set state = s.state, progress = s.progress, steps = s.steps, error = nullif(s.error, 'null'),
+        finished_at = s.finished_at
+      from settled s where task.id = s.id and task.state in ('queued', 'running') returning task.id
+    )
+    insert into task_log (task_id, text, at)
+    select id, line, ${now}::timestamptz from settled join written using (id) where line is not null`.execute(db)
+}
+
 export async function taskLogAdd(db: Kysely<Database>, taskId: string, text: string, at: Date) {
   await db.insertInto('task_log').values({ task_id: taskId, text, at }).execute()
 }

@@ -1,5 +1,12 @@
 import type { Tx } from '../../db/connect.ts'
-import { desktopDelete, desktopSettle, desktopsDirty, transitionNote } from '../../db/desktops.ts'
+import {
+  type DesktopSettled,
+  desktopDelete,
+  desktopRest,
+  desktopsDirty,
+  desktopsSettle,
+  transitionNote,
+} from '../../db/desktops.ts'
 import { sessionsEnd } from '../../db/sessions.ts'
 import type { Broker } from '../broker.ts'
 import { type DesktopFacts, desktopConsequence, desktopPhase } from '../desktop-state.ts'
@@ -10,31 +17,40 @@ import type { Reconciler } from './driver.ts'
 const batch = 100
 
 type Row = Awaited<ReturnType<typeof desktopsDirty>>[number]
+type Consequence = ReturnType<typeof desktopConsequence>
 
 /** Works out the phase of every desktop that changed, notes the transition, and does what follows from it. */
 export function desktopsReconciler(broker: Broker): Reconciler {
   return {
     name: 'desktops',
     everyMs: 10_000,
+    // Longer: "ready" is told later; shorter: one look per report instead of one for the reports of many hosts.
+    restMs: 20,
     async step(signal) {
       while (!signal.aborted) {
-        const settled = await broker.db.transaction().execute(async tx => {
-          const rows = await desktopsDirty(tx, batch)
-          for (const row of rows) await settle(tx, row, broker.clock.now())
-          return rows.length
-        })
+        const settled = await broker.db.transaction().execute(tx => settleBatch(tx, broker.clock.now()))
         if (settled < batch) return
       }
     },
   }
 }
 
-async function settle(tx: Tx, row: Row, now: Date) {
+async function settleBatch(tx: Tx, now: Date): Promise<number> {
+  const rows = await desktopsDirty(tx, batch)
+  const settled = rows.map(row => ({ row, ...settle(row) }))
+  await desktopsSettle(
+    tx,
+    settled.map(({ write }) => write),
+    now,
+  )
+  for (const { row, consequence } of settled) await follow(tx, row, consequence, now)
+  return rows.length
+}
+
+function settle(row: Row): { write: DesktopSettled; consequence: Consequence } {
   const facts = factsOf(row)
   const { phase, reason } = desktopPhase(facts)
-  const changed = phase !== row.phase
-  if (changed) await transitionNote(tx, [{ ...row, was: row.phase, became: phase, reason }], now)
-  const sessionState =
+  const sessionState: DesktopSettled['session_state'] =
     row.user_id === null
       ? null
       : row.observed_clients > 0
@@ -42,18 +58,20 @@ async function settle(tx: Tx, row: Row, now: Date) {
         : row.session_state === null
           ? null
           : 'disconnected'
-  await desktopSettle(tx, row.id, {
-    ...(changed && { phase, phase_since: now }),
-    ...(reason !== row.phase_reason && { phase_reason: reason }),
-    ...(sessionState !== row.session_state && { session_state: sessionState, session_since: sessionState && now }),
-    ...(row.observed_incarnation === row.wished_incarnation && { disk_incarnation: row.wished_incarnation }),
+  const write = {
+    id: row.id,
+    phase,
+    phase_reason: reason,
+    session_state: sessionState,
+    disk_incarnation:
+      row.observed_incarnation === row.wished_incarnation ? row.wished_incarnation : row.disk_incarnation,
     // It became ready: the claim is its person's for good, and what was noted to undo it is forgotten.
-    ...(phase === 'ready' && row.claim_task_id !== null && { claim_task_id: null }),
-  })
-  await follow(tx, row, desktopConsequence(facts, phase), now)
+    claim_task_id: phase === 'ready' ? null : row.claim_task_id,
+  }
+  return { write, consequence: desktopConsequence(facts, phase) }
 }
 
-async function follow(tx: Tx, row: Row, consequence: ReturnType<typeof desktopConsequence>, now: Date) {
+async function follow(tx: Tx, row: Row, consequence: Consequence, now: Date) {
   switch (consequence.do) {
     case 'nothing':
       return
@@ -62,7 +80,7 @@ async function follow(tx: Tx, row: Row, consequence: ReturnType<typeof desktopCo
       await transitionNote(tx, [{ ...row, was: 'removing', became: 'removed', reason: consequence.because }], now)
       return desktopDelete(tx, row.id)
     case 'rest':
-      return desktopSettle(tx, row.id, { wished_power: 'stopped' })
+      return desktopRest(tx, row.id)
     case 'recycle':
       await releaseWish(tx, row, 'floating', { because: consequence.because, now })
       return

@@ -3,7 +3,7 @@ import { eventsPrune } from '../../db/events.ts'
 import { hostsInMaintenance, migrationRows } from '../../db/migrations.ts'
 import { poolExists } from '../../db/pools.ts'
 import type { TaskStep } from '../../db/schema.ts'
-import { operationsOf, taskLogAdd, taskSet, tasksOpen } from '../../db/tasks.ts'
+import { operationsOf, type TaskSettled, tasksOpen, tasksSettle } from '../../db/tasks.ts'
 import { versionsObserved } from '../../db/templates.ts'
 import type { Broker } from '../broker.ts'
 import { evacuationText } from '../evacuation.ts'
@@ -21,6 +21,9 @@ import type { Reconciler } from './driver.ts'
 
 type Open = Awaited<ReturnType<typeof tasksOpen>>[number]
 
+/** Tasks that end with an operation of a host instead of a state. */
+const operationKinds = ['desktop.reboot', 'desktop.reset']
+
 /** Shorter: the event table is read through for nothing; longer: it grows. */
 const pruneMs = 60_000
 
@@ -30,14 +33,19 @@ export function tasksReconciler(broker: Broker): Reconciler {
   return {
     name: 'tasks',
     everyMs: 5_000,
+    // Longer: who waits for a receipt hears of its end later; shorter: all receipts are read for each change of a class.
+    restMs: 100,
     async step() {
       const open = await tasksOpen(broker.db)
       const look = await subjects(broker, open)
+      const now = broker.clock.now()
+      const settled: TaskSettled[] = []
       for (const task of open) {
         const outcome = await look(task)
-        if (outcome) await settle(broker, task, outcome)
+        if (outcome && !isSame(task, outcome)) settled.push(settledOf(task, outcome, now))
       }
-      const nowMs = broker.clock.now().getTime()
+      await tasksSettle(broker.db, settled, now)
+      const nowMs = now.getTime()
       if (nowMs - prunedAtMs < pruneMs) return
       prunedAtMs = nowMs
       await eventsPrune(broker.db)
@@ -61,7 +69,7 @@ async function subjects(
   const versions = idsOf('version').length > 0 ? await versionsObserved(broker.db) : []
   const operations = await operationsOf(
     broker.db,
-    open.map(task => task.id),
+    open.filter(task => operationKinds.includes(task.kind)).map(task => task.id),
   )
 
   const moves = await movesOf(broker, open)
@@ -113,18 +121,17 @@ async function poolGone(broker: Broker, task: Open): Promise<TaskOutcome> {
   return { state: there ? 'running' : 'succeeded', progress: there ? 50 : 100, steps: [], error: null }
 }
 
-async function settle(broker: Broker, task: Open, outcome: TaskOutcome) {
-  const same =
-    outcome.state === task.state &&
-    outcome.progress === task.progress &&
-    JSON.stringify(outcome.steps) === JSON.stringify(task.steps)
-  if (same) return
-  const now = broker.clock.now()
-  const ended = outcome.state !== 'running'
-  const written = await taskSet(broker.db, task.id, { ...outcome, finished_at: ended ? now : null })
-  const line = logLine(task, outcome)
-  if (written && line !== undefined) await taskLogAdd(broker.db, task.id, line, now)
-}
+const isSame = (task: Open, outcome: TaskOutcome) =>
+  outcome.state === task.state &&
+  outcome.progress === task.progress &&
+  JSON.stringify(outcome.steps) === JSON.stringify(task.steps)
+
+const settledOf = (task: Open, outcome: TaskOutcome, now: Date): TaskSettled => ({
+  ...outcome,
+  id: task.id,
+  finished_at: outcome.state === 'running' ? null : now,
+  line: logLine(task, outcome) ?? null,
+})
 
 /** What changed since the last look, as a line of the task's log; undefined when only the percent did. */
 function logLine(task: Open, outcome: TaskOutcome): string | undefined {
