@@ -24,15 +24,15 @@ const nftMs = 20_000
 
 export function makeFirewall(place: FirewallPlace): ForcedFirewall {
   /** As we wrote them, and as nft tells them. */
-  let inForce: { text: string; told: string } | null = null
+  let inForce: { text: string; told: Promise<string | null> } | null = null
   return {
     async ensure(wish) {
       const { text, wrong } = firewallText({ ...wish, installationId: place.installationId })
-      if (inForce?.text === text && inForce.told === (await rulesTold(place))) return wrong
+      if (inForce?.text === text && (await sameTold(await inForce.told, rulesTold(place)))) return wrong
       inForce = null
       await force(place, text)
-      const told = await rulesTold(place)
-      if (told !== null) inForce = { text, told }
+      // Starts need not wait for what only the next look compares with. Unknown is never the same: they are put in force anew.
+      inForce = { text, told: rulesTold(place).catch(() => null) }
       return wrong
     },
   }
@@ -46,6 +46,8 @@ export async function firewallRemove(place: FirewallPlace): Promise<void> {
     if (asHdcsError(thrown).code !== 'unsupported') throw thrown
   }
 }
+
+const sameTold = async (before: string | null, now: Promise<string | null>) => (await now) === before && before !== null
 
 async function force(place: FirewallPlace, text: string): Promise<void> {
   const { code, errors } = await nft(place, ['-f', '-'], { input: text })

@@ -20,6 +20,8 @@ it('works on after libvirtd was killed: guests stay ready, and what was wished m
     installationId,
     folder,
     daemon: { folder: libvirtd.folder },
+    enter: libvirtd.enter,
+    runFolder: libvirtd.scratch,
     accelerator: 'tcg',
     fetchImage: () => Promise.reject(new Error('nothing was uploaded')),
   })
