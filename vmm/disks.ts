@@ -14,6 +14,9 @@ const blockBytes = 4096
 /** A new overlay's bytes, rounded up: what the space check asks for. */
 const overlayBytes = 1024 * 1024
 
+/** Marks what was written since the disk was made. */
+export const birthBitmap = 'birth'
+
 const idForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const overlayName = /^([0-9a-f-]{36})\.(\d+)\.qcow2$/
 
@@ -82,7 +85,7 @@ export function makeDisks(folders: Folders, owner: DiskOwner | null): Disks {
         timeoutMs: qemuImgMs,
       })
       // Incremental backup counts from this bitmap: it must be there before the first write of the guest.
-      await runOrThrow('qemu-img', ['bitmap', '--add', blank, 'birth'], { timeoutMs: qemuImgMs })
+      await runOrThrow('qemu-img', ['bitmap', '--add', blank, birthBitmap], { timeoutMs: qemuImgMs })
       return await readFile(blank)
     } finally {
       await rm(blank, { force: true })

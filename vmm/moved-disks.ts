@@ -4,7 +4,7 @@
  */
 import { chown, open, readFile, rm, stat } from 'node:fs/promises'
 import { HdcsError } from '../lib/errors.ts'
-import { type DiskOwner, type Disks, exists, imagePath, overlayPath, qcow2Header } from './disks.ts'
+import { birthBitmap, type DiskOwner, type Disks, exists, imagePath, overlayPath, qcow2Header } from './disks.ts'
 import { type Folders, fileCommit, fileWrite, foldersRoom, partOf } from './folders.ts'
 import type { FoundOverlay, Host, Progress } from './host.ts'
 import { runOrThrow } from './programs.ts'
@@ -47,12 +47,14 @@ export function makeMovedDisks(
           'The desktop’s disk is not on this host’s storage: look whether it is mounted.',
         )
       if (shared) return
-      if ((await noteOf(overlay)) !== moveId) {
-        // First what is old goes, then the note comes, then the disk: killed in between, the next call does the rest.
-        await disks.overlayRemove(overlay)
-        await noteWrite(overlay, moveId)
-      }
+      if (there && (await noteOf(overlay)) === moveId) return
+      // The note comes last: killed in between, the next call begins anew.
+      await disks.overlayRemove(overlay)
       await disks.overlayMake(machine)
+      // The guest brings its own, with all that was marked since its birth; QEMU takes no second one of that name.
+      const path = overlayPath(folders, overlay)
+      await runOrThrow('qemu-img', ['bitmap', '--remove', path, birthBitmap], { timeoutMs: qemuImgMs })
+      await noteWrite(overlay, moveId)
     },
 
     async overlaySend(overlay, moveId, progress, signal) {

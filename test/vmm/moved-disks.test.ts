@@ -57,6 +57,8 @@ describe('a disk that comes from another host', () => {
     await target.disks.overlayMake(machine)
     qemuIo(path, 'write -P 1 0 64k')
     await target.moved.arrivalPrepare(machine, { moveId: 'a', shared: false })
+    // The guest brings the bitmap of its birth along.
+    expect(execFileSync('qemu-img', ['info', path], { encoding: 'utf8' })).not.toContain('birth')
     expect(qemuIo(path, 'read -P 0 0 64k')).not.toContain('failed')
     qemuIo(path, 'write -P 2 0 64k')
     await target.moved.arrivalPrepare(machine, { moveId: 'a', shared: false })

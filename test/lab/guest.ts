@@ -1,0 +1,43 @@
+/** Commands in a guest, through its agent: what somebody at its keyboard would do. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LibvirtDaemon } from '../../vmm/libvirt/daemon.ts'
+
+const askSeconds = 20
+
+async function ask<T>(daemon: LibvirtDaemon, id: string, execute: string, given: Record<string, unknown>): Promise<T> {
+  const answer = await daemon.statistics.domainQemuAgentCommand(
+    {
+      domain: { name: id, uuid: id, id: -1 },
+      command: JSON.stringify({ execute, arguments: given }),
+      timeoutSeconds: askSeconds,
+    },
+    { timeoutMs: askSeconds * 1_000 + 5_000 },
+  )
+  return (JSON.parse(answer ?? '{}') as { return: T }).return
+}
+
+/** @returns what it printed. @throws when it fails or does not end. */
+export async function guestRun(daemon: LibvirtDaemon, id: string, script: string): Promise<string> {
+  const { pid } = await ask<{ pid: number }>(daemon, id, 'guest-exec', {
+    path: '/bin/sh',
+    arg: ['-c', script],
+    'capture-output': true,
+  })
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await pause(100)) {
+    const status = await ask<{ exited: boolean; exitcode?: number; 'out-data'?: string; 'err-data'?: string }>(
+      daemon,
+      id,
+      'guest-exec-status',
+      { pid },
+    )
+    if (!status.exited) continue
+    const text = (data = '') => Buffer.from(data, 'base64').toString()
+    if (status.exitcode !== 0) throw new Error(`“${script}” ended with ${status.exitcode}: ${text(status['err-data'])}`)
+    return text(status['out-data']).trim()
+  }
+  throw new Error(`“${script}” did not end`)
+}
+
+/** Counts ten times a second in memory and once a second on its disk, for as long as the guest lives. */
+export const guestCounter =
+  '(n=0; while :; do n=$((n+1)); echo $n >/run/count; [ $((n % 10)) = 0 ] && echo $n >/data/count; sleep 0.1; done) </dev/null >/dev/null 2>&1 &'
