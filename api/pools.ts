@@ -160,7 +160,7 @@ export const poolRoutes = [
     path: '/api/v1/pools/{id}',
     operationId: 'poolUpdate',
     summary:
-      'Change a pool; hardware applies to desktops made or recycled from now on, clusters, placement and network to those made or started from now on',
+      'Change a pool; hardware applies to desktops made or recycled from now on, clusters and placement to those made or started from now on, what the network allows to all at once',
     permission: 'pool.write',
     params: idParams,
     body: poolSettings.omit({ kind: true, templateId: true }).partial(),
