@@ -78,6 +78,10 @@ const host = z.object({
     threadsPerCore: count,
     maxVcpus: count,
     address: word,
+    mac: z
+      .string()
+      .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)
+      .nullish(),
     storageId: id,
     diskLocks: z.boolean(),
     migrationUri: word.nullable(),

@@ -2,6 +2,7 @@
 export const operations = {
   auditList: ['get', '/api/v1/audit'],
   bootQueueGet: ['get', '/api/v1/hosts/{id}/boot-queue'],
+  clusterBalance: ['post', '/api/v1/clusters/{id}/actions/balance'],
   clusterCreate: ['post', '/api/v1/clusters'],
   clusterDelete: ['delete', '/api/v1/clusters/{id}'],
   clusterGet: ['get', '/api/v1/clusters/{id}'],

@@ -1,5 +1,6 @@
 /** Every route of the API, wired by hand: whoever adds a noun adds its line here. */
 import { auditRoutes } from './audit.ts'
+import { balanceRoutes } from './balance.ts'
 import { bootQueueRoutes } from './boot-queue.ts'
 import { clusterRoutes } from './clusters.ts'
 import { desktopRoutes } from './desktops.ts'
@@ -32,6 +33,7 @@ export const routes = [
   ...uploadRoutes,
   ...siteRoutes,
   ...clusterRoutes,
+  ...balanceRoutes,
   ...maintenanceRoutes,
   ...fencingRoutes,
   ...hostRoutes,

@@ -95,7 +95,8 @@ export function makeFencing(broker: Broker): Fencing {
     if (refused !== undefined || command === null)
       return end(task, `not fenced: ${refused ?? 'no command'}`, 'cancelled')
     const note = (text: string) => taskLogAdd(broker.db, task.id, text, broker.clock.now())
-    await note(`runs ${command} ${host.name}`)
+    // Its arguments may be a password.
+    await note(`runs ${command.split(' ')[0]} for ${host.name}`)
     const outcome = await commandRun(command, [host.name, host.observed_facts?.address ?? ''], commandMs)
     for (const line of outcome.lines) await note(line)
     const off = outcome.ok && (await hostFencedSet(broker.db, host.id, broker.clock.now()))

@@ -73,6 +73,7 @@ export interface HostFactsValue {
   threadsPerCore: number
   maxVcpus: number
   address: string
+  mac?: string | null | undefined
   storageId: string
   diskLocks: boolean
   migrationUri: string | null

@@ -1,5 +1,5 @@
 /** What libvirt and the machine say of a host. */
-import { cpus, hostname, release, totalmem } from 'node:os'
+import { cpus, hostname, networkInterfaces, release, totalmem } from 'node:os'
 import { DOMParser } from '@xmldom/xmldom'
 import { HdcsError } from '../lib/errors.ts'
 import type { Acceleration } from './kvm-probe.ts'
@@ -41,6 +41,13 @@ export async function readFacts(
     threadsPerCore: node.threads,
     maxVcpus,
   }
+}
+
+/** The MAC of the card with an address, for Wake-on-LAN; null: none has it, or it is no card. */
+export function cardOf(address: string): string | null {
+  const cards = Object.values(networkInterfaces()).flatMap(found => found ?? [])
+  const mac = cards.find(card => card.address === address && !card.internal)?.mac
+  return mac && !/^[0:]+$/.test(mac) ? mac : null
 }
 
 /** What QEMU's q35 machine takes without an interrupt remapper. */

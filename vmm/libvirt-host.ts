@@ -14,7 +14,7 @@ import { isLibvirt } from './libvirt/errors.ts'
 import { affectFlags } from './libvirt/flags.ts'
 import { libvirtDomains } from './libvirt-domains.ts'
 import { refOf, startMachineEvents } from './libvirt-events.ts'
-import { qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
+import { cardOf, qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
 import { libvirtSend } from './libvirt-moves.ts'
 import { type DiskExchange, makeMovedDisks } from './moved-disks.ts'
 import type { MachineSpec } from './spec.ts'
@@ -62,6 +62,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   /** Asked anew each time: certificates and bridges come while we run. */
   const place = async () => ({
     address: spiceListen,
+    mac: cardOf(spiceListen),
     storageId,
     diskLocks: await diskLocksOn(),
     migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),

@@ -82,6 +82,8 @@ export interface HostFacts {
   maxVcpus: number
   /** Where this host is reached by gateways and by other hosts. */
   address: string
+  /** Of the card that has this address, for Wake-on-LAN; absent or null: not known. */
+  mac?: string | null | undefined
   /** Identity of the storage its disks lie on: hosts with the same one share it. */
   storageId: string
   /** libvirt's lock manager guards the disks: a second start of one disk is refused, also from another host. */

@@ -1,4 +1,5 @@
 import type { Broker } from '../broker.ts'
+import { balanceReconciler } from './balance.ts'
 import { desktopsReconciler } from './desktops.ts'
 import { startReconciler } from './driver.ts'
 import { evacuationsReconciler } from './evacuations.ts'
@@ -21,6 +22,7 @@ export function startReconcilers(broker: Broker) {
     migrationsReconciler,
     evacuationsReconciler,
     returnsReconciler,
+    balanceReconciler,
     screenPortsReconciler,
   ]
   const running = new Map(

@@ -1,0 +1,110 @@
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Principal } from '../../auth/principal.ts'
+import { clusterBalancePlan } from '../../broker/balancing.ts'
+import { commandRun } from '../../broker/commands.ts'
+import { desktopList } from '../../broker/desktops.ts'
+import { hostList } from '../../broker/hosts.ts'
+import { poolGet, poolList } from '../../broker/pools.ts'
+import { magicPacket } from '../../broker/power.ts'
+import { balanceReconciler } from '../../broker/reconcile/balance.ts'
+import { makeSimStorage } from '../../vmm/sim-storage.ts'
+import { startSite, type TestSite } from '../support/site.ts'
+
+const never = new AbortController().signal
+const folder = mkdtempSync(join(tmpdir(), 'hdcs-power-'))
+const command = join(folder, 'power')
+const calls = join(folder, 'calls')
+const called = () => (existsSync(calls) ? readFileSync(calls, 'utf8').trim().split('\n') : [])
+
+let site: TestSite
+let admin: Principal
+beforeAll(async () => {
+  writeFileSync(command, `#!/bin/sh\necho "$@" >> ${calls}\n`)
+  chmodSync(command, 0o755)
+  const storage = makeSimStorage()
+  site = await startSite({ sim: [{ storage }, { storage }] })
+  admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
+  const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
+  await site.until(
+    'the pool is warm',
+    async () => (await poolGet(site.broker, admin, demo?.id ?? '')).counts.ready === 2,
+  )
+}, 60_000)
+afterAll(async () => {
+  await site?.[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe('a cluster of two nearly idle hosts', () => {
+  it('plans nothing by itself, and says on request what it would do', async () => {
+    const [host] = (await hostList(site.broker, admin, { limit: 2 })).items
+    const plan = await clusterBalancePlan(site.broker, admin, host?.clusterId ?? '')
+    expect(plan).toMatchObject({ steps: [], enabled: { rebalance: false, consolidate: false } })
+    expect(plan.notes.join()).toContain('its cluster has no power command')
+    await site.broker.db.updateTable('cluster').set({ power_command: command }).execute()
+    const able = await clusterBalancePlan(site.broker, admin, host?.clusterId ?? '')
+    expect(able.steps).toMatchObject([{ do: 'off' }])
+    expect(called()).toEqual([])
+  })
+
+  it('empties one, switches it off, places nothing there, and switches it on when it is not to save any more', async () => {
+    const balance = JSON.stringify({ consolidate: { enabled: true } })
+    await site.broker.db.updateTable('cluster').set({ balance, power_command: command }).execute()
+    let minute = 0
+    const clock = { now: () => new Date(Date.now() + minute * 60_000) }
+    const reconciler = balanceReconciler({ ...site.broker, clock })
+    await reconciler.step(never)
+    expect(
+      (await site.broker.db.selectFrom('host').select('wished_off_at').execute()).map(row => row.wished_off_at),
+    ).toEqual([null, null])
+    minute = 31
+    await reconciler.step(never)
+    const off = await site.broker.db
+      .selectFrom('host')
+      .select(['id', 'name'])
+      .where('wished_off_at', 'is not', null)
+      .executeTakeFirstOrThrow()
+    await site.until('its desktops have left and its power went', async () => {
+      await reconciler.step(never)
+      return called().length > 0
+    })
+    expect(called()).toEqual([`off ${off.name} 127.0.0.1`])
+    const { items } = await desktopList(site.broker, admin, { limit: 10 })
+    expect(items.filter(({ hostId }) => hostId === off.id)).toEqual([])
+    expect(items.every(({ phase }) => phase === 'ready')).toBe(true)
+    await site.broker.db.updateTable('cluster').set({ balance: '{}' }).execute()
+    await site.agentStop(Number(off.name.slice(-1)) - 1)
+    await reconciler.step(never)
+    expect(called()).toEqual([`off ${off.name} 127.0.0.1`, `on ${off.name} 127.0.0.1`])
+    const on = await site.broker.db
+      .selectFrom('host')
+      .select('wished_off_at')
+      .where('id', '=', off.id)
+      .executeTakeFirst()
+    expect(on?.wished_off_at).toBeNull()
+  }, 60_000)
+})
+
+describe('a command', () => {
+  it('is run without a shell, without our environment, with a deadline, and its words are kept', async () => {
+    const script = join(folder, 'told')
+    writeFileSync(script, '#!/bin/sh\necho "$1|$2|$HOME|$HDCS_DATABASE_URL"\nprintf "a\\033[1mb\\n" >&2\n')
+    chmodSync(script, 0o755)
+    const outcome = await commandRun(`${script} one`, ['$(id); two'], 5_000)
+    expect(outcome).toEqual({ ok: true, lines: ['one|$(id); two||', 'a [1mb', 'it ended well'] })
+    writeFileSync(script, '#!/bin/sh\nexec sleep 60\n')
+    const late = await commandRun(script, [], 100)
+    expect(late).toMatchObject({ ok: false, lines: [expect.stringContaining('took longer')] })
+    expect(await commandRun(join(folder, 'none'), [], 100)).toMatchObject({ ok: false })
+  })
+
+  it('is not needed to wake a host: a magic packet is six times 255 and sixteen times its address', () => {
+    const packet = magicPacket('52:54:00:01:02:03')
+    expect(packet).toHaveLength(102)
+    expect([...packet.slice(0, 12)]).toEqual([255, 255, 255, 255, 255, 255, 0x52, 0x54, 0, 1, 2, 3])
+    expect([...packet.slice(-6)]).toEqual([0x52, 0x54, 0, 1, 2, 3])
+  })
+})
