@@ -148,7 +148,8 @@ export async function startControl(
           else if (channel === 'hdcs_kick') gateways.kick(payload)
           else if (channel === 'hdcs_line') hub.review(payload).catch(failed)
           else if (channel === 'hdcs_event') eventsHeard(broker)
-          else hub.wake(channel === 'hdcs_images' ? undefined : payload)
+          else if (channel === 'hdcs_images') hub.wake(undefined, 'images')
+          else hub.wake(payload, channel === 'hdcs_operation' ? 'operations' : 'machines')
         },
         missed() {
           reconcilers?.nudge()

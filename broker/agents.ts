@@ -58,6 +58,8 @@ interface Attached {
   /** Messages of one agent are worked off one after another: an older report never overwrites a newer one. */
   turn: Promise<void>
   due: NodeJS.Timeout | undefined
+  /** What to look at when it is due. */
+  stale: Set<Wished>
 }
 
 export interface AgentHost {
@@ -68,11 +70,15 @@ export interface AgentHost {
   keyHash?: string
 }
 
+/** What may have changed of a wish: only that is read. */
+export type Wished = 'machines' | 'images' | 'operations'
+const everyWish = ['machines', 'images', 'operations'] as const satisfies Wished[]
+
 export interface AgentHub {
   /** An agent has connected and proven which host it is. Another connection of the same host is closed. */
   attach(host: AgentHost, line: AgentLine): { received(message: FromAgent): Promise<void>; closed(): void }
-  /** Something a host shall hold has changed; no id means all hosts. */
-  wake(hostId?: string): void
+  /** Something a host shall hold has changed; no id means all hosts, no word that it may be anything. */
+  wake(hostId?: string, what?: Wished): void
   /**
    * A host was removed, or has another key or subnet now: its agent's line is closed. It dials again and is told
    * everything anew, or is not let in. Or the addresses of hosts are others: it is told. No id means all hosts.
@@ -96,10 +102,13 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
     return agent.turn
   }
 
-  const wakeOne = (agent: Attached) => {
+  const wakeOne = (agent: Attached, what: Wished | undefined) => {
+    for (const one of what ? [what] : everyWish) agent.stale.add(one)
     agent.due ??= setTimeout(() => {
       agent.due = undefined
-      if (agent.greeted) void inTurn(agent, () => tellChanges(broker, agent))
+      const stale = agent.stale
+      agent.stale = new Set()
+      if (agent.greeted) void inTurn(agent, () => tellChanges(broker, agent, stale))
     }, gatherMs)
   }
 
@@ -126,6 +135,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         ended: false,
         turn: Promise.resolve(),
         due: undefined,
+        stale: new Set(),
       }
       attached.set(host.id, agent)
       return {
@@ -137,8 +147,8 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         },
       }
     },
-    wake(hostId) {
-      for (const agent of attached.values()) if (hostId === undefined || agent.hostId === hostId) wakeOne(agent)
+    wake(hostId, what) {
+      for (const agent of attached.values()) if (hostId === undefined || agent.hostId === hostId) wakeOne(agent, what)
     },
     async review(hostId) {
       const held = [...attached.values()].filter(agent => !hostId || agent.hostId === hostId)
@@ -227,32 +237,39 @@ async function tellEverything(broker: Broker, installationId: string, agent: Att
   await tellOperations(broker, agent)
 }
 
-async function tellChanges(broker: Broker, agent: Attached) {
+async function tellChanges(broker: Broker, agent: Attached, stale: ReadonlySet<Wished>) {
+  const machines = stale.has('machines') ? await machineChanges(broker, agent) : nothingNew
+  const images = stale.has('images') ? await imageChanges(broker, agent) : nothingNew
+  const gone = [...machines.gone, ...images.gone]
+  if (machines.fresh.length + images.fresh.length + gone.length + machines.remove.length > 0)
+    agent.line.send({ type: 'change', machines: machines.fresh, images: images.fresh, gone, remove: machines.remove })
+  if (stale.has('operations')) await tellOperations(broker, agent)
+}
+
+const nothingNew = { fresh: [], gone: [], remove: [] } satisfies Record<string, never[]>
+
+async function machineChanges(broker: Broker, agent: Attached) {
   const rows = await desktopGenerations(broker.db, agent.hostId)
   const wished = new Map(rows.filter(row => row.wished_present).map(row => [row.id, row.generation]))
   const changed = [...wished].filter(([id, generation]) => agent.machines.get(id) !== generation).map(([id]) => id)
-  const machines =
-    changed.length > 0
-      ? (await desktopSpecs(broker.db, agent.hostId, changed)).map(row => machineSpec(row, agent.hostId))
-      : []
-  const images = await imageSpecs(broker)
-  const newImages = images.filter(image => agent.images.get(image.id) !== image.attempt)
+  const specs = changed.length > 0 ? await desktopSpecs(broker.db, agent.hostId, changed) : []
+  const fresh = specs.map(row => machineSpec(row, agent.hostId))
   // Also what this agent never heard of: its answer is what lets the row go.
   const remove = rows.filter(row => !row.wished_present && !agent.removing.has(row.id)).map(row => row.id)
-  const gone = [
-    ...[...agent.machines.keys()].filter(id => !wished.has(id) && !remove.includes(id)),
-    ...[...agent.images.keys()].filter(id => !images.some(image => image.id === id)),
-  ]
+  const gone = [...agent.machines.keys()].filter(id => !wished.has(id) && !remove.includes(id))
   agent.removing = new Set(rows.filter(row => !row.wished_present).map(row => row.id))
-  for (const machine of machines) agent.machines.set(machine.id, machine.generation)
-  for (const image of newImages) agent.images.set(image.id, image.attempt)
-  for (const id of [...gone, ...remove]) {
-    agent.machines.delete(id)
-    agent.images.delete(id)
-  }
-  if (machines.length + newImages.length + gone.length + remove.length > 0)
-    agent.line.send({ type: 'change', machines, images: newImages, gone, remove })
-  await tellOperations(broker, agent)
+  for (const machine of fresh) agent.machines.set(machine.id, machine.generation)
+  for (const id of [...gone, ...remove]) agent.machines.delete(id)
+  return { fresh, gone, remove }
+}
+
+async function imageChanges(broker: Broker, agent: Attached) {
+  const images = await imageSpecs(broker)
+  const fresh = images.filter(image => agent.images.get(image.id) !== image.attempt)
+  const gone = [...agent.images.keys()].filter(id => !images.some(image => image.id === id))
+  for (const image of fresh) agent.images.set(image.id, image.attempt)
+  for (const id of gone) agent.images.delete(id)
+  return { fresh, gone }
 }
 
 async function tellOperations(broker: Broker, agent: Attached) {

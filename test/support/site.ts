@@ -48,7 +48,8 @@ export async function startPart(
         if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
         else if (channel === 'hdcs_event') eventsHeard(broker)
         else if (channel === 'hdcs_line') void hub.review(payload)
-        else hub.wake(channel === 'hdcs_images' ? undefined : payload)
+        else if (channel === 'hdcs_images') hub.wake(undefined, 'images')
+        else hub.wake(payload, channel === 'hdcs_operation' ? 'operations' : 'machines')
       },
       missed() {
         heard.resolve()
