@@ -174,8 +174,9 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       try {
         await daemon.actions.domainResume({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
       } catch (error) {
-        // Resumed in this moment by somebody else: as wished.
-        if (!isLibvirt(error, 'operationInvalid') || (await domains.get(id)).power !== 'running') throw error
+        // Resumed in this moment by somebody else: as wished. And a paused guest holds its disk no more: another may by now.
+        if (!isLibvirt(error, 'operationInvalid')) throw lockFailure(error) ?? error
+        if ((await domains.get(id)).power !== 'running') throw error
       }
     },
     async machineReboot(id) {
@@ -230,11 +231,16 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
 /** QEMU's own locks speak before libvirt's lock manager does, and only in words. */
 const lockTaken = /Failed to get "(write|consistent read)" lock|Lockspace resource '[^']*' is locked/
 
+/** Another host, or another QEMU of this one, has its disk open; null: something else. */
+function lockFailure(thrown: unknown): HdcsError | null {
+  const { message } = asHdcsError(thrown)
+  if (!isLibvirt(thrown, 'resourceBusy') && !lockTaken.test(message)) return null
+  return new HdcsError('disk_in_use', `Its disk is in use elsewhere. ${message}`, { cause: thrown })
+}
+
 /** QEMU's own words are what an administrator needs; being late or away is told apart. */
 function startFailure(thrown: unknown): HdcsError {
-  const error = asHdcsError(thrown)
-  if (isLibvirt(thrown, 'resourceBusy') || lockTaken.test(error.message))
-    return new HdcsError('disk_in_use', `Its disk is in use elsewhere. ${error.message}`, { cause: thrown })
-  if (['timeout', 'unreachable', 'storage_full', 'not_found'].includes(error.code)) return error
+  const error = lockFailure(thrown) ?? asHdcsError(thrown)
+  if (['disk_in_use', 'timeout', 'unreachable', 'storage_full', 'not_found'].includes(error.code)) return error
   return new HdcsError('start_failed', `The machine could not be started. ${error.message}`, { cause: thrown })
 }

@@ -63,13 +63,19 @@ export function libvirtSend(
     await done.catch(() => {}) // too early or too late for it: judged anew at the next look
   }
 
-  /** Watches the job until `over`, climbs the ladder, and aborts when told to. */
-  async function watch(id: string, over: () => boolean | Promise<boolean>, progress: Progress, signal: AbortSignal) {
+  /** Watches the job until it is over, climbs the ladder, and aborts when told to. */
+  async function watch(
+    id: string,
+    isOver: () => boolean | Promise<boolean>,
+    progress: Progress,
+    signal: AbortSignal,
+    over?: AbortSignal,
+  ): Promise<Ladder> {
     let ladder: Ladder = ladderStart
     let started = false
     for (;;) {
-      await pause(lookMs)
-      if (await over()) return ladder
+      await pause(lookMs, over)
+      if (await isOver()) return ladder
       if (signal.aborted) await act(id, { do: 'give up' })
       const params = await stats(id).catch(() => null) // libvirt is busy or away: looked at again
       if (!params) continue
@@ -103,7 +109,7 @@ export function libvirtSend(
       (postCopy ? migrateFlags.postcopy : 0) |
       (departure.kind === 'storage' ? nonSharedInc : 0) |
       (unsafe ? migrateFlags.unsafe : 0)
-    let ended = false
+    const over = new AbortController()
     const sent = client
       .domainMigratePerform3Params(
         { domain: refOf(id), destinationUri: departure.targetUri, params, flags },
@@ -113,10 +119,9 @@ export function libvirtSend(
         () => null,
         thrown => ({ thrown }),
       )
-      .finally(() => {
-        ended = true
-      })
-    const [failure, ladder] = await Promise.all([sent, watch(id, () => ended, progress, signal)])
+      .finally(() => over.abort())
+    const watched = watch(id, () => over.signal.aborted, progress, signal, over.signal)
+    const [failure, ladder] = await Promise.all([sent, watched])
     if (failure) throw moveFailure(failure.thrown, ladder, signal)
   }
 
