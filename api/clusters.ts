@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { clusterCreate, clusterDelete, clusterGet, clusterList, clusterUpdate } from '../broker/clusters.ts'
 import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
-import { resourcesSchema } from './sites.ts'
+import { capacitiesSchema, resourcesSchema } from './sites.ts'
 
 const port = z.number().int().min(1024).max(65_535)
 /** Agents beat every 3 s: less silence than this would suspect hosts that are well. */
@@ -73,6 +73,8 @@ export const clusterSchema = clusterSettings
     id: z.uuid(),
     siteName: z.string(),
     hosts: z.number().int(),
+    /** Of hosts that are online. */
+    capacities: capacitiesSchema,
     resources: resourcesSchema,
     actions: z.array(actionSchema),
     createdAt: timestamp,

@@ -12,7 +12,7 @@ import {
   timestamp,
   troubleSchema,
 } from './route.ts'
-import { resourcesSchema } from './sites.ts'
+import { capacitiesSchema, resourcesSchema } from './sites.ts'
 
 export const hostSchema = z
   .object({
@@ -27,6 +27,7 @@ export const hostSchema = z
     capacity: z.number().int(),
     /** What the capacity ends at; null before it told its facts. */
     capacityLimit: z.enum(['vcpus', 'memory']).nullable(),
+    capacities: capacitiesSchema,
     resources: resourcesSchema,
     used: z.object({
       desktops: z.number().int(),

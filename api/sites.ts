@@ -25,6 +25,10 @@ export const resourcesSchema = z
   })
   .openapi('Resources')
 
+const count = z.number().int()
+/** Desktops of each reference profile, were there nothing else: 1 vCPU and 1 GiB, 2 and 4, 4 and 8 (docs/capacity.md). */
+export const capacitiesSchema = z.object({ light: count, office: count, power: count }).openapi('Capacities')
+
 export const siteSchema = z
   .object({
     id: z.uuid(),

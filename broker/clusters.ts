@@ -17,6 +17,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { type BalanceSettings, balanceSettings } from './balance.ts'
 import type { Broker } from './broker.ts'
+import { capacitiesOf } from './capacity.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { type LoadedHost, resourcesSum } from './resources.ts'
@@ -26,6 +27,7 @@ import { supernetChosen, supernetMove, supernetNew } from './subnets.ts'
 function clusterView(row: ClusterRow, hosts: readonly (LoadedHost & { cluster_id: string })[], principal: Principal) {
   const administrator = principal.permissions.has('host.write')
   const refused = administrator ? undefined : 'only administrators may do this'
+  const own = hosts.filter(host => host.cluster_id === row.id)
   return {
     id: row.id,
     name: row.name,
@@ -45,7 +47,8 @@ function clusterView(row: ClusterRow, hosts: readonly (LoadedHost & { cluster_id
     fenceCommand: administrator ? row.fence_command : null,
     powerCommand: administrator ? row.power_command : null,
     hosts: row.hosts,
-    resources: resourcesSum(hosts.filter(host => host.cluster_id === row.id)),
+    capacities: capacitiesOf(own.filter(({ state }) => state === 'online')),
+    resources: resourcesSum(own),
     actions: actionsFrom({ update: refused, join: refused, delete: refused ?? deleteRefused(row) }),
     createdAt: row.created_at.toISOString(),
   }

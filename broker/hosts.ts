@@ -16,7 +16,7 @@ import { clusterUsual } from '../db/sites.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
-import { hostCapacity } from './capacity.ts'
+import { capacitiesOf, hostCapacity } from './capacity.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { hostResources } from './resources.ts'
@@ -35,6 +35,7 @@ function hostView(row: HostRow, principal: Principal) {
     state: row.state,
     since: row.state_since.toISOString(),
     capacity: capacity.desktops,
+    capacities: capacitiesOf([row]),
     capacityLimit: row.observed_facts ? capacity.limit : null,
     resources: hostResources(row),
     used: { desktops: row.desktops, running: row.running, vcpus: row.vcpus, memoryBytes: row.memory_bytes },

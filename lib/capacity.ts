@@ -50,8 +50,19 @@ export interface Capacity {
   limit: 'vcpus' | 'memory'
 }
 
-/** The smallest desktop people work with: the 1 vCPU and 1 GB of the field's planning guides, on a plain 2 GHz core. */
-export const referenceProfile: Profile = { vcpus: 1, mhz: 2_000, memoryBytes: 2 ** 30 }
+/**
+ * Desktops to count in, on plain 2 GHz cores. `light` is the smallest that people work with: the 1 vCPU and 1 GB of the
+ * field's planning guides; `office` runs a browser and an office suite, `power` what builds and draws.
+ */
+export const profiles = {
+  light: { vcpus: 1, mhz: 2_000, memoryBytes: 2 ** 30 },
+  office: { vcpus: 2, mhz: 2_000, memoryBytes: 4 * 2 ** 30 },
+  power: { vcpus: 4, mhz: 2_000, memoryBytes: 8 * 2 ** 30 },
+} as const satisfies Record<string, Profile>
+export type ProfileName = keyof typeof profiles
+
+/** What is meant where nobody names a profile. */
+export const referenceProfile: Profile = profiles.light
 
 /**
  * QEMU beside the guest's memory: itself, video, translation cache (measured 90 to 130 MiB). Lower: hosts that are

@@ -152,6 +152,7 @@ describe('a cluster’s pool', () => {
       tags: [],
       capacity: 16,
       capacityLimit: 'vcpus',
+      capacities: { light: 16, office: 6, power: 3 },
       resources: { vcpus: { total: 16 }, memoryBytes: { total: 32 * GiB } },
     })
     const changed = await root.hostUpdate({ params, body: { name: 'Bay-7', tags: ['gpu', 'dongle', 'gpu'] } })

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type CapacityFacts, capacityOf, machineExtraBytes, referenceProfile, usualRules } from '../../lib/capacity.ts'
+import {
+  type CapacityFacts,
+  capacityOf,
+  machineExtraBytes,
+  profiles,
+  referenceProfile,
+  usualRules,
+} from '../../lib/capacity.ts'
 
 const GiB = 2 ** 30
 const facts = (over: Partial<CapacityFacts>): CapacityFacts => ({
@@ -50,9 +57,8 @@ describe('a host’s capacity', () => {
   })
 
   it('counts in other profiles, and in none that a machine could not have', () => {
-    const profile = { vcpus: 4, mhz: 2_000, memoryBytes: 8 * GiB }
-    expect(capacityOf(facts({}), usualRules, profile).desktops).toBe(80)
-    expect(capacityOf(facts({ maxVcpus: 2 }), usualRules, profile).desktops).toBe(0)
+    expect(capacityOf(facts({}), usualRules, profiles.power).desktops).toBe(80)
+    expect(capacityOf(facts({ maxVcpus: 2 }), usualRules, profiles.power).desktops).toBe(0)
   })
 
   it('never promises more memory than there is, nor fewer desktops for more of anything', () => {
