@@ -28,8 +28,12 @@ beforeAll(async () => {
   const office = await admin.poolCreate({
     body: { name: 'office', kind: 'persistent', templateId: template.id, description: 'Your own desktop.', warm: 1 },
   })
-  await admin.poolCreate({
-    body: { name: 'exam-room', kind: 'floating', templateId: template.id, maxSize: 0, warm: 0 },
+  const network = {
+    mode: 'isolated' as const,
+    allow: [{ cidr: '10.9.0.0/16', protocol: 'tcp' as const, ports: '443' }],
+  }
+  const exam = await admin.poolCreate({
+    body: { name: 'exam-room', kind: 'floating', templateId: template.id, maxSize: 0, warm: 0, network },
   })
   await portal.person('ana', { displayName: 'Ana Kovač', email: 'ana@example.org' })
   await portal.person('chen', { displayName: '陈晓明', roles: ['person', 'instructor'] })
@@ -68,7 +72,17 @@ beforeAll(async () => {
     ['person-new', '/admin/people?new=person'],
     ['hosts', '/admin/hosts'],
     ['host', `/admin/hosts/${host?.id}`],
+    ['host-moves', `/admin/hosts/${host?.id}?tab=moves`],
+    ['host-history', `/admin/hosts/${host?.id}?tab=history`],
+    ['host-maintenance', `/admin/hosts/${host?.id}?show=enterMaintenance`],
     ['host-join', '/admin/hosts?new=host'],
+    ['site-new', '/admin/hosts?new=site'],
+    ['cluster', `/admin/clusters/${host?.clusterId}`],
+    ['cluster-settings', `/admin/clusters/${host?.clusterId}?show=settings`],
+    ['cluster-new', '/admin/hosts?new=cluster'],
+    ['desktop-why', `/admin/desktops/${desktop.id}?show=why`],
+    ['desktop-move', `/admin/desktops/${desktop.id}?show=move`],
+    ['pool-edit', `/admin/pools/${exam.id}/edit`],
     ['audit', '/admin/audit'],
     ['missing', '/nowhere'],
     // Last: it opens a session, which the pages before would show.

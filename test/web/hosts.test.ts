@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { wrongInBalance } from '../../web/admin/balance-values.ts'
 import {
   type ClusterValues,
   clusterCreateBody,
@@ -18,6 +19,7 @@ import {
   valuesOf,
   wrongIn,
 } from '../../web/admin/pool-values.ts'
+import type { Balance } from '../../web/data/nouns.ts'
 
 describe('the form of a cluster', () => {
   const values: ClusterValues = { ...emptyCluster('s'), name: 'labs' }
@@ -128,5 +130,24 @@ describe('a dry run', () => {
       { hostName: 'b', count: 1 },
     ])
     expect(on()).toEqual([])
+  })
+})
+
+describe('balancing', () => {
+  const usual: Balance = {
+    rebalance: { enabled: false, thresholdPercent: 85, forMinutes: 10, cooldownMinutes: 15, maxMoves: 3 },
+    consolidate: { enabled: false, thresholdPercent: 15, minHosts: 1, forMinutes: 30, cooldownMinutes: 60 },
+  }
+
+  it('is as the server has it, and refuses what is no whole number within its limits before it is sent', () => {
+    expect([...wrongInBalance(usual)]).toEqual([])
+    const rebalance = { ...usual.rebalance, maxMoves: 0, thresholdPercent: 101 }
+    const consolidate = { ...usual.consolidate, forMinutes: '' as unknown as number, minHosts: 1.5 }
+    expect([...wrongInBalance({ rebalance, consolidate })].toSorted()).toEqual([
+      'consolidate.forMinutes',
+      'consolidate.minHosts',
+      'rebalance.maxMoves',
+      'rebalance.thresholdPercent',
+    ])
   })
 })

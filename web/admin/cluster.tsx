@@ -19,6 +19,7 @@ import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { PageWait } from '../ui/PageWait.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
+import { ClusterBalance } from './cluster-balance.tsx'
 import { ClusterDialog } from './cluster-form.tsx'
 import { HostJoin } from './host-join.tsx'
 import { HostTable } from './host-tree.tsx'
@@ -64,6 +65,7 @@ export function ClusterDetail() {
             <ClusterFacts cluster={cluster} />
           </Panel>
         </SimpleGrid>
+        <ClusterBalance cluster={cluster} />
         <ErrorPanel error={hosts.error} retry={() => void hosts.refetch()} />
         {!!hosts.data?.items.length && (
           <div>

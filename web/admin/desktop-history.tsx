@@ -2,27 +2,19 @@ import { Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { ScreenShare } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
-import type { Desktop, Transition } from '../data/nouns.ts'
+import type { Transition } from '../data/nouns.ts'
 import { historyQuery } from '../data/queries.ts'
+import { phaseWord } from '../data/words.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 
-type Phase = Desktop['phase']
-
 /** Every change of a desktop's state, newest first, with its reason. */
 export function DesktopHistory({ id }: { id: string }) {
   const { t } = useTranslation()
   const read = useQuery(historyQuery(id))
-  const word = (phase: string | null) =>
-    phase === null
-      ? t('common.none')
-      : phase in phaseNames
-        ? t(`phase.${phase as Phase}`)
-        : phase === 'assigned' || phase === 'released'
-          ? t(`became.${phase}`)
-          : phase
+  const word = (phase: string | null) => (phase === null ? t('common.none') : phaseWord(t, phase))
   const rowId = (row: Transition) => `${row.at} ${row.to} ${row.from}`
   return (
     <Panel flush>
@@ -60,16 +52,3 @@ export function DesktopHistory({ id }: { id: string }) {
     </Panel>
   )
 }
-
-const phaseNames = {
-  making: 0,
-  stopped: 0,
-  starting: 0,
-  ready: 0,
-  paused: 0,
-  stopping: 0,
-  recycling: 0,
-  removing: 0,
-  failed: 0,
-  unknown: 0,
-} satisfies Record<Phase, 0>

@@ -1,5 +1,5 @@
+import { useNavigate, useSearch } from '@tanstack/react-router'
 import { PowerOff, Wrench } from 'lucide-react'
-import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal } from '../data/actions.ts'
 import type { Host } from '../data/nouns.ts'
@@ -13,8 +13,11 @@ import { RemoveHost } from './host-removal.tsx'
 export function HostActions({ host }: { host: Host }) {
   const { t } = useTranslation()
   const refusal = useRefusal()
-  const [asked, setAsked] = useState<'enterMaintenance' | 'leaveMaintenance' | 'fence' | null>(null)
-  const close = () => setAsked(null)
+  const navigate = useNavigate()
+  const { show: asked, ...rest } = useSearch({ from: '/person/admin/hosts/$id' })
+  const setAsked = (show?: string) =>
+    void navigate({ to: '.', search: show ? { ...rest, show } : rest, replace: true, resetScroll: false })
+  const close = () => setAsked()
   const inMaintenance = host.state === 'maintenance' || refusal(host.actions, 'leaveMaintenance') === null
   const silent = host.state === 'lost' || host.state === 'suspect'
   const shown = [

@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import type { Host } from '../data/nouns.ts'
-import { bringBackQuery, desktopsQuery, evacuationQuery, movesQuery } from '../data/queries.ts'
+import { bringBackQuery, evacuationQuery, movesQuery, tasksQuery } from '../data/queries.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatNumber } from '../ui/format.ts'
@@ -122,9 +122,9 @@ const shownMoves = 5
 export function EvacuationProgress({ host }: { host: Host }) {
   const { t } = useTranslation()
   const read = useQuery(movesQuery({ hostId: host.id, open: true, limit: 100 }))
-  const here = useQuery(desktopsQuery({ hostId: host.id, limit: 1 }))
+  const tasks = useQuery(tasksQuery({ subjectId: host.id, state: 'running', limit: 10 }))
   const leaving = (read.data?.items ?? []).filter(move => move.fromHostId === host.id)
-  if (!read.data || !here.data) return null
+  if (!read.data) return null
   const { desktops } = host.used
   if (leaving.length === 0)
     return desktops === 0 ? (
@@ -132,11 +132,9 @@ export function EvacuationProgress({ host }: { host: Host }) {
         {t('maintenance.emptyText')}
       </Alert>
     ) : (
-      <Alert color="violet" icon={<Icon of={Wrench} />} title={t('maintenance.quietTitle')}>
-        {t('maintenance.quietText', { count: desktops, formatted: formatNumber(desktops) })}
-      </Alert>
+      <Waiting host={host} />
     )
-  const taskId = leaving.find(move => move.cause === 'maintenance')?.taskId
+  const task = tasks.data?.items.find(({ kind, cancellable }) => cancellable && kind === 'host.enterMaintenance')
   const done = leaving.reduce((sum, move) => sum + move.progress, 0) / leaving.length
   return (
     <Alert color="blue" icon={<Icon of={Wrench} />} title={t('maintenance.leaving', { count: leaving.length })}>
@@ -147,7 +145,7 @@ export function EvacuationProgress({ host }: { host: Host }) {
             value={Math.max(3, done)}
             aria-label={t('maintenance.leaving', { count: leaving.length })}
           />
-          {taskId && <CancelTask id={taskId} label={t('maintenance.stop')} />}
+          {task && <CancelTask id={task.id} label={t('maintenance.stop')} />}
         </Group>
         {leaving.slice(0, shownMoves).map(move => (
           <div key={move.id}>
@@ -160,6 +158,21 @@ export function EvacuationProgress({ host }: { host: Host }) {
         {leaving.length > shownMoves && (
           <Text size="sm">{t('maintenance.more', { count: leaving.length - shownMoves })}</Text>
         )}
+      </Stack>
+    </Alert>
+  )
+}
+
+/** Nothing is on its way, and yet desktops are here: what each of them waits for. */
+function Waiting({ host }: { host: Host }) {
+  const { t } = useTranslation()
+  const plan = useQuery(evacuationQuery(host.id))
+  const { desktops } = host.used
+  return (
+    <Alert color="blue" icon={<Icon of={Wrench} />} title={t('maintenance.quietTitle')}>
+      <Stack gap="sm">
+        <Text size="sm">{t('maintenance.quietText', { count: desktops, formatted: formatNumber(desktops) })}</Text>
+        {plan.data && <MovePlan plan={plan.data.plan.desktops} empty={t('maintenance.nothingHere')} />}
       </Stack>
     </Alert>
   )

@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { HostBadge } from '../data/badges.tsx'
 import { useMay } from '../data/me.ts'
 import type { Host } from '../data/nouns.ts'
-import { hostQuery } from '../data/queries.ts'
+import { hostQuery, usageMs } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
@@ -29,7 +29,7 @@ export function HostDetail() {
   const may = useMay()
   const { id } = useParams({ from: '/person/admin/hosts/$id' })
   const { tab = 'overview' } = useSearch({ from: '/person/admin/hosts/$id' })
-  const read = useQuery(hostQuery(id))
+  const read = useQuery({ ...hostQuery(id), refetchInterval: usageMs })
   const host = read.data
   if (!host) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
   const words = {

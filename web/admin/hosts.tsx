@@ -5,7 +5,7 @@ import { Plus, SearchX, Server } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { useMay } from '../data/me.ts'
 import type { Host } from '../data/nouns.ts'
-import { clustersQuery, hostsQuery, sitesQuery } from '../data/queries.ts'
+import { clustersQuery, hostsQuery, sitesQuery, usageMs } from '../data/queries.ts'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { FilterChip } from '../ui/FilterChip.tsx'
@@ -32,7 +32,7 @@ export function Hosts() {
   const { state, onState } = useListState()
   const sites = useQuery(sitesQuery)
   const clusters = useQuery(clustersQuery)
-  const hosts = useQuery(hostsQuery({ limit: shownHosts }))
+  const hosts = useQuery({ ...hostsQuery({ limit: shownHosts }), refetchInterval: usageMs })
   const show = (search: Record<string, string>) => void navigate({ to: '/admin/hosts', search, replace: true })
   const close = () => show({})
   const error = sites.error ?? clusters.error ?? hosts.error

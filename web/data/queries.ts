@@ -80,6 +80,8 @@ export const hostsQuery = (query: Query<'hostList'> = {}) =>
   })
 export const hostQuery = (id: string) =>
   queryOptions({ queryKey: ['host', id], queryFn: () => client.hostGet({ params: { id } }) })
+/** A heartbeat is no event: what hosts use is read so often where it is shown. Shorter: traffic; longer: old figures. */
+export const usageMs = 10_000
 export const bootQueueQuery = (id: string) =>
   queryOptions({ queryKey: ['host', id, 'queue'], queryFn: () => client.bootQueueGet({ params: { id } }) })
 export const sitesQuery = queryOptions({

@@ -5,10 +5,15 @@ import { en } from '../i18n/en.ts'
 type StepName = keyof typeof en.step
 type ActionName = keyof typeof en.action
 type TaskKind = keyof typeof en.taskKind
+type Phase = keyof typeof en.phase
+type Became = keyof typeof en.became
 
 export const stepWord = (t: TFunction, name: string): string => (name in en.step ? t(`step.${name as StepName}`) : name)
 export const actionWord = (t: TFunction, name: string): string =>
   name in en.action ? t(`action.${name as ActionName}`) : name
+/** A phase, or what happened within one. */
+export const phaseWord = (t: TFunction, name: string): string =>
+  name in en.phase ? t(`phase.${name as Phase}`) : name in en.became ? t(`became.${name as Became}`) : name
 /** `desktop.start` and `desktopStart` are one kind. */
 export function taskWord(t: TFunction, kind: string): string {
   const key = kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)

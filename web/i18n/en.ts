@@ -289,7 +289,16 @@ export const en = {
     connected: 'In use',
     disconnected: 'Running',
   },
-  became: { assigned: 'Given to a person', released: 'Given back' },
+  became: {
+    assigned: 'Given to a person',
+    released: 'Given back',
+    'move asked': 'Shall move',
+    moved: 'Moved',
+    'move failed': 'Move failed',
+    'move cancelled': 'Move stopped',
+    returned: 'Returned from a lost host',
+    stays: 'Stays',
+  },
   poolStatus: {
     ok: 'Well',
     filling: 'Filling',

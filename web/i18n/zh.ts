@@ -284,7 +284,16 @@ export const zh = {
     connected: '使用中',
     disconnected: '运行中',
   },
-  became: { assigned: '分给使用者', released: '已归还' },
+  became: {
+    assigned: '分给使用者',
+    released: '已归还',
+    'move asked': '将要迁移',
+    moved: '已迁移',
+    'move failed': '迁移失败',
+    'move cancelled': '迁移已停止',
+    returned: '从失联节点恢复',
+    stays: '留下',
+  },
   poolStatus: {
     ok: '正常',
     filling: '补充中',
