@@ -154,9 +154,8 @@ function readMark(text: string): NetworkMark | null {
   }
 }
 
-/** `hdcs`, or with our id's last digits where that name is somebody else's. */
-const networkNames = (installationId: string) => ['hdcs', `hdcs-${installationId.slice(-8)}`]
-
+/** What the first installation of a host called its network up to layout 1. */
+const formerName = 'hdcs'
 /** Defining and starting a network of 1,021 pairs takes 0.3 s, on a busy host some. */
 const networkMs = 60_000
 const options = { timeoutMs: networkMs }
@@ -171,10 +170,9 @@ interface OwnNetwork {
 
 /**
  * Makes sure that exactly one network is ours, is defined as wished and active; touches no other's. Killed in between,
- * the next call finishes. Another subnet than before cuts running desktops off until they start anew.
+ * the next call finishes. Another subnet than before cuts running desktops off until they are plugged in again.
  *
- * Ours is looked for under both names before one is chosen: `hdcs` may have been somebody else's when we began and be
- * free by now, and a second network on our subnet never starts beside the first.
+ * It has one name on every host, and so do its bridge and each cable: a guest that arrives brings them along.
  * @returns its name.
  */
 export async function networkEnsure(
@@ -185,43 +183,33 @@ export async function networkEnsure(
 ): Promise<string> {
   readSubnet(network)
   const layout = layoutOf(network, place)
-  const { own, free } = await networksSeen(networks, installationId)
-  const [kept, ...duplicates] = own.toSorted((a, b) => worth(b, layout) - worth(a, layout))
-  // Before anything starts: they hold our subnet.
-  for (const duplicate of duplicates) await remove(networks, duplicate)
-  if (kept?.mark.layout === layout) {
-    if (!kept.active) await start(networks, kept.network)
-    return kept.name
-  }
-  // libvirt redefines no network whose UUID it is not told: the old one has to go first.
-  if (kept) await remove(networks, kept)
-  const name = kept?.name ?? free[0]
-  if (!name)
-    throw new HdcsError('conflict', 'The names of the desktops’ network are taken by other networks of this host.')
-  await start(
-    networks,
-    await networks.networkDefineXml({ xml: networkXml(name, installationId, network, place) }, options),
-  )
+  const name = bridgeOf(installationId)
+  const { own, taken } = await networksSeen(networks, installationId)
+  if (taken) throw new HdcsError('conflict', `libvirt’s network ${name} is not of HDCS: rename or remove it.`)
+  const kept = own.find(known => known.name === name && known.mark.layout === layout)
+  // libvirt redefines no network whose UUID it is not told, and one of another name may hold our subnet: they go first.
+  for (const other of own) if (other !== kept) await remove(networks, other)
+  const ours =
+    kept?.network ??
+    (await networks.networkDefineXml({ xml: networkXml(name, installationId, network, place) }, options))
+  if (!kept?.active) await start(networks, ours)
   return name
 }
 
-/** Which of several to keep: the one nobody notices; on equal terms that of the first name. */
-const worth = ({ mark, active }: OwnNetwork, layout: string) => (mark.layout === layout ? 2 : 0) + (active ? 1 : 0)
-
+/** Ours, also under the name it once had; and whether somebody else has the name we want. */
 async function networksSeen(networks: LibvirtConnection, installationId: string) {
   const own: OwnNetwork[] = []
-  const free: string[] = []
-  for (const name of networkNames(installationId)) {
+  const wanted = bridgeOf(installationId)
+  let taken = false
+  for (const name of [wanted, formerName]) {
     const network = await lookup(networks, name)
-    if (!network) {
-      free.push(name)
-      continue
-    }
+    if (!network) continue
     const mark = readMark(await networks.networkGetXmlDesc({ network }, options))
-    if (mark?.installation !== installationId) continue
-    own.push({ name, network, mark, active: await networks.networkIsActive({ network }, options) })
+    if (mark?.installation === installationId)
+      own.push({ name, network, mark, active: await networks.networkIsActive({ network }, options) })
+    else taken ||= name === wanted
   }
-  return { own, free }
+  return { own, taken }
 }
 
 async function start(networks: LibvirtConnection, network: NetworkRef): Promise<void> {
