@@ -20,6 +20,8 @@ const askMs = 10_000
 const sendMs = 24 * 3_600_000
 /** Looked at so often. Longer: short moves are over before anything was told; shorter: QEMU answers instead of sending. */
 const lookMs = 200
+/** libvirt asks the target whether the guest runs there; with a broken line in between that takes its keepalive's time. */
+const lastMomentMs = 60_000
 /** VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT */
 const migrationOut = 5
 
@@ -129,6 +131,9 @@ export function libvirtSend(
   async function join(id: string, progress: Progress, signal: AbortSignal): Promise<boolean> {
     if (!(await stats(id))) return false
     await watch(id, async () => (await stats(id)) === null, progress, signal)
+    // Its last moment here: it stands still, and either goes or goes on.
+    for (let waitedMs = 0; (await domains.find(id))?.arriving && waitedMs < lastMomentMs; waitedMs += lookMs)
+      await pause(lookMs)
     if (!(await domains.find(id))) return true
     if (signal.aborted) throw new HdcsError('cancelled', 'The move was cancelled; the desktop stays where it was.')
     return false
