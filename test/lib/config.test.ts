@@ -10,6 +10,12 @@ describe('the settings', () => {
     expect(read('').adminPassword).toBeNull()
   })
 
+  it('keep desktops apart unless told by name not to', () => {
+    const read = (text?: string) => readConfig({ HOME: '/home/x', HDCS_FIREWALL: text }, false).firewall
+    expect([read(), read(''), read('on'), read('off')]).toEqual([true, true, true, false])
+    expect(() => read('0')).toThrow(/^HDCS_FIREWALL is “0”; it should be on or off\.$/)
+  })
+
   it('take an address of the host, and no name or wildcard that others could not dial', () => {
     const read = (address: string) => readConfig({ HOME: '/home/x', HDCS_HOST_ADDRESS: address }, false).hostAddress
     expect(read('')).toBeNull()
