@@ -108,7 +108,10 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
       agent.due = undefined
       const stale = agent.stale
       agent.stale = new Set()
-      if (agent.greeted) void inTurn(agent, () => tellChanges(broker, agent, stale))
+      // Asked in its turn: what changes while everything is being told is told after it, not forgotten.
+      void inTurn(agent, async () => {
+        if (agent.greeted) await tellChanges(broker, agent, stale)
+      })
     }, gatherMs)
   }
 
@@ -161,8 +164,10 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         if (!host) agent.line.close('removed')
         else if (agent.keyHash !== undefined && host.key_hash !== agent.keyHash) agent.line.close('replaced')
         else if (host.subnet !== agent.subnet || host.supernet !== agent.supernet) agent.line.close('another network')
-        else if (agent.greeted && `${agent.closed}` !== `${closed}`)
-          void inTurn(agent, () => tellEverything(broker, installationId, agent))
+        else
+          void inTurn(agent, async () => {
+            if (agent.greeted && `${agent.closed}` !== `${closed}`) await tellEverything(broker, installationId, agent)
+          })
       }
     },
   }
