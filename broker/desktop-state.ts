@@ -49,7 +49,7 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
   // A person's desktop that crashed is on its way back: the host starts it again, later and later.
   const returning = facts.assigned && !facts.claimOpen && observed.stopped === 'crashed'
   // It runs, here or there, until one of the two hosts says otherwise: nobody's screen blinks for it.
-  const sent = facts.moving !== null && facts.moving !== 'offline' && wished.power !== 'stopped'
+  const sent = facts.moving !== null && facts.moving !== 'offline'
   // Its old copy, on a host that is away, still has the disk: that ends by itself, and nothing is broken.
   const inUse = observed.trouble?.code === 'disk_in_use'
   if (observed.trouble && !returning && !sent && !inUse) return { phase: 'failed', reason: observed.trouble.text }
@@ -57,7 +57,7 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
     return wished.incarnation === 1
       ? { phase: 'making', reason: 'its disk is being made' }
       : { phase: 'recycling', reason: 'its disk is destroyed and made anew' }
-  if (sent) return { phase: wished.power === 'paused' ? 'paused' : 'ready', reason: 'moves to another host' }
+  if (sent) return { phase: phaseOfSent[wished.power], reason: 'moves to another host' }
   if (wished.power === 'stopped')
     return observed.power === 'stopped' || observed.power === null
       ? { phase: 'stopped', reason: observed.stopped === 'guest' ? 'the guest shut itself down' : 'is not running' }
@@ -69,6 +69,9 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
   if (observed.stopped === 'crashed') return { phase: 'starting', reason: 'starts again after a crash' }
   return { phase: 'starting', reason: 'is being started' }
 }
+
+/** Shut down, it still runs on one of the two until its move ended. */
+const phaseOfSent = { running: 'ready', paused: 'paused', stopped: 'stopping' } satisfies Record<Power, Phase>
 
 export type Consequence =
   | { do: 'nothing' }

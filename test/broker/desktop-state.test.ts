@@ -48,6 +48,10 @@ describe('the phase of a desktop', () => {
     ['failed', { assigned: true, claimOpen: true, observed: { trouble, stopped: 'crashed' as const } }],
     ['ready', { moving: 'live' as const, observed: { power: 'stopped' as const, ready: false, trouble } }],
     ['paused', { moving: 'storage' as const, wished: { power: 'paused' as const } }],
+    [
+      'stopping',
+      { moving: 'live' as const, wished: { power: 'stopped' as const }, observed: { power: 'stopped' as const } },
+    ],
     ['starting', { moving: 'offline' as const, observed: { power: 'stopped' as const, ready: false } }],
     ['unknown', { hostState: 'lost' as const }],
     ['removing', { wished: { present: false }, hostState: 'lost' as const }],
