@@ -72,7 +72,8 @@ export function libvirtDomains(
     { installationId: _, ...domain }: ReadDomain,
     { paused, arriving }: DomainState,
   ): Promise<LibvirtMachine> {
-    return { ...domain, clients: await clients(domain.id), power: paused ? 'paused' : 'running', arriving }
+    // What still comes does not run yet: its guest runs where it comes from.
+    return { ...domain, clients: await clients(domain.id), power: paused || arriving ? 'paused' : 'running', arriving }
   }
 
   /** One call for all: the state group is answered without asking QEMU, so one that hangs holds nothing up. */
