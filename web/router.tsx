@@ -170,7 +170,7 @@ const adminPages = [
   }),
   createRoute({
     getParentRoute: () => adminRoute,
-    path: '/clusters/$id',
+    path: '/hosts/clusters/$id',
     validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./admin/cluster.tsx'), 'ClusterDetail'),
   }),

@@ -7,6 +7,7 @@ import {
   Layers,
   type LucideIcon,
   Monitor,
+  Network,
   Package,
   Plus,
   Search,
@@ -17,7 +18,7 @@ import {
 import { type KeyboardEvent, useId, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useMay } from '../data/me.ts'
-import { desktopsQuery, hostsQuery, poolsQuery, templatesQuery, usersQuery } from '../data/queries.ts'
+import { clustersQuery, desktopsQuery, hostsQuery, poolsQuery, templatesQuery, usersQuery } from '../data/queries.ts'
 import { changeLanguage } from '../i18n/index.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { Icon } from '../ui/Icon.tsx'
@@ -134,6 +135,7 @@ function useEntries(text: string): Entry[] {
   const pools = useQuery({ ...poolsQuery({ limit: 100 }), enabled: may('pool.read') })
   const templates = useQuery({ ...templatesQuery({ limit: 100 }), enabled: may('template.read') })
   const hosts = useQuery({ ...hostsQuery({ limit: 100 }), enabled: may('host.read') })
+  const clusters = useQuery({ ...clustersQuery, enabled: may('host.read') })
 
   const fits = (words: string) => words.toLowerCase().includes(text.toLowerCase())
   const go = t('palette.go')
@@ -188,6 +190,20 @@ function useEntries(text: string): Entry[] {
             label: t('hosts.join'),
             icon: Plus,
             act: () => void navigate({ to: '/admin/hosts', search: { new: 'host' } }),
+          },
+          {
+            key: 'cluster-new',
+            group: t('palette.do'),
+            label: t('clusters.new'),
+            icon: Plus,
+            act: () => void navigate({ to: '/admin/hosts', search: { new: 'cluster' } }),
+          },
+          {
+            key: 'site-new',
+            group: t('palette.do'),
+            label: t('sites.new'),
+            icon: Plus,
+            act: () => void navigate({ to: '/admin/hosts', search: { new: 'site' } }),
           },
         ]
       : []),
@@ -274,6 +290,17 @@ function useEntries(text: string): Entry[] {
             hint: t('hosts.one'),
             icon: Server,
             act: () => void navigate({ to: '/admin/hosts/$id', params: { id: host.id } }),
+          })),
+        ...(clusters.data?.items ?? [])
+          .filter(cluster => fits(cluster.name))
+          .slice(0, perNoun)
+          .map(cluster => ({
+            key: cluster.id,
+            group: found,
+            label: cluster.name,
+            hint: t('clusters.one'),
+            icon: Network,
+            act: () => void navigate({ to: '/admin/hosts/clusters/$id', params: { id: cluster.id } }),
           })),
       ]
     : []

@@ -148,7 +148,7 @@ function ClusterBranch(props: {
             </Button>
           )}
           <ButtonLink
-            to="/admin/clusters/$id"
+            to="/admin/hosts/clusters/$id"
             params={{ id: cluster.id }}
             size="compact-sm"
             variant="default"

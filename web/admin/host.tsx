@@ -47,7 +47,7 @@ export function HostDetail() {
         text={
           <>
             {host.siteName} /{' '}
-            <AnchorLink to="/admin/clusters/$id" params={{ id: host.clusterId }} underline="always">
+            <AnchorLink to="/admin/hosts/clusters/$id" params={{ id: host.clusterId }} underline="always">
               {host.clusterName}
             </AnchorLink>{' '}
             · <TimeAgo at={host.since} />

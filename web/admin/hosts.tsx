@@ -124,7 +124,7 @@ export function Hosts() {
               sites={sites.data.items}
               siteId={site ?? null}
               onClose={close}
-              onMade={made => void navigate({ to: '/admin/clusters/$id', params: { id: made.id } })}
+              onMade={made => void navigate({ to: '/admin/hosts/clusters/$id', params: { id: made.id } })}
             />
           )}
         </>
