@@ -3,10 +3,13 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../lib/clock.ts'
 import type { LibvirtDaemon } from '../../vmm/libvirt/daemon.ts'
+import { statsFlags, statsGroups } from '../../vmm/libvirt/flags.ts'
 import { type LibvirtMachine, libvirtDomains } from '../../vmm/libvirt-domains.ts'
 import { guestRun } from './guest.ts'
 import type { Lab } from './lab.ts'
 
+/** VIR_DOMAIN_RUNNING */
+const stateRunning = 1
 /** Between two looks at all hosts: a start takes longer than this. */
 const lookMs = 200
 
@@ -33,42 +36,65 @@ export function watchGuests(lab: Lab, installationId: string): Guests {
     return daemon
   }
 
+  async function forget(name: string): Promise<void> {
+    const daemon = daemons.get(name)
+    daemons.delete(name)
+    await daemon?.[Symbol.asyncDispose]()
+  }
+
   async function machines(name: string): Promise<LibvirtMachine[]> {
     if (!lab.runs(name)) return []
     try {
       const { actions } = await daemonOf(name)
       return await libvirtDomains(actions, installationId, async () => 0).list()
     } catch (error) {
-      // Its power was cut while we asked: what was on it is gone. Else it is a fault of the test's.
-      const daemon = daemons.get(name)
-      daemons.delete(name)
-      await daemon?.[Symbol.asyncDispose]()
-      if (!lab.runs(name)) return []
+      await forget(name)
+      if (!lab.runs(name)) return [] // its power was cut while we asked: what was on it is gone
       throw error
     }
   }
 
-  const running = async (name: string) =>
-    new Set(
-      (await machines(name)).flatMap(({ id, incarnation, power }) =>
-        power === 'running' ? [`${id}.${incarnation}`] : [],
-      ),
-    )
+  /** The running machines of a host by their ids alone, which costs next to nothing; none of a host that boots. */
+  async function running(name: string): Promise<string[]> {
+    if (!lab.runs(name)) return []
+    try {
+      const { actions } = await daemonOf(name)
+      const stats = await actions.connectGetAllDomainStats({
+        domains: [],
+        stats: statsGroups.state,
+        flags: statsFlags.active,
+      })
+      return stats.flatMap(({ domain, params }) =>
+        Number(params['state.state']) === stateRunning ? [domain.uuid] : [],
+      )
+    } catch {
+      await forget(name) // its libvirt is not there yet, or not any more: then no guest of it is
+      return []
+    }
+  }
 
-  /** A guest may have moved between two questions: only one that is still where it was seen first runs twice. */
+  const disksOn = async (name: string, id: string) =>
+    new Set((await machines(name)).flatMap(one => (one.id === id ? [`${id}.${one.incarnation}`] : [])))
+
   async function look(): Promise<void> {
     const where = new Map<string, string>()
     for (const { name } of lab.hosts)
-      for (const disk of await running(name)) {
-        const first = where.get(disk)
-        if (first === undefined) where.set(disk, name)
-        else if ((await running(first)).has(disk)) twice.add(`${disk} on ${first} and ${name}`)
+      for (const id of await running(name)) {
+        const first = where.get(id)
+        if (first === undefined) {
+          where.set(id, name)
+          continue
+        }
+        // It may have moved between two questions: only one that is still where it was seen first runs twice. A lost
+        // host may still run what returned with another disk: that does no harm.
+        const disks = (await disksOn(name, id)).intersection(await disksOn(first, id))
+        if ((await running(first)).includes(id)) for (const disk of disks) twice.add(`${disk} on ${first} and ${name}`)
       }
   }
 
   const looking = (async () => {
     while (!ended.signal.aborted) {
-      await look().catch(error => void twice.add(`could not look: ${error}`))
+      await look().catch(error => void twice.add(`not known: ${error}`))
       await pause(lookMs, ended.signal)
     }
   })()
