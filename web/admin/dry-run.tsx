@@ -25,6 +25,7 @@ export function DryRun(props: { act: (count: number) => Promise<PlacementDryRun>
   const ask = useWrite(props.act, [])
   const wanted = Number(count)
   const able = Number.isInteger(wanted) && wanted >= 1 && wanted <= most
+  const show = () => able && ask.mutate(wanted, { onSuccess: told => setAnswer({ of: props.changed, wanted, told }) })
   return (
     <Stack>
       <Group align="flex-end" gap="xs">
@@ -36,13 +37,19 @@ export function DryRun(props: { act: (count: number) => Promise<PlacementDryRun>
           allowDecimal={false}
           value={count}
           onChange={setCount}
+          onKeyDown={event => {
+            if (event.key !== 'Enter') return
+            // It may stand in a form, which Enter would send off.
+            event.preventDefault()
+            show()
+          }}
         />
         <Button
           variant="default"
           leftSection={<Icon of={MapPin} small />}
           loading={ask.isPending}
           disabled={!able}
-          onClick={() => ask.mutate(wanted, { onSuccess: told => setAnswer({ of: props.changed, wanted, told }) })}
+          onClick={show}
         >
           {t('dryRun.ask')}
         </Button>

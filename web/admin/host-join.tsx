@@ -41,6 +41,8 @@ export function HostJoin({ clusterId: wanted, onClose }: { clusterId: string | n
             <Button
               data-autofocus
               loading={make.isPending}
+              // Without the hosts of now, one that was there already would look like an arrival.
+              disabled={!hosts.data}
               onClick={() => {
                 setKnown(new Set(hosts.data?.items.map(host => host.id)))
                 make.mutate(clusterId ?? undefined)
