@@ -14,8 +14,8 @@ import {
 import { sessionsEnd } from '../../db/sessions.ts'
 import type { Broker } from '../broker.ts'
 import { makeFencing } from '../fencing.ts'
-import { type Decision, decisionText } from '../placement.ts'
-import { demandOf, placeDesktops, placementNote } from '../placing.ts'
+import { type Decision, type Demand, decisionText, type HostFacts, placeDesktop, withDesktop } from '../placement.ts'
+import { demandOf, hostsToPlaceOn, placementNote } from '../placing.ts'
 import {
   desktopRests,
   listeningSince,
@@ -34,6 +34,12 @@ import type { Reconciler } from './driver.ts'
  */
 const afterMoveMs = 30_000
 
+/**
+ * So many are placed on what was read of the hosts once, each counted for those after it. More: what others place meanwhile
+ * is seen late; fewer: a host with hundreds of desktops takes longer than people wait.
+ */
+const placedOnce = 25
+
 type Back = Extract<ReturnPlan, { do: 'return' }>
 
 /** Brings the desktops of lost hosts back elsewhere (returning.ts), and has those hosts fenced where that is set up. */
@@ -49,13 +55,32 @@ export function returnsReconciler(broker: Broker): Reconciler {
       listening = listeningSince(listening, hosts.map(heard), now)
       const lost = hosts.filter(host => lostForCertain(factsOfHost(host), now, listening))
       await fencing.step(hosts, lost)
-      for (const host of lost) {
-        for (const { id } of await returnRows(broker.db, { hostId: host.id })) {
-          if (signal.aborted) return
-          await broker.db.transaction().execute(tx => bringBack(tx, broker, host, hosts, id))
-        }
-      }
+      for (const host of lost) await leave(broker, host, hosts, signal)
     },
+  }
+}
+
+async function leave(broker: Broker, host: ReturnHostRow, hosts: ReturnHostRow[], signal: AbortSignal) {
+  const { db } = broker
+  const rows = await returnRows(db, { hostId: host.id })
+  const poolIds = [...new Set(rows.map(row => row.pool_id))]
+  let room: HostFacts[] = []
+  let used = placedOnce
+  for (const row of rows) {
+    if (signal.aborted) return
+    const plan = planOf(row, host, hosts, broker.clock.now())
+    if (plan.do === 'wait') {
+      if (row.waits_for !== plan.for) await desktopWaitsSet(db, row.id, plan.for)
+      continue
+    }
+    if (used >= placedOnce) room = await hostsToPlaceOn(db, { poolIds })
+    if (used >= placedOnce) used = 0
+    // What is still told for the same reason needs no transaction.
+    const waited = plan.do === 'return' && row.waits_for !== null
+    if (waited && row.waits_for === waitsText(placed(row, plan, host, hosts, room).decision)) continue
+    const went = await db.transaction().execute(tx => bringBack(tx, broker, host, hosts, row.id, room))
+    if (went) room = room.map(to => (to.id === went.hostId ? withDesktop(to, went.demand) : to))
+    used++
   }
 }
 
@@ -70,7 +95,15 @@ const storageOf = ({ observed_facts: facts }: ReturnHostRow): ReturnHost => ({
   diskLocks: facts?.diskLocks ?? false,
 })
 
-async function bringBack(tx: Tx, broker: Broker, host: ReturnHostRow, hosts: ReturnHostRow[], id: string) {
+/** @returns where it went and with what demand, if it went. */
+async function bringBack(
+  tx: Tx,
+  broker: Broker,
+  host: ReturnHostRow,
+  hosts: ReturnHostRow[],
+  id: string,
+  room: readonly HostFacts[],
+): Promise<{ hostId: string; demand: Demand } | undefined> {
   const now = broker.clock.now()
   await addressLock(tx)
   // Read again: it may have been heard, or given back, in this very moment.
@@ -80,22 +113,25 @@ async function bringBack(tx: Tx, broker: Broker, host: ReturnHostRow, hosts: Ret
   if (!locked || !fresh || row?.host_id !== host.id) return
   if (fresh.state !== 'lost' || (fresh.observed_beat_at && fresh.observed_beat_at >= fresh.state_since)) return
   const plan = planOf(row, { ...host, ...fresh }, hosts, now)
-  if (plan.do === 'wait') return waits(tx, row, plan.for)
-  if (plan.do === 'forget') return forget(tx, row, plan.because, now)
-  const { decision, address } = await placed(tx, row, plan, host, hosts)
-  if (decision.hostId === undefined) {
-    const text = `a host that can take it (${decisionText(decision)})`
-    if (row.waits_for === text) return
-    await placementNote(tx, id, 'return', decision)
-    return waits(tx, row, text)
+  if (plan.do === 'wait') return
+  if (plan.do === 'forget') {
+    await forget(tx, row, plan.because, now)
+    return
   }
-  await taken(tx, row, plan, { hostId: decision.hostId, hostName: decision.hostName ?? '', address }, now)
+  const { decision, demand, near } = placed(row, plan, host, hosts, room)
+  const { hostId, hostName = '' } = decision
+  const [address] = hostId === undefined || near ? [] : await addressesFree(tx, hostId, 1)
   await placementNote(tx, id, 'return', decision)
+  if (hostId === undefined || (!near && address === undefined)) {
+    await desktopWaitsSet(tx, id, waitsText(decision) ?? null)
+    return
+  }
+  await taken(tx, row, plan, { hostId, hostName, address: address ?? null }, now)
+  return { hostId, demand }
 }
 
-async function waits(tx: Tx, row: ReturnRow, text: string) {
-  if (row.waits_for !== text) await desktopWaitsSet(tx, row.id, text)
-}
+const waitsText = (decision: Decision) =>
+  decision.hostId === undefined ? `a host that can take it (${decisionText(decision)})` : undefined
 
 async function forget(tx: Tx, row: ReturnRow, because: string, now: Date) {
   await sessionsEnd(tx, row.id, now)
@@ -143,31 +179,32 @@ function planOf(row: ReturnRow, host: ReturnHostRow, hosts: readonly ReturnHostR
   })
 }
 
-/** In its own cluster it keeps its address; with a new disk it may also go to another one, where it gets one of there. */
-async function placed(
-  tx: Tx,
+/** In its own cluster it keeps its address (`near`); with a new disk it may also go to another one, where it gets one of there. */
+function placed(
   row: ReturnRow,
   plan: Back,
   home: ReturnHostRow,
   hosts: readonly ReturnHostRow[],
-): Promise<{ decision: Decision; address: string | null }> {
+  room: readonly HostFacts[],
+): { decision: Decision; demand: Demand; near: boolean } {
   const priority = row.user_id === null ? ('prewarm' as const) : ('person' as const)
   const pool = { ...row, id: row.pool_id }
   const desktop = { hardware: row.hardware, versionId: row.version_id }
-  const near = new Map<string, string>()
-  for (const host of hosts) {
-    if (host.cluster_id !== home.cluster_id) near.set(host.id, `its address is of the cluster ${home.cluster_name}`)
-    else if (!mayTake(plan, storageOf(host))) near.set(host.id, 'its disk is not there, or not guarded by locks there')
-  }
-  const kept = demandOf(pool, { ...desktop, addressClusterId: home.cluster_id }, priority)
-  const here = await placeDesktops(tx, { demand: kept, count: 1, exclude: near })
-  const [first] = here.placed
-  const decision = first ?? here.short
-  if (!decision) throw new Error('placement of one desktop gave no decision')
-  if (first || plan.disk === 'own') return { decision, address: null }
-  const anywhere = await placeDesktops(tx, { demand: demandOf(pool, desktop, priority), count: 1 })
-  const [away] = anywhere.placed
-  if (!away) return { decision, address: null }
-  const [address] = await addressesFree(tx, away.hostId, 1)
-  return address === undefined ? { decision, address: null } : { decision: away, address }
+  const byId = new Map(hosts.map(host => [host.id, host]))
+  const here = room.map(to => {
+    const host = byId.get(to.id)
+    if (host?.cluster_id !== home.cluster_id)
+      return { ...to, trouble: `its address is of the cluster ${home.cluster_name}` }
+    return mayTake(plan, storageOf(host))
+      ? to
+      : { ...to, trouble: 'its disk is not there, or not guarded by locks there' }
+  })
+  const demand = demandOf(pool, { ...desktop, addressClusterId: home.cluster_id }, priority)
+  const decision = placeDesktop(here, demand)
+  if (decision.hostId !== undefined || plan.disk === 'own') return { decision, demand, near: true }
+  const anywhere = demandOf(pool, desktop, priority)
+  const away = placeDesktop(room, anywhere)
+  return away.hostId === undefined
+    ? { decision, demand, near: true }
+    : { decision: away, demand: anywhere, near: false }
 }
