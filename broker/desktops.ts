@@ -16,6 +16,7 @@ import type { Broker } from './broker.ts'
 import { type DesktopAction, desktopActionsFor } from './desktop-state.ts'
 import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
+import { addressAtHome } from './readdressing.ts'
 import { releaseWish } from './releasing.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 
@@ -144,7 +145,10 @@ const shutdownGraceMs = 60_000
 
 /** What each action writes as the new wish; the agent and the reconcilers do the rest. */
 const wishes = {
-  start: async (tx, id) => desktopWish(tx, id, { wished_power: 'running' }),
+  start: async (tx, id) => {
+    await addressAtHome(tx, id)
+    await desktopWish(tx, id, { wished_power: 'running' })
+  },
   resume: async (tx, id) => desktopWish(tx, id, { wished_power: 'running' }),
   suspend: async (tx, id) => desktopWish(tx, id, { wished_power: 'paused' }),
   shutdown: async (tx, id) => desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: shutdownGraceMs }),

@@ -113,7 +113,7 @@ function remade(desktop: LeavingDesktop, hosts: readonly HostFacts[]): Placed {
   const decision = placeDesktop(elsewhere, demand)
   const because = 'nobody has it: its pool makes another one elsewhere'
   if (decision.hostId !== undefined)
-    return { do: 'remake', because, target: { demand, decision, kind: null, waits: null } }
+    return { do: 'remake', because, target: { demand, decision, kind: null, waits: null, warning: null } }
   return { do: 'remove', because: `nobody has it and ${decisionText(decision)}` }
 }
 

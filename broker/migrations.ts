@@ -73,11 +73,11 @@ export interface MoveChoice {
   hosts: Target['decision']['hosts']
 }
 
-const choiceOf = ({ decision, kind, waits }: Target): MoveChoice => ({
+const choiceOf = ({ decision, kind, waits, warning }: Target): MoveChoice => ({
   hostId: decision.hostId ?? null,
   hostName: decision.hostName ?? null,
   kind,
-  why: waits ?? decision.why,
+  why: waits ?? [decision.why, ...(warning ? [warning] : [])].join('; '),
   hosts: decision.hosts,
 })
 

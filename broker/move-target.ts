@@ -18,6 +18,8 @@ export interface Target {
   /** How it would move there; null when no host fits, or it must wait for its phase to pass (`waits`). */
   kind: MigrationKind | null
   waits: string | null
+  /** What whoever sends it there should know. */
+  warning: string | null
 }
 
 /** @param hosts as hostsToPlaceOn reads them. @param ends of all hosts. */
@@ -39,14 +41,23 @@ export function moveTarget(
   const decision = placeDesktop(candidates, demand)
   const fits = decision.hostId === undefined ? undefined : fitsOn(ends, decision.hostId, desktop, ask)
   const kind = fits && 'kind' in fits ? fits.kind : null
-  return { demand, decision, kind, waits: fits && 'waits' in fits ? fits.waits : null }
+  const far = decision.clusterId !== undefined && decision.clusterId !== desktop.cluster_id
+  const cut = far && kind === 'storage' && desktop.network.mode !== 'bridge'
+  return { demand, decision, kind, waits: fits && 'waits' in fits ? fits.waits : null, warning: cut ? noNetwork : null }
 }
+
+const noNetwork =
+  'its address is of the network of its cluster: there it has no network until it is shut down and started again'
 
 /** Unless a host is named it stays in its cluster: its address is of that cluster's network. */
 function refusalOf(ends: ReadonlyMap<string, HostEnd>, host: HostFacts, desktop: MovableRow, ask: TargetAsk) {
   if (host.id === desktop.host_id) return 'the desktop is there'
   if (ask.hostId !== null && host.id !== ask.hostId) return 'another host was asked for'
   if (ask.hostId === null && host.clusterId !== desktop.cluster_id) return 'it is of another cluster'
+  const [source, target] = [ends.get(desktop.host_id), ends.get(host.id)]
+  // An older copy of it, on a host that is away, may be told of by nothing but its lock (returning.ts).
+  if (source?.diskLocks && !target?.diskLocks && source.storageId === target?.storageId)
+    return 'its disk is not guarded by locks there, as it is where it is'
   const fits = fitsOn(ends, host.id, desktop, ask)
   return 'refused' in fits ? fits.refused : undefined
 }

@@ -200,6 +200,14 @@ export async function desktopArrive(tx: Tx, id: string, hostId: string, machine:
     .execute()
 }
 
+/** @returns its host, when its address is of another cluster's network than that host's. */
+export async function desktopAddressForeign(tx: Tx, id: string): Promise<string | undefined> {
+  const { rows } = await sql<{ host_id: string }>`
+    select d.host_id from desktop d join host h on h.id = d.host_id join cluster c on c.id = h.cluster_id
+    where d.id = ${id} and not d.address <<= c.supernet`.execute(tx)
+  return rows[0]?.host_id
+}
+
 export async function desktopAddressSet(tx: Tx, id: string, address: string) {
   await tx.updateTable('desktop').set({ address }).where('id', '=', id).execute()
 }
@@ -229,13 +237,15 @@ export interface HostEnd {
   storageId: string | null
   /** Null: it takes no part in live migrations. */
   migrationUri: string | null
+  /** libvirt's lock manager guards its disks. */
+  diskLocks?: boolean
 }
 
 export async function hostEnds(db: Db | Tx): Promise<Map<string, HostEnd>> {
   const rows = await db.selectFrom('host').select(['id', 'name', 'state', 'cluster_id', 'observed_facts']).execute()
   const ends = rows.map(({ id, name, state, cluster_id: clusterId, observed_facts: facts }) => {
-    const { storageId = null, migrationUri = null } = facts ?? {}
-    return { id, name, state, clusterId, storageId, migrationUri }
+    const { storageId = null, migrationUri = null, diskLocks = false } = facts ?? {}
+    return { id, name, state, clusterId, storageId, migrationUri, diskLocks }
   })
   return new Map(ends.map(end => [end.id, end]))
 }

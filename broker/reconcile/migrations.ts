@@ -1,8 +1,6 @@
 import type { Db, Tx } from '../../db/connect.ts'
 import { desktopLock, transitionNote } from '../../db/desktops.ts'
-import { addressesFree, addressLock } from '../../db/hosts.ts'
 import {
-  desktopAddressSet,
   desktopArrive,
   type MigrationOpenRow,
   migrationLock,
@@ -17,6 +15,7 @@ import { asHdcsError, HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { type MoveEnd, type MoveFacts, type MoveStep, moveFits, planMove, storageShared } from '../migration-plan.ts'
 import { makeTurns, type Turns } from '../migration-turns.ts'
+import { addressAtHome } from '../readdressing.ts'
 import { screenPortTake } from '../screen-ports.ts'
 import type { Reconciler } from './driver.ts'
 
@@ -88,7 +87,7 @@ const steps: { [Do in Exclude<MoveStep['do'], 'wait'>]: Act<Do> } = {
 async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: string }, now: Date) {
   const target = row.observed_target
   await desktopArrive(tx, row.desktop_id, row.to_host_id, target?.state === 'arrived' ? target.machine : null)
-  if (row.kind === 'offline' && row.from_cluster_id !== row.to_cluster_id) await readdressed(tx, row)
+  if (row.kind === 'offline') await addressAtHome(tx, row.desktop_id)
   const reason = `from ${row.from_name} to ${row.to_name}, ${row.reason}: ${because}`
   const noted = { ...row, id: row.desktop_id, host_id: row.to_host_id }
   await transitionNote(tx, [{ ...noted, was: row.phase, became: 'moved', reason }], now)
@@ -96,13 +95,6 @@ async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: str
   const host_id = row.to_host_id
   await placementInsert(tx, { desktop_id: row.desktop_id, cause: 'move', host_id, why: `${row.reason}; ${why}`, hosts })
   await migrationSet(tx, row.id, { state: 'done', progress: 100, text: because, trouble: null, ended_at: now })
-}
-
-/** Its address is of the network it came from: it starts with one of the new host's. */
-async function readdressed(tx: Tx, row: MigrationOpenRow) {
-  await addressLock(tx)
-  const [address] = await addressesFree(tx, row.to_host_id, 1)
-  if (address !== undefined) await desktopAddressSet(tx, row.desktop_id, address)
 }
 
 async function ended(

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { openTicket } from '../../auth/tickets.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
+import { clusterCreate } from '../../broker/clusters.ts'
 import { desktopAct, desktopGet, desktopHistory, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
@@ -200,6 +201,29 @@ describe('the screen of a desktop that moves', () => {
     const stranger = await site.person('stranger')
     await expect(open(stranger, id, second.sessionId)).rejects.toMatchObject({ code: 'conflict' })
     expect((await open(person, id, second.sessionId)).sessionId).not.toBe(second.sessionId)
+  })
+})
+
+describe('a desktop of another cluster', () => {
+  it('is told to have no network there, and gets an address of its own when it starts', async () => {
+    const { id } = await desktopOn('sim-1', 'abroad')
+    const far = (await hosts())['sim-3']
+    const { id: siteId } = await site.broker.db.selectFrom('site').select('id').executeTakeFirstOrThrow()
+    const cluster = await clusterCreate(site.broker, admin, { name: 'second', siteId })
+    await site.broker.db
+      .updateTable('host')
+      .set({ cluster_id: cluster.id, subnet: cluster.supernet.replace(/\/.*/, '/22') })
+      .where('id', '=', far)
+      .execute()
+    const { choice } = await desktopMovePlan(site.broker, admin, id, { hostId: far, restart: false })
+    expect(choice).toMatchObject({ kind: 'storage', why: expect.stringContaining('no network until') })
+    const nowhere = await desktopMovePlan(site.broker, admin, id, { hostId: null, restart: false })
+    expect(nowhere.choice.hosts.find(({ hostId }) => hostId === far)?.reason).toBe('it is of another cluster')
+    const before = await desktopGet(site.broker, admin, id)
+    expect(await moved(id, far)).toMatchObject({ state: 'succeeded' })
+    expect((await desktopGet(site.broker, admin, id)).address).toBe(before.address)
+    await restarted(id)
+    expect((await desktopGet(site.broker, admin, id)).address).not.toBe(before.address)
   })
 })
 
