@@ -59,6 +59,11 @@ export function PoolDetail() {
           )}
         </Alert>
       )}
+      {pool.warnings.map(warning => (
+        <Alert key={warning} color="yellow" mb="lg" icon={<Icon of={TriangleAlert} />} title={t('pools.warning')}>
+          {warning}
+        </Alert>
+      ))}
       <Tabs
         value={tab}
         onChange={value =>

@@ -572,6 +572,7 @@ export const en = {
     deletePeople_one: '{{count}} person has a desktop in it.',
     deletePeople_other: '{{count}} people have a desktop in it.',
     deleteForce: 'Also remove desktops that people are using',
+    warning: 'This cannot come about as wished',
     place: 'Placement and network',
     clusters: 'Clusters',
     anyCluster: 'any cluster',

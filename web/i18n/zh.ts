@@ -567,6 +567,7 @@ export const zh = {
     deletePeople_one: '其中有 {{count}} 人正持有桌面。',
     deletePeople_other: '其中有 {{count}} 人正持有桌面。',
     deleteForce: '正在使用的桌面也一并移除',
+    warning: '现有节点无法满足这些设置',
     place: '放置与网络',
     clusters: '集群',
     anyCluster: '任意集群',
