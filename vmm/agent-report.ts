@@ -55,7 +55,7 @@ export function machineReport(known: MachineKnown, nowMs: number): MachineReport
     queuePlace: known.place,
     graphics: found?.graphics ? { ...found.graphics, serial: memory.admittedSerial ?? 0 } : null,
     clients: found ? memory.clients : 0,
-    move: moveReport(known, known.decision),
+    move: moveReport(known, known.decision, nowMs),
     trouble: troubleOf(known, ready, nowMs),
   }
 }

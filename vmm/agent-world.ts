@@ -200,7 +200,8 @@ export function worldListing(
     const known = machineOf(world, id)
     if (known.busy || known.version !== (before.get(id) ?? 0)) continue
     const now = found.get(id) ?? null
-    if (!known.found && now) known.memory = memoryAdopted(known.memory, nowMs)
+    const came = now && (!known.found || (known.found.arriving && !now.arriving))
+    if (came) known.memory = memoryAdopted(known.memory, nowMs)
     if (known.found && !now && !known.missing) {
       known.missing = missing = true
       continue

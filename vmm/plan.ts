@@ -31,7 +31,7 @@ export function planMachine(facts: MachineFacts, nowMs: number): MachineDecision
 function decide(facts: MachineFacts, nowMs: number): MachineDecision {
   const { spec, found, overlays } = facts
   if (!spec) return planUnwished(facts)
-  const move = planMove(spec, facts)
+  const move = planMove(spec, facts, nowMs)
   if (move === 'end it') return planStop(spec, facts.memory, nowMs)
   if (move) return move
   if (found?.arriving) return wait('it is on its way')

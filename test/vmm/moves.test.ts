@@ -113,12 +113,25 @@ describe('a host that a machine moves to', () => {
     ['says that it cannot, and rests', facts(arrive('live'), { move: broken }), null, 'failed'],
   ])('%s', (_title, given, step, said) => {
     const decision = planMachine(given, 0)
-    expect([decision.step?.do ?? null, moveReport(given, decision)?.state]).toEqual([step, said])
+    expect([decision.step?.do ?? null, moveReport(given, decision, 0)?.state]).toEqual([step, said])
+  })
+
+  it('calls a guest arrived when it answers, or after two seconds', () => {
+    const memory = { ...freshMemory, bootedAtMs: 10_000 }
+    const at = (nowMs: number, some: Partial<MachineFacts> = {}) => {
+      const given = facts(arrive('live'), { found: found(), memory, ...some })
+      const decision = planMachine(given, nowMs)
+      return [moveReport(given, decision, nowMs)?.state, decision.wakeAtMs]
+    }
+    expect(at(10_001)).toEqual(['moving', 12_000])
+    expect(at(12_000)).toEqual(['arrived', null])
+    expect(at(10_001, { memory: { ...memory, answered: true } })).toEqual(['arrived', null])
+    expect(at(10_001, { found: found({ power: 'paused' }) })).toEqual(['arrived', null])
   })
 
   it('says why a disk made on another image is refused', () => {
     const given = facts(arrive('storage', { from: 'there', sha: 'theirs' }))
-    expect(moveReport(given, planMachine(given, 0))?.trouble?.code).toBe('conflict')
+    expect(moveReport(given, planMachine(given, 0), 0)?.trouble?.code).toBe('conflict')
   })
 })
 
@@ -167,7 +180,7 @@ describe('a host that a machine moves from', () => {
     ],
   ])('%s', (_title, given, step, said) => {
     const decision = planMachine(given, 0)
-    expect([decision.step?.do ?? null, moveReport(given, decision)?.state]).toEqual([step, said])
+    expect([decision.step?.do ?? null, moveReport(given, decision, 0)?.state]).toEqual([step, said])
   })
 
   it.each<[string, MoveSpec | null, Partial<MachineFacts['spec'] & {}> | null, boolean]>([
