@@ -99,6 +99,12 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       await host.networkEnsure({ supernet: test.subnet, subnet: test.subnet })
     })
 
+    it('puts its machines under rules, and says so when asked again', async () => {
+      const nics = spec.nic ? [spec.nic] : []
+      expect(await host.guestsEnsure(nics)).toEqual([])
+      expect(await host.guestsEnsure(nics)).toEqual([])
+    })
+
     it('refuses to start a machine whose disk is not there', async () => {
       await expect(host.machineStart(spec)).rejects.toEqual(code('not_found'))
     })

@@ -12,8 +12,8 @@ import type { NetworkSpec } from '../../vmm/spec.ts'
 
 const run = promisify(execFile)
 const program = fileURLToPath(new URL('net-station.pl', import.meta.url))
-/** Everything here is one machine: an answer that is not there after this time never comes. */
-const answerMs = 250
+/** Everything here is one machine: an answer that is not there after this time never comes, however busy it is. */
+const answerMs = 400
 /** dnsmasq asks libvirt's helper before it answers. */
 const leaseMs = 2_000
 
@@ -42,7 +42,7 @@ export interface NetWorld extends AsyncDisposable {
   /** On the host itself: 198.51.100.2 outside, the gateway inside. */
   host: Station
   /** A desktop with this address. `bridge`: another one than the desktops' own. */
-  desktop(address: string, options?: { bridge?: string; ip?: string }): Promise<Station>
+  desktop(address: string, options?: { bridge?: string; ip?: string; gateway?: string }): Promise<Station>
 }
 
 export async function startStation(): Promise<Station> {
@@ -133,7 +133,7 @@ export async function startNetWorld(installationId: string, network: NetworkSpec
       const station = stations.use(await startStation())
       await stationPlug(station, within(host.pid), { address, bridge, ...options })
       await ipIn(station.pid, 'address', 'add', `${options.ip ?? address}/${options.ip ? 24 : prefix}`, 'dev', 'eth0')
-      if (!options.ip) await ipIn(station.pid, 'route', 'add', 'default', 'via', gateway)
+      if (!options.ip) await ipIn(station.pid, 'route', 'add', 'default', 'via', options.gateway ?? gateway)
       // Who was asked for in vain is asked for again at once, not after a second: rules change from one line to the next.
       await runIn(station.pid, 'sh', '-c', 'echo 20 > /proc/sys/net/ipv4/neigh/eth0/retrans_time_ms')
       // Frames are listened for from now on.

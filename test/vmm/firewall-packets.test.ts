@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { firewallRemove, makeFirewall } from '../../vmm/firewall-force.ts'
-import { macOf } from '../../vmm/networks.ts'
+import { bridgeOf, macOf } from '../../vmm/networks.ts'
 import type { NicSpec } from '../../vmm/spec.ts'
 import { type NetWorld, type Station, startNetWorld } from '../support/net-world.ts'
 import { installationId, nicSpec } from './wishes.ts'
@@ -280,6 +280,39 @@ describe('a desktop on a bridge of the site', () => {
 })
 
 describe('the rules', () => {
+  it('of two installations on one host keep to their own desktops, and keep these apart', async () => {
+    const second = {
+      installationId: '018f0000-0000-7000-8000-0000000000bb',
+      network: { supernet: '10.132.0.0/14', subnet: '10.132.0.0/22' },
+    }
+    const bridge = bridgeOf(second.installationId)
+    await world.ip('link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0')
+    await world.ip('address', 'add', '10.132.0.1/14', 'dev', bridge)
+    await world.ip('link', 'set', bridge, 'up')
+    const other = await world.desktop('10.132.0.2', { bridge, gateway: '10.132.0.1' })
+    await other.serve(80)
+    await rule({ ann: { mode: 'routed' } })
+    await makeFirewall({ ...second, enter: world.enter }).ensure({ ...second, nics: [nicSpec('10.132.0.2')] })
+    expect(await other.tcp(outsideOf.server, 80)).toBe(hostAddress)
+    expect(await desktops.ben.tcp(outsideOf.server, 80)).toBe(hostAddress)
+    expect(await desktops.ben.tcp('10.132.0.2', 80)).toBeNull()
+    expect(await other.tcp(addresses.ben, 80)).toBeNull()
+    expect(await other.tcp(gateway, 80)).toBeNull()
+    await firewallRemove({ ...second, enter: world.enter })
+    expect(await desktops.ben.tcp(addresses.ann, 80)).toBeNull()
+  })
+
+  it('cut nobody off when they are put in force again and again', async () => {
+    await rule()
+    const forced = firewall()
+    const [few, all] = [['ann'], names] as const
+    for (let round = 0; round < 6; round++) {
+      const nics = (round % 2 ? few : all).map(name => nicSpec(addresses[name as Name]))
+      const [answer] = await Promise.all([desktops.ann.tcp(outsideOf.server, 80), forced.ensure({ network, nics })])
+      expect(answer).toBe(hostAddress)
+    }
+  })
+
   it('come back when somebody flushed or changed them, and are left alone while they stand', async () => {
     const forced = firewall()
     const wish = { network, nics: [nicSpec(addresses.ann)] }
