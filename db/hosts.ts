@@ -1,24 +1,9 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
 import type { Database, HostFactsValue, HostState, HostUsageValue, TroubleValue } from './schema.ts'
+import { hostTallies } from './tallies.ts'
 
 export type HostRow = Awaited<ReturnType<typeof hostRows>>[number]
-
-interface DesktopsOf {
-  desktops: number
-  /** Wished to run, reported or not; what they take stands beside it. */
-  running: number
-  vcpus: number
-  memory_bytes: number
-}
-
-/** What is on a host: only columns of one index, because every list of hosts asks for all desktops. */
-const desktopsOf = () =>
-  sql<DesktopsOf>`(
-    select count(*) as desktops, count(*) filter (where wished_power <> 'stopped') as running,
-      coalesce(sum(vcpus) filter (where wished_power <> 'stopped'), 0) as vcpus,
-      coalesce(sum(memory_bytes) filter (where wished_power <> 'stopped'), 0)::bigint as memory_bytes
-    from desktop where desktop.host_id = host.id and wished_present)`.as<'d'>('d')
 
 interface Arriving {
   /** On their way to it, and what they will take. */
@@ -51,13 +36,17 @@ export function hostRows(
     .selectFrom('host')
     .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
     .innerJoin('site', 'site.id', 'cluster.site_id')
-    .innerJoinLateral(desktopsOf, join => join.onTrue())
+    .leftJoin(hostTallies(db).as('d'), 'd.host_id', 'host.id')
     .innerJoinLateral(arriving, join => join.onTrue())
     .selectAll('host')
     .select(['cluster.name as cluster_name', 'cluster.site_id', 'site.name as site_name'])
     .select(['cluster.vcpus_per_core', 'cluster.memory_reserve', 'cluster.suspect_ms', 'cluster.lost_ms'])
     .select([sql<string>`host.subnet::text`.as('subnet_text')])
-    .select(['d.desktops', 'd.running', 'd.vcpus', 'd.memory_bytes'])
+    .select(({ fn, val }) =>
+      (['desktops', 'running', 'vcpus', 'memory_bytes'] as const).map(name =>
+        fn.coalesce(`d.${name}`, val(0)).as(name),
+      ),
+    )
     .select(['a.arriving', 'a.arriving_vcpus', 'a.arriving_memory_bytes'])
   if (filter.ids) query = query.where('host.id', 'in', filter.ids)
   if (filter.name) query = query.where('host.name', '=', filter.name)
@@ -84,17 +73,6 @@ export async function hostsWithImage(db: Kysely<Database>, versionId: string): P
 /** Only one process gives out subnets and addresses at a time; held to the end of the transaction. */
 export async function addressLock(tx: Tx) {
   await sql`select pg_advisory_xact_lock(4711)`.execute(tx)
-}
-
-/** The lowest addresses of a host's subnet that no desktop has; the first two and the last are not for guests. */
-export async function addressesFree(tx: Tx, hostId: string, count: number): Promise<string[]> {
-  const { rows } = await sql<{ address: string }>`
-    select host(a.address) as address from host h,
-      lateral (select set_masklen(network(h.subnet)::inet, 32) + n as address
-        from generate_series(2, (2 ^ (32 - masklen(h.subnet)))::int - 2) n) a
-    where h.id = ${hostId} and not exists (select from desktop d where d.address = a.address)
-    order by a.address limit ${count}`.execute(tx)
-  return rows.map(row => row.address)
 }
 
 export async function hostInsert(

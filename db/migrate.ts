@@ -5,6 +5,7 @@ import * as machines from './migrations/0001-machines.ts'
 import * as people from './migrations/0002-people.ts'
 import * as peopleEvents from './migrations/0003-people-events.ts'
 import * as manyHosts from './migrations/0004-many-hosts.ts'
+import * as tallies from './migrations/0005-tallies.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -12,6 +13,7 @@ const migrations = {
   '0002-people': people,
   '0003-people-events': peopleEvents,
   '0004-many-hosts': manyHosts,
+  '0005-tallies': tallies,
 }
 
 /**

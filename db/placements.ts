@@ -37,19 +37,17 @@ export interface PlacementFactsRow {
 export async function placementFacts(db: Kysely<Database>, poolIds: readonly string[]): Promise<PlacementFactsRow[]> {
   const { rows } = await sql<PlacementFactsRow>`
     with used as (
-      select host_id, count(*) as running, sum(vcpus) as vcpus, sum(memory_bytes) as memory_bytes from (
-        select host_id, vcpus, memory_bytes from desktop where wished_present and wished_power <> 'stopped'
+      select host_id, sum(n) as running, sum(vcpus)::bigint as vcpus, sum(memory_bytes)::bigint as memory_bytes from (
+        select host_id, n, vcpus, memory_bytes from tally where wished_present and wished_power <> 'stopped'
         union all
-        select m.to_host_id, d.vcpus, d.memory_bytes from migration m join desktop d on d.id = m.desktop_id
+        select m.to_host_id, 1, d.vcpus, d.memory_bytes from migration m join desktop d on d.id = m.desktop_id
           where m.ended_at is null and d.host_id <> m.to_host_id and d.wished_power <> 'stopped'
       ) here group by host_id
     ), addressed as (
-      select network(set_masklen(address, 22)) as subnet, count(*) as taken from desktop group by 1
-    ), ported as (
-      select host_id, count(*) as taken from screen_port group by host_id
+      select subnet, sum(n) as taken from tally group by 1
     ), pooled as (
-      select host_id, jsonb_object_agg(pool_id, count) as pools from (
-        select host_id, pool_id, count(*) from desktop
+      select host_id, jsonb_object_agg(pool_id, n) as pools from (
+        select host_id, pool_id, sum(n) as n from tally
           where wished_present and pool_id = any(${[...poolIds]}::uuid[]) group by host_id, pool_id
       ) by_pool group by host_id
     ), imaged as (
@@ -61,12 +59,14 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
       coalesce(used.running, 0) as running, coalesce(used.vcpus, 0)::bigint as vcpus,
       coalesce(used.memory_bytes, 0)::bigint as memory_bytes,
       (2 ^ (32 - masklen(h.subnet)))::int - 3 as addresses, coalesce(addressed.taken, 0) as addresses_taken,
-      c.port_to - c.port_from + 1 as ports, coalesce(ported.taken, 0) as ports_taken,
+      c.port_to - c.port_from + 1 as ports, 
+      -- A range wider than a subnet many times over cannot be used up: its ports need not be counted.
+      case when c.port_to - c.port_from < 8192
+        then (select count(*) from screen_port s where s.host_id = h.id) else 0 end as ports_taken,
       coalesce(imaged.images, '{}') as images, coalesce(pooled.pools, '{}') as pools
     from host h join cluster c on c.id = h.cluster_id
     left join used on used.host_id = h.id
     left join addressed on addressed.subnet = h.subnet
-    left join ported on ported.host_id = h.id
     left join pooled on pooled.host_id = h.id
     left join imaged on imaged.host_id = h.id
     order by h.id`.execute(db)

@@ -41,8 +41,8 @@ export interface PoolToPlan {
 export async function poolsToPlan(db: Db, since: Date): Promise<PoolToPlan[]> {
   const { rows } = await sql<PoolToPlan>`
     with alike as (
-      select pool_id, concat_ws(' ', phase, user_id is null, wished_power, wished_present, version_id) as kind, count(*) as n
-      from desktop group by 1, 2
+      select pool_id, concat_ws(' ', phase, free, wished_power, wished_present, version_id) as kind, sum(n) as n
+      from tally group by 1, 2 having sum(n) <> 0
     ), summed as (select pool_id, jsonb_object_agg(kind, n) as sums from alike group by pool_id)
     select pool.*, template.hardware as template_hardware, coalesce(summed.sums, '{}') as sums,
       (select v.id from template_version v where v.template_id = pool.template_id and v.state = 'sealed'

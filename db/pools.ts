@@ -2,9 +2,8 @@ import { type Kysely, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 import type { Database, HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
 import type { PlacementPolicy } from './schema-hosts.ts'
+import { poolTallies } from './tallies.ts'
 import { versionCurrent } from './templates.ts'
-
-const counted = (condition: ReturnType<typeof sql>) => sql<number>`count(d.id) filter (where ${condition})`
 
 export type PoolRow = Awaited<ReturnType<typeof poolRows>>[number]
 
@@ -22,7 +21,7 @@ export function poolRows(
   let query = db
     .selectFrom('pool')
     .innerJoin('template', 'template.id', 'pool.template_id')
-    .leftJoin('desktop as d', 'd.pool_id', 'pool.id')
+    .leftJoin(poolTallies(db).as('d'), 'd.pool_id', 'pool.id')
     .selectAll('pool')
     .select(['template.name as template_name', 'template.hardware as template_hardware'])
     .select(eb => [
@@ -33,16 +32,12 @@ export function poolRows(
         .where(sql<boolean>`v.number = coalesce(pool.template_version, v.number)`)
         .select(sql<number>`max(v.number)`.as('n'))
         .as('current_version'),
-      counted(sql`true`).as('total'),
-      counted(sql`d.phase = 'ready' and d.user_id is null`).as('ready'),
-      counted(sql`d.phase in ('starting', 'making') and d.user_id is null`).as('starting'),
-      counted(sql`d.phase = 'stopped' and d.user_id is null`).as('stopped'),
-      counted(sql`d.user_id is not null`).as('assigned'),
-      counted(sql`d.session_state = 'connected'`).as('connected'),
-      counted(sql`d.phase = 'failed'`).as('failed'),
-      counted(sql`d.phase in ('recycling', 'removing')`).as('recycling'),
     ])
-    .groupBy(['pool.id', 'template.id'])
+    .select(({ fn, val }) =>
+      (['total', 'ready', 'starting', 'stopped', 'assigned', 'connected', 'failed', 'recycling'] as const).map(name =>
+        fn.coalesce(`d.${name}`, val(0)).as(name),
+      ),
+    )
   if (filter.ids) query = query.where('pool.id', 'in', filter.ids)
   if (filter.name) query = query.where('pool.name', '=', filter.name)
   if (filter.after) query = query.where('pool.name', '>', filter.after)
@@ -136,7 +131,7 @@ export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
           select coalesce(jsonb_agg(o order by user_slot), '[]') from (
             select id, name, phase, user_slot, claim_task_id, wished_power from desktop
             where pool_id = pool.id and user_id = ${userId} and wished_present) o)`.as('owned'),
-        sql<number>`(select count(*) from desktop where pool_id = pool.id and wished_present)`.as('size'),
+        sql<number>`(select coalesce(sum(n), 0) from tally where pool_id = pool.id and wished_present)`.as('size'),
       ])
       .where('pool.id', '=', id)
       .where('pool.wished_present', '=', true)

@@ -101,3 +101,19 @@ export interface PlacementTable {
   why: string
   hosts: Json<PlacementHostValue[]>
 }
+
+/** So many desktops more (or fewer) that are alike in these columns: migrations/0005. Written by triggers and folded. */
+export interface TallyTable {
+  pool_id: string
+  host_id: string
+  version_id: string
+  subnet: string
+  phase: string
+  free: boolean
+  connected: boolean
+  wished_power: string
+  wished_present: boolean
+  n: number
+  vcpus: number
+  memory_bytes: number
+}

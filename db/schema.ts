@@ -1,6 +1,13 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { ErrorCode } from '../lib/errors.ts'
-import type { ClusterTable, MigrationTable, NetworkValue, PlacementPolicy, PlacementTable } from './schema-hosts.ts'
+import type {
+  ClusterTable,
+  MigrationTable,
+  NetworkValue,
+  PlacementPolicy,
+  PlacementTable,
+  TallyTable,
+} from './schema-hosts.ts'
 import type { PeopleTables } from './schema-people.ts'
 
 /**
@@ -35,6 +42,7 @@ export interface Database extends PeopleTables {
   screen_port: { host_id: string; port: number; desktop_id: string }
   migration: MigrationTable
   placement: PlacementTable
+  tally: TallyTable
 }
 
 /** jsonb: objects go in as JSON text (pg would send an array as a PostgreSQL array) and come out as values. */

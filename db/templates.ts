@@ -12,7 +12,7 @@ export function templateRows(
     .selectAll('template')
     .select([
       sql<number>`(select count(*) from pool where pool.template_id = template.id)`.as('pools'),
-      sql<number>`(select count(*) from desktop d join template_version v on v.id = d.version_id where v.template_id = template.id)`.as(
+      sql<number>`(select coalesce(sum(t.n), 0) from tally t join template_version v on v.id = t.version_id where v.template_id = template.id)`.as(
         'desktops',
       ),
     ])
@@ -33,7 +33,7 @@ export function versionRows(db: Kysely<Database>, templateIds: string[]) {
     .selectFrom('template_version')
     .selectAll()
     .select([
-      sql<number>`(select count(*) from desktop where desktop.version_id = template_version.id)`.as('desktops'),
+      sql<number>`(select coalesce(sum(n), 0) from tally where tally.version_id = template_version.id)`.as('desktops'),
       sql<number>`(select count(*) from pool where pool.template_id = template_version.template_id and pool.template_version = template_version.number)`.as(
         'pinned',
       ),

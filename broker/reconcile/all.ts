@@ -8,6 +8,7 @@ import { migrationsReconciler } from './migrations.ts'
 import { poolsReconciler } from './pools.ts'
 import { returnsReconciler } from './returns.ts'
 import { screenPortsReconciler } from './screen-ports.ts'
+import { talliesReconciler } from './tallies.ts'
 import { tasksReconciler } from './tasks.ts'
 import { templatesReconciler } from './templates.ts'
 
@@ -24,6 +25,7 @@ export function startReconcilers(broker: Broker) {
     returnsReconciler,
     balanceReconciler,
     screenPortsReconciler,
+    talliesReconciler,
   ]
   const running = new Map(
     made.map(make => {

@@ -131,12 +131,9 @@ describe('a host’s boot queue', () => {
     })
     const waiting = seen.items.filter(({ step }) => step === 'queued')
     expect(waiting.map(({ place }) => place)).toEqual(waiting.map((_, index) => index + 1))
-    expect(
-      waiting
-        .slice(0, 2)
-        .map(({ poolName }) => poolName)
-        .toSorted(),
-    ).not.toEqual(['no-agent-a', 'no-agent-a'])
+    const bootingOf = (name: string | undefined) =>
+      seen.items.filter(({ step, poolName }) => step === 'booting' && poolName === name).length
+    expect(bootingOf(waiting[0]?.poolName)).toBeLessThanOrEqual(4)
     for (const pool of [one, other]) await admin.poolDelete({ params: { id: pool.id } })
     await site.until('nothing waits', async () => (await queue()).items.length === 0)
   })

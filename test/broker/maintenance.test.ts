@@ -178,7 +178,8 @@ describe('a host that goes into maintenance', () => {
       const { items } = await migrationList(site.broker, { limit: 10, hostId: host, open: true })
       return items.length === 0
     })
-    for (const { id } of made) expect((await desktopGet(site.broker, admin, id)).phase).toBe('ready')
+    for (const { id } of made)
+      await site.until('it is ready', async () => (await desktopGet(site.broker, admin, id)).phase === 'ready')
   }, 60_000)
 })
 
