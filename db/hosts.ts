@@ -75,6 +75,17 @@ export async function addressLock(tx: Tx) {
   await sql`select pg_advisory_xact_lock(4711)`.execute(tx)
 }
 
+/** The lowest addresses of a host's subnet that no desktop has; the first two and the last are not for guests. */
+export async function addressesFree(tx: Tx, hostId: string, count: number): Promise<string[]> {
+  const { rows } = await sql<{ address: string }>`
+    select host(a.address) as address from host h,
+      lateral (select set_masklen(network(h.subnet)::inet, 32) + n as address
+        from generate_series(2, (2 ^ (32 - masklen(h.subnet)))::int - 2) n) a
+    where h.id = ${hostId} and not exists (select from desktop d where d.address = a.address)
+    order by a.address limit ${count}`.execute(tx)
+  return rows.map(row => row.address)
+}
+
 export async function hostInsert(
   tx: Tx,
   host: { id: string; cluster_id: string; name: string; key_hash: string; subnet: string; networks: string[] },
