@@ -27,13 +27,14 @@ const opens = async (target: string, port: number) =>
 /** Whose hardware answers for the gateway, asked anew. */
 const gatewayMac = () =>
   run(
-    `ip neigh flush all; ping -c1 -W2 ${gateway} >/dev/null; ip neigh show ${gateway} | sed 's/.*lladdr \\([^ ]*\\).*/\\1/'`,
+    `ip neigh flush all >/dev/null 2>&1; ping -c1 -W2 ${gateway} >/dev/null; ip neigh show ${gateway} | sed 's/.*lladdr \\([^ ]*\\).*/\\1/'`,
   )
 const tlsPort = 16_514
 
 describe('a guest on real hosts', () => {
   it('reaches the world through its gateway, and no service of its host', async () => {
-    expect(await run('ip -4 address show eth0')).toContain(`${address}/16`)
+    // Its agent answers a moment before it has its lease.
+    await vi.waitFor(async () => expect(await run('ip -4 address show eth0')).toContain(`${address}/16`), 20_000)
     expect(await gatewayMac()).toBe(macOf(gateway))
     expect(await reaches(site.lab.gateway)).toBe(true)
     expect(await reaches(pair.host('source').address)).toBe(false)
