@@ -126,15 +126,18 @@ export function desktopRows(db: Db | Tx, filter: DesktopFilter) {
     .execute()
 }
 
-/** `%` and `_` typed by a person are themselves. */
+/**
+ * `%` and `_` typed by a person are themselves. Desktops' names are lower case; addresses are only looked through for what
+ * may be a part of one: writing out every address costs more than all the rest.
+ */
 const searched =
   (text: string) =>
   (eb: ExpressionBuilder<Database & { user_account: Database['user_account'] }, 'desktop' | 'user_account'>) => {
     const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
     return eb.or([
-      eb('desktop.name', 'ilike', pattern),
+      eb('desktop.name', 'like', pattern.toLowerCase()),
       eb('user_account.name', 'ilike', pattern),
-      eb(sql<string>`host(desktop.address)`, 'like', pattern),
+      ...(/^[\d.]+$/.test(text) ? [eb(sql<string>`host(desktop.address)`, 'like', pattern)] : []),
     ])
   }
 

@@ -57,8 +57,6 @@ alter table desktop
   -- What keeps it from returning while its host is lost.
   add column waits_for text;
 
-create index desktop_use on desktop (host_id, pool_id) include (wished_present, wished_power, vcpus, memory_bytes);
-create index desktop_pool on desktop (pool_id);
 create index desktop_origin on desktop (origin_host_id) where origin_host_id is not null;
 
 create table screen_port (

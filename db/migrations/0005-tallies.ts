@@ -1,13 +1,19 @@
 import { type Kysely, sql } from 'kysely'
 
 /**
- * How many desktops are alike, kept as a sum of changes: lists and placement ask for twenty thousand at every look.
+ * What lists of many desktops need: indexes for their pages, and sums.
  *
- * A change of desktops appends rows that add or take away; nobody updates one, so transactions neither wait for each
- * other nor deadlock here. db/tallies.ts folds them together now and then. Sums are exact within any one statement.
+ * `tally` says how many desktops are alike, as a sum of changes: a change of desktops appends rows that add or take
+ * away; nobody updates one, so transactions neither wait for each other nor deadlock here. db/tallies.ts folds them
+ * together now and then. Sums are exact within any one statement.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
+-- Pages of desktops come by name: of a pool, of a host, of what is not simply ready.
+create index desktop_of_pool on desktop (pool_id, name);
+create index desktop_of_host on desktop (host_id, name);
+create index desktop_odd on desktop (phase, name) where phase <> 'ready';
+
 create table tally (
   pool_id uuid not null,
   host_id uuid not null,
