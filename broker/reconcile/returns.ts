@@ -12,6 +12,7 @@ import {
   returnRows,
 } from '../../db/returns.ts'
 import { sessionsEnd } from '../../db/sessions.ts'
+import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
 import { makeFencing } from '../fencing.ts'
 import { type Decision, type Demand, decisionText, type HostFacts, placeDesktop, withDesktop } from '../placement.ts'
@@ -78,7 +79,7 @@ async function leave(broker: Broker, host: ReturnHostRow, hosts: ReturnHostRow[]
     // What is still told for the same reason needs no transaction.
     const waited = plan.do === 'return' && row.waits_for !== null
     if (waited && row.waits_for === waitsText(placed(row, plan, host, hosts, room).decision)) continue
-    const went = await db.transaction().execute(tx => bringBack(tx, broker, host, hosts, row.id, room))
+    const went = await transact(db, tx => bringBack(tx, broker, host, hosts, row.id, room))
     if (went) room = room.map(to => (to.id === went.hostId ? withDesktop(to, went.demand) : to))
     used++
   }

@@ -80,6 +80,18 @@ const full = world([host('h1', { state: 'maintenance' }), host('h2', { taken: { 
 const free = { user_id: null, user_name: null }
 
 describe('the plan of an evacuation', () => {
+  it('takes no disk that locks guard to a host that does not heed them: an older copy of it is told of by nothing else', () => {
+    const hosts = [host('h1'), host('h2'), host('h3')]
+    const ends = [end('h1', { diskLocks: true }), end('h2', { diskLocks: false }), end('h3', { diskLocks: true })]
+    const crowded = { ...host('h3'), taken: { vcpus: 15, memoryBytes: 6 * GiB } }
+    const [item] = planEvacuation(
+      [desktop('d1')],
+      world([hosts[0] as HostFacts, hosts[1] as HostFacts, crowded], ends),
+      now,
+    )
+    expect(item?.hostName).toBe('h3')
+  })
+
   it.each<[string, Partial<LeavingDesktop>, typeof two, object]>([
     ['moves what somebody has, running', {}, two, { do: 'migrate', kind: 'live', hostId: 'h2' }],
     ['moves what stands still as it is', { phase: 'stopped' }, two, { do: 'migrate', kind: 'offline' }],
