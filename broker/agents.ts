@@ -12,21 +12,17 @@ import {
 } from '../db/agents.ts'
 import { nudge } from '../db/events.ts'
 import { hostAddresses, hostByKey, hostLines, hostObserve } from '../db/hosts.ts'
-import { type MoveObserved, migrationsObserve } from '../db/migrations.ts'
+import { migrationsObserve } from '../db/migrations.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { FromAgent, protocolVersion, ToAgent } from '../vmm/protocol.ts'
-import type { ImageReport, MachineReport } from '../vmm/report.ts'
-import type { ImageSpec, MachineSpec, MoveSpec } from '../vmm/spec.ts'
+import type { ImageSpec } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
 import { secretHash } from './hosts.ts'
-import { nicSpec } from './nics.ts'
+import { goneReport, imageObserved, moveObserved, observed } from './machine-reports.ts'
+import { machineSpec } from './machine-specs.ts'
 
-/** A guest under emulation on a busy host takes a minute; longer, and a person waits for nothing. */
-const bootTimeoutMs = 180_000
-/** Shorter: a guest that is shut down for a move loses what it was writing; longer: one that does not listen moves late. */
-const moveGraceMs = 60_000
 /** Changes of one moment go out together. Longer: starts are late; shorter: a pool of 100 is 100 messages. */
 const gatherMs = 10
 
@@ -295,104 +291,6 @@ async function imageSpecs(broker: Broker): Promise<ImageSpec[]> {
     attempt: wished_attempt,
   }))
 }
-
-type SpecRow = Awaited<ReturnType<typeof desktopSpecs>>[number]
-
-function machineSpec(row: SpecRow, hostId: string): MachineSpec {
-  return {
-    id: row.id,
-    name: row.name,
-    generation: row.generation,
-    power: row.wished_power,
-    // For a move it is shut down by us: its person did not choose how.
-    stopGraceMs: row.move_kind === 'offline' ? moveGraceMs : row.wished_stop_grace_ms,
-    incarnation: row.wished_incarnation,
-    diskMade: row.disk_incarnation === row.wished_incarnation,
-    imageId: row.version_id,
-    hardware: row.hardware,
-    nic: nicSpec(row.address_text, row.network, row.pool_id),
-    screenPort: row.screen_port,
-    move: moveSpec(row, hostId),
-    graphics: row.wished_graphics,
-    priority: row.user_id === null ? 'prewarm' : 'person',
-    group: row.pool_id,
-    readyWhen: row.ready_when,
-    bootTimeoutMs,
-  }
-}
-
-/** What this host is told of a desktop's way from or to it; null while it waits for its turn. */
-function moveSpec(row: SpecRow, hostId: string): MoveSpec | null {
-  const { move_id: id, move_kind: kind } = row
-  if (id === null || kind === null) return null
-  if (row.move_to === hostId)
-    return {
-      id,
-      role: 'arrive',
-      kind,
-      sourceStorageId: row.source_facts?.storageId ?? '',
-      imageSha256: row.source_image_sha256,
-    }
-  return {
-    id,
-    role: 'leave',
-    kind,
-    send: row.move_state === 'moving',
-    cancel: row.move_cancel === true,
-    targetUri: row.target_facts?.migrationUri ?? null,
-    targetAddress: row.target_facts?.address ?? '',
-    targetPort: row.target_port,
-    targetStorageId: row.target_facts?.storageId ?? '',
-  }
-}
-
-const observed = (machine: MachineReport) => ({
-  id: machine.id,
-  observed_generation: machine.generation,
-  observed_incarnation: machine.incarnation,
-  observed_power: machine.power,
-  observed_stopped: machine.stopped,
-  observed_ready: machine.ready,
-  observed_step: machine.step,
-  observed_queue_place: machine.queuePlace,
-  observed_clients: machine.clients,
-  observed_graphics: machine.graphics,
-  observed_trouble: machine.trouble,
-  observed_gone: false,
-})
-
-/** What a host says of a move; what it says of the machine is kept with it, until the desktop is at home there. */
-const moveObserved = (machine: MachineReport): MoveObserved[] =>
-  machine.move === null
-    ? []
-    : [{ ...machine.move, progress: Math.round(machine.move.progress), machine: observed(machine) }]
-
-const goneReport = (id: string) => ({
-  id,
-  observed_generation: null,
-  observed_incarnation: null,
-  observed_power: null,
-  observed_stopped: null,
-  observed_ready: false,
-  observed_step: null,
-  observed_queue_place: null,
-  observed_clients: 0,
-  observed_graphics: null,
-  observed_trouble: null,
-  observed_gone: true,
-})
-
-const imageObserved = (image: ImageReport) => ({
-  version_id: image.id,
-  observed_attempt: image.attempt,
-  observed_state: image.state,
-  observed_progress: Math.round(image.progress),
-  observed_text: image.text,
-  observed_virtual_bytes: image.virtualBytes,
-  observed_stored_bytes: image.storedBytes,
-  observed_sha256: image.sha256,
-  observed_trouble: image.trouble,
-})
 
 /** The host whose key this is; undefined for a key that is none. */
 export async function hostOfKey(broker: Broker, key: string | undefined): Promise<AgentHost | undefined> {

@@ -1,0 +1,51 @@
+/** What a host says of its machines and images, as the columns it is written to. Pure. */
+import type { MoveObserved } from '../db/migrations.ts'
+import type { ImageReport, MachineReport } from '../vmm/report.ts'
+
+export const observed = (machine: MachineReport) => ({
+  id: machine.id,
+  observed_generation: machine.generation,
+  observed_incarnation: machine.incarnation,
+  observed_power: machine.power,
+  observed_stopped: machine.stopped,
+  observed_ready: machine.ready,
+  observed_step: machine.step,
+  observed_queue_place: machine.queuePlace,
+  observed_clients: machine.clients,
+  observed_graphics: machine.graphics,
+  observed_trouble: machine.trouble,
+  observed_gone: false,
+})
+
+/** What a host says of a move; what it says of the machine is kept with it, until the desktop is at home there. */
+export const moveObserved = (machine: MachineReport): MoveObserved[] =>
+  machine.move === null
+    ? []
+    : [{ ...machine.move, progress: Math.round(machine.move.progress), machine: observed(machine) }]
+
+export const goneReport = (id: string) => ({
+  id,
+  observed_generation: null,
+  observed_incarnation: null,
+  observed_power: null,
+  observed_stopped: null,
+  observed_ready: false,
+  observed_step: null,
+  observed_queue_place: null,
+  observed_clients: 0,
+  observed_graphics: null,
+  observed_trouble: null,
+  observed_gone: true,
+})
+
+export const imageObserved = (image: ImageReport) => ({
+  version_id: image.id,
+  observed_attempt: image.attempt,
+  observed_state: image.state,
+  observed_progress: Math.round(image.progress),
+  observed_text: image.text,
+  observed_virtual_bytes: image.virtualBytes,
+  observed_stored_bytes: image.storedBytes,
+  observed_sha256: image.sha256,
+  observed_trouble: image.trouble,
+})

@@ -1,0 +1,59 @@
+/** A desktop's row as its host is told of it. Pure. */
+import type { desktopSpecs } from '../db/agents.ts'
+import type { MachineSpec, MoveSpec } from '../vmm/spec.ts'
+import { nicSpec } from './nics.ts'
+
+/** A guest under emulation on a busy host takes a minute; longer, and a person waits for nothing. */
+const bootTimeoutMs = 180_000
+/** Shorter: a guest that is shut down for a move loses what it was writing; longer: one that does not listen moves late. */
+const moveGraceMs = 60_000
+
+type SpecRow = Awaited<ReturnType<typeof desktopSpecs>>[number]
+
+export function machineSpec(row: SpecRow, hostId: string): MachineSpec {
+  return {
+    id: row.id,
+    name: row.name,
+    generation: row.generation,
+    power: row.wished_power,
+    // For a move it is shut down by us: its person did not choose how.
+    stopGraceMs: row.move_kind === 'offline' ? moveGraceMs : row.wished_stop_grace_ms,
+    incarnation: row.wished_incarnation,
+    diskMade: row.disk_incarnation === row.wished_incarnation,
+    imageId: row.version_id,
+    hardware: row.hardware,
+    nic: nicSpec(row.address_text, row.network, row.pool_id),
+    screenPort: row.screen_port,
+    move: moveSpec(row, hostId),
+    graphics: row.wished_graphics,
+    priority: row.user_id === null ? 'prewarm' : 'person',
+    group: row.pool_id,
+    readyWhen: row.ready_when,
+    bootTimeoutMs,
+  }
+}
+
+/** What this host is told of a desktop's way from or to it; null while it waits for its turn. */
+function moveSpec(row: SpecRow, hostId: string): MoveSpec | null {
+  const { move_id: id, move_kind: kind } = row
+  if (id === null || kind === null) return null
+  if (row.move_to === hostId)
+    return {
+      id,
+      role: 'arrive',
+      kind,
+      sourceStorageId: row.source_facts?.storageId ?? '',
+      imageSha256: row.source_image_sha256,
+    }
+  return {
+    id,
+    role: 'leave',
+    kind,
+    send: row.move_state === 'moving',
+    cancel: row.move_cancel === true,
+    targetUri: row.target_facts?.migrationUri ?? null,
+    targetAddress: row.target_facts?.address ?? '',
+    targetPort: row.target_port,
+    targetStorageId: row.target_facts?.storageId ?? '',
+  }
+}
