@@ -12,7 +12,7 @@ import { type Pair, startMoveLab } from '../test/lab/move-lab.ts'
 import { other, type Side } from '../test/vmm/mover.ts'
 import { machineSpec, nicSpec } from '../test/vmm/wishes.ts'
 import { firstPauseMs } from '../vmm/migrate.ts'
-import { qemuPki, rawMigrations } from './raw-migration.ts'
+import { qemuPki, type RawMove, rawMigrations } from './raw-migration.ts'
 
 const moves = Number(process.argv[2] ?? 6)
 const busyMoves = Number(process.argv[3] ?? 50)
@@ -32,50 +32,15 @@ for (let count = 0; count < moves; count++) {
   ours.push({ wallSeconds, ...(await jobOf(to)) })
   await sleep(2_000)
 }
+show('ours', { 'wished to running there, s': walls(ours), 'libvirt’s job, s': jobs(ours), 'pause, ms': pauses(ours) })
 const images = join(site.lab.storageOf('main'), 'images')
 const image = join(images, readdirSync(images).find(name => name.endsWith('.qcow2')) ?? '')
 const [one, two] = [site.lab.host('h1'), site.lab.host('h2')]
 const tls = { source: qemuPki(one.home), target: qemuPki(two.home), name: two.name }
 const common = { image, memoryMib, moves, pauseMs: firstPauseMs }
 const raw = await rawMigrations({ ...common, tls, port: 47_000 })
-const plain = await rawMigrations({ ...common, tls: null, port: 47_100 })
-
-const show = (name: string, values: number[]) =>
-  console.log(
-    `${name.padEnd(52)} ${values.map(value => value.toFixed(3)).join(' ')}   median ${median(values).toFixed(3)}`,
-  )
-show(
-  'ours: wished to running there, s',
-  ours.map(({ wallSeconds }) => wallSeconds),
-)
-show(
-  'ours: libvirt’s job, s',
-  ours.map(({ jobSeconds }) => jobSeconds),
-)
-show(
-  'ours: pause, ms',
-  ours.map(({ pauseMs }) => pauseMs),
-)
-show(
-  'raw with TLS: with its QEMU’s start, s',
-  raw.map(({ wallSeconds }) => wallSeconds),
-)
-show(
-  'raw with TLS: migration alone, s',
-  raw.map(({ migrateSeconds }) => migrateSeconds),
-)
-show(
-  'raw with TLS: pause, ms',
-  raw.map(({ pauseMs }) => pauseMs),
-)
-show(
-  'raw unencrypted: with its QEMU’s start, s',
-  plain.map(({ wallSeconds }) => wallSeconds),
-)
-show(
-  'raw unencrypted: pause, ms',
-  plain.map(({ pauseMs }) => pauseMs),
-)
+showRaw('raw with TLS', raw)
+showRaw('raw, not encrypted', await rawMigrations({ ...common, tls: null, port: 47_100 }))
 
 await guestRun(await pair.daemon(pair.home), machine.id, busyGuest(slowLine * 2))
 const outcomes: string[] = []
@@ -87,8 +52,8 @@ console.log(
   )}`,
 )
 
-const total = median(ours.map(({ wallSeconds }) => wallSeconds)) / median(raw.map(({ wallSeconds }) => wallSeconds))
-const pause = median(ours.map(({ pauseMs }) => pauseMs)) - median(raw.map(({ pauseMs }) => pauseMs))
+const total = median(walls(ours)) / median(walls(raw))
+const pause = median(pauses(ours)) - median(pauses(raw))
 const rows: [string, number, number][] = [
   ['total ÷ raw, both encrypted and with the start of the target’s QEMU', total, 1.15],
   ['pause above raw’s, ms', pause, 100],
@@ -146,6 +111,28 @@ function domain() {
 function busyGuest(mibPerSecond: number): string {
   const write = `dd if=/dev/urandom of=/run/busy bs=1M count=${Math.min(12, mibPerSecond)} conv=notrunc 2>/dev/null`
   return `(while :; do ${write}; done) </dev/null >/dev/null 2>&1 &`
+}
+
+function show(name: string, figures: Record<string, number[]>): void {
+  for (const [figure, values] of Object.entries(figures)) {
+    const all = values.map(value => value.toFixed(3)).join(' ')
+    console.log(`${`${name}: ${figure}`.padEnd(48)} ${all}   median ${median(values).toFixed(3)}`)
+  }
+}
+
+function showRaw(name: string, done: RawMove[]): void {
+  const alone = done.map(({ migrateSeconds }) => migrateSeconds)
+  show(name, { 'with its QEMU’s start, s': walls(done), 'migration alone, s': alone, 'pause, ms': pauses(done) })
+}
+
+function walls(done: { wallSeconds: number }[]) {
+  return done.map(({ wallSeconds }) => wallSeconds)
+}
+function jobs(done: { jobSeconds: number }[]) {
+  return done.map(({ jobSeconds }) => jobSeconds)
+}
+function pauses(done: { pauseMs: number }[]) {
+  return done.map(({ pauseMs }) => pauseMs)
 }
 
 function median(values: number[]) {

@@ -173,6 +173,36 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       expect(await mine()).toMatchObject({ power: 'running' })
     })
 
+    it('sends a guest nowhere when nobody listens there, and the guest goes on', async () => {
+      const screen = { address: '127.0.0.1', port: null }
+      // Port 1 of the loopback: nobody listens there, and whoever is asked says so at once.
+      const departure = {
+        moveId: crypto.randomUUID(),
+        kind: 'live' as const,
+        targetUri: 'qemu+tls://127.0.0.1:1/system',
+        screen,
+      }
+      const { signal } = new AbortController()
+      await expect(host.machineSend(spec.id, departure, () => {}, signal)).rejects.toEqual(code('internal'))
+      expect(await mine()).toMatchObject({ power: 'running', arriving: false })
+      const stranger = { ...departure, moveId: crypto.randomUUID() }
+      const sending = host.machineSend(crypto.randomUUID(), stranger, () => {}, signal)
+      await expect(sending).rejects.toEqual(code('not_found'))
+    })
+
+    it('gets a disk ready for a guest that comes, on shared storage only where it is', async () => {
+      const guest = { ...spec, id: crypto.randomUUID(), nic: null }
+      const moveId = crypto.randomUUID()
+      await expect(host.arrivalPrepare(guest, { moveId, shared: true })).rejects.toEqual(code('not_found'))
+      await host.arrivalPrepare(guest, { moveId, shared: false })
+      await host.arrivalPrepare(guest, { moveId, shared: false })
+      const disk = { machineId: guest.id, incarnation: guest.incarnation }
+      expect(await host.overlays()).toContainEqual(disk)
+      await host.arrivalPrepare(guest, { moveId: crypto.randomUUID(), shared: true })
+      await host.overlayRemove(disk)
+      expect(await host.overlays()).not.toContainEqual(disk)
+    })
+
     it('finds everything again after its agent was killed, who looks too, and goes on telling', async () => {
       const graphics = await host.graphicsAdmit(spec.id, 'looks-on', new Date(Date.now() + 60_000))
       if (!graphics) throw new Error('no screen')
