@@ -94,7 +94,8 @@ async function claimIn(
 
   const slot = 1 + Math.max(0, ...owned.map(desktop => desktop.user_slot))
   const claim = { poolId: pool.id, userId: principal.userId, slot, taskId, now }
-  const claimed = await desktopClaim(tx, claim)
+  // Where nobody has left one, none need be looked for.
+  const claimed = pool.any_free ? await desktopClaim(tx, claim) : undefined
   if (claimed === 'busy' && ask.mayWait) return
   if (claimed && claimed !== 'busy')
     return { task: await receipt(claimed, claimed.phase === 'ready'), desktopId: claimed.id }

@@ -132,6 +132,8 @@ export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
             select id, name, phase, user_slot, claim_task_id, wished_power from desktop
             where pool_id = pool.id and user_id = ${userId} and wished_present) o)`.as('owned'),
         sql<number>`(select coalesce(sum(n), 0) from tally where pool_id = pool.id and wished_present)`.as('size'),
+        sql<boolean>`exists (
+          select from tally where pool_id = pool.id and free and wished_present having sum(n) > 0)`.as('any_free'),
       ])
       .where('pool.id', '=', id)
       .where('pool.wished_present', '=', true)
