@@ -23,6 +23,10 @@ export const hostSchema = z
     siteName: z.string(),
     state: z.enum(['online', 'suspect', 'lost', 'maintenance', 'joining']),
     since: timestamp,
+    /** Since when it is off by our own wish, to save power; null: it shall be on. */
+    offSince: timestamp.nullable(),
+    /** When it was last made sure, by command or by a person’s word, that it is off. */
+    fencedAt: timestamp.nullable(),
     /** Desktops of the reference profile (1 vCPU, 1 GiB) it can run at once. */
     capacity: z.number().int(),
     /** What the capacity ends at; null before it told its facts. */

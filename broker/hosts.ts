@@ -34,6 +34,8 @@ function hostView(row: HostRow, principal: Principal) {
     siteName: row.site_name,
     state: row.state,
     since: row.state_since.toISOString(),
+    offSince: row.wished_off_at?.toISOString() ?? null,
+    fencedAt: row.fenced_at?.toISOString() ?? null,
     capacity: capacity.desktops,
     capacities: capacitiesOf([row]),
     capacityLimit: row.observed_facts ? capacity.limit : null,

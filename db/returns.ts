@@ -98,6 +98,14 @@ export async function desktopReturn(
     })
     .where('id', '=', id)
     .execute()
+  // Nobody hears any more what was asked of it there.
+  const text = 'Its host was lost before this was done; the desktop returned elsewhere.'
+  await tx
+    .updateTable('operation')
+    .set({ done_at: sql<Date>`now()`, trouble: JSON.stringify({ code: 'unreachable', text }) })
+    .where('desktop_id', '=', id)
+    .where('done_at', 'is', null)
+    .execute()
 }
 
 /** What the returns reconciler says a desktop waits for. */

@@ -1,4 +1,5 @@
 import { desktopsTouch } from '../../db/desktops.ts'
+import { nudge } from '../../db/events.ts'
 import { hostStateSet, hostsForState } from '../../db/hosts.ts'
 import type { HostState } from '../../db/schema.ts'
 import type { Broker } from '../broker.ts'
@@ -45,6 +46,7 @@ export function hostsReconciler(broker: Broker): Reconciler {
         if (state === host.state) continue
         await hostStateSet(broker.db, host.id, state, now)
         await desktopsTouch(broker.db, host.id)
+        if (state === 'lost') await nudge(broker.db, 'returns')
         broker.log.info({ host: host.name, was: host.state, state }, 'a host changed its state')
       }
     },
