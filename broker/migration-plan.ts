@@ -61,7 +61,7 @@ const prepareMs = 15 * 60_000
 /** The agent aborts a guest that outruns the network long before. Longer: a hung move keeps its turn; shorter: 500 GiB of disk do not arrive. */
 const moveMs = 12 * 3_600_000
 /** The source's word comes before the target's by a report or two. Longer: a guest that died on arrival is noticed late. */
-const arrivalMs = 10_000
+const arrivalMs = 30_000
 
 const fail = (code: TroubleValue['code'], text: string): MoveStep => ({ do: 'fail', trouble: { code, text } })
 /** 100 is said when it is over. */
@@ -118,10 +118,7 @@ function moving(facts: MoveFacts, nowMs: number): MoveStep {
     if (trouble) return { do: 'fail', trouble }
     return cancel ? { do: 'cancel', because: 'it was cancelled: the desktop stays where it was' } : failedBy(source)
   }
-  if (source.state === 'lost')
-    return target.state === 'lost'
-      ? wait(`${source.name} and ${target.name} are lost: nobody knows where the desktop is`, here?.progress)
-      : fail('unreachable', `${source.name} was lost before the desktop had left it.`)
+  if (source.state === 'lost') return withoutSource(facts)
   if (cancel) return wait('is being called off', here?.progress)
   if (target.state === 'lost') return callOff('unreachable', `${target.name} was lost before the desktop had arrived.`)
   if (target.said?.state === 'failed') return { do: 'call off', trouble: troubleOf(target) }
@@ -130,6 +127,15 @@ function moving(facts: MoveFacts, nowMs: number): MoveStep {
   if (startedAt && nowMs - startedAt.getTime() > moveMs)
     return callOff('timeout', `It did not end within ${moveMs / 3_600_000} hours.`)
   return wait(here?.text || (kind === 'offline' ? 'its disk is handed over' : 'the guest is sent'), here?.progress)
+}
+
+/** Only the target speaks: a guest that is coming arrives, or is gone from there with the host that sent it. */
+function withoutSource({ source, target }: MoveFacts): MoveStep {
+  const sent = source.said?.progress
+  if (target.state === 'lost')
+    return wait(`${source.name} and ${target.name} are lost: nobody knows where the desktop is`, sent)
+  if (target.said?.state === 'moving') return wait(`${source.name} is lost; ${target.said.text}`, sent)
+  return fail('unreachable', `${source.name} was lost before the desktop had left it.`)
 }
 
 /** Whether it is over there, or on its way without return. */

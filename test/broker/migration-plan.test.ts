@@ -108,6 +108,11 @@ describe('a move under way', () => {
     ],
     ['fails by the word of its host', { source: { said: said('failed', { trouble }) } }, 'fail'],
     ['fails when its host is lost and the target has not got it', { source: { state: 'lost' } }, 'fail'],
+    [
+      'waits for a guest that is coming when its host is lost',
+      { source: { state: 'lost' }, target: { said: said('moving') } },
+      'wait',
+    ],
     ['decides nothing while both are lost', { source: { state: 'lost' }, target: { state: 'lost' } }, 'wait'],
     ['is called off when the target is lost', { target: { state: 'lost' } }, 'call off'],
     ['is called off when the target gives up', { target: { said: said('failed', { trouble }) } }, 'call off'],
