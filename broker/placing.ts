@@ -3,7 +3,6 @@
  * places in a transaction and writes what it was told there is counted for the next.
  */
 import type { Db, Tx } from '../db/connect.ts'
-import { addressLock } from '../db/hosts.ts'
 import { type PlacementFactsRow, placementFacts, placementInsert } from '../db/placements.ts'
 import type { HardwareValue } from '../db/schema.ts'
 import type { NetworkValue, PlacementHostValue, PlacementPolicy, PlacementTable } from '../db/schema-hosts.ts'
@@ -41,29 +40,12 @@ export function demandOf(
   }
 }
 
-export interface PlacingAsk {
-  demand: Demand
-  count: number
-  /** Hosts that are out of the question, by id, each with the reason that is shown. */
-  exclude?: ReadonlyMap<string, string>
-}
-
 /**
- * Chooses a host for each of `count` equal desktops. No other process places before this transaction ends; the caller
- * writes the desktops (or moves) in it.
+ * Chooses a host for each of `count` equal desktops. Pure: the caller reads the hosts (`hostsToPlaceOn`) under
+ * `addressLock` and writes the desktops or moves in the same transaction; then nobody else places meanwhile.
  *
- * @returns the decisions that found a host, and the one that did not, if any: after it, no further one was tried.
+ * @returns the decisions that found a host, and the one that did not, if any: after it, none was tried.
  */
-export async function placeDesktops(
-  tx: Tx,
-  { demand, count, exclude }: PlacingAsk,
-): Promise<{ placed: (Decision & { hostId: string })[]; short: Decision | undefined }> {
-  await addressLock(tx)
-  const hosts = await hostsToPlaceOn(tx, { poolIds: demand.poolId === null ? [] : [demand.poolId], exclude })
-  return placeOn(hosts, demand, count)
-}
-
-/** The same on facts that were read already. Pure. */
 export function placeOn(hosts: readonly HostFacts[], demand: Demand, count: number) {
   const decisions = placeAll(hosts, Array<Demand>(count).fill(demand))
   const isPlaced = (decision: Decision): decision is Decision & { hostId: string } => decision.hostId !== undefined
