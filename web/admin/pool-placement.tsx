@@ -164,7 +164,7 @@ function Network({ form }: { form: PoolForm }) {
         />
       )}
       <fieldset className={classes.allow}>
-        <Text component="legend" size="sm" fw={500}>
+        <Text component="legend" size="sm" fw={600}>
           {t('pools.allow')}
         </Text>
         <Text size="xs" c="dimmed">

@@ -57,7 +57,7 @@ export const enHosts = {
     power: 'Power command',
     noCommand: 'none',
     form: {
-      more: 'Network, over-commit, timers',
+      more: 'More settings',
       submit: 'Make the cluster',
       siteMissing: 'Choose a site.',
       perCoreHelp: 'Over-commit. Empty: by the processor’s frequency.',
@@ -92,7 +92,7 @@ export const enHosts = {
     consolidate: 'Save power',
     consolidateHelp: 'A nearly idle host is emptied and switched off, and on again before the others run full.',
     outOfLimits: 'A whole number within the limits.',
-    preview: 'What would they do now?',
+    preview: 'What would happen?',
     would_one: 'With both on, this would happen now:',
     would_other: 'With both on, these would happen now:',
     wouldNothing: 'With both on, nothing would happen now.',

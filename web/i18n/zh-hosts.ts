@@ -60,7 +60,7 @@ export const zhHosts = {
     power: '电源命令',
     noCommand: '无',
     form: {
-      more: '网络、超分、时限',
+      more: '更多设置',
       submit: '新建集群',
       siteMissing: '请选择站点。',
       perCoreHelp: '超分比例。留空则按处理器主频计算。',
