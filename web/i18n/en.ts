@@ -182,6 +182,12 @@ export const en = {
     checking: 'Checking the file',
     making: 'Building',
     sealing: 'Sealing',
+    preparing: 'Getting the other host ready',
+    moving: 'Moving',
+    close: 'Placing nothing more here',
+    evacuate: 'Letting its desktops leave',
+    open: 'Using it again',
+    bringBack: 'Fetching its desktops back',
   },
 
   screen: {

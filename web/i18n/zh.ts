@@ -177,6 +177,12 @@ export const zh = {
     checking: '检查文件',
     making: '制作',
     sealing: '封存',
+    preparing: '目标节点准备中',
+    moving: '迁移中',
+    close: '不再放置新桌面',
+    evacuate: '桌面正在离开',
+    open: '重新启用',
+    bringBack: '迁回桌面',
   },
 
   screen: {
