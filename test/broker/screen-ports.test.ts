@@ -36,7 +36,6 @@ beforeAll(async () => {
 afterAll(() => site?.[Symbol.asyncDispose]())
 
 const take = (hostId: string) => site.broker.db.transaction().execute(tx => screenPortTake(tx, hostId, desktop.id))
-const reclaim = () => screenPortsReconciler(site.broker).step(new AbortController().signal)
 const hostsWithPort = async () => {
   const rows = await site.broker.db
     .selectFrom('screen_port')
@@ -48,23 +47,35 @@ const hostsWithPort = async () => {
 
 describe('a screen port', () => {
   it('is the same when it is asked for again', async () => {
-    const port = await take(elsewhere)
-    expect(await take(elsewhere)).toBe(port)
-    expect(await hostsWithPort()).toEqual([desktop.host_id, elsewhere].toSorted())
+    const [first, second] = await site.broker.db
+      .transaction()
+      .execute(async tx => [
+        await screenPortTake(tx, elsewhere, desktop.id),
+        await screenPortTake(tx, elsewhere, desktop.id),
+      ])
+    expect(second).toBe(first)
+    // Nothing moves there: its reconciler gives it back.
+    await screenPortsReconciler(site.broker).step(new AbortController().signal)
+    expect(await hostsWithPort()).toEqual([desktop.host_id])
   })
 
   it('is kept on both hosts while its desktop moves, and given back where it is not any more', async () => {
-    const { db } = site.broker
     await take(elsewhere)
     const move = { id: newId(), desktop_id: desktop.id, from_host_id: desktop.host_id, to_host_id: elsewhere }
-    await db
-      .insertInto('migration')
-      .values({ ...move, kind: 'live', cause: 'person', state: 'queued' } as never)
-      .execute()
-    await reclaim()
-    expect(await hostsWithPort()).toHaveLength(2)
-    await db.updateTable('migration').set({ state: 'failed', ended_at: new Date() }).where('id', '=', move.id).execute()
-    await reclaim()
+    // In one transaction: the site's own reconciler would move it indeed.
+    await site.broker.db.transaction().execute(async tx => {
+      await tx
+        .insertInto('migration')
+        .values({ ...move, kind: 'live', cause: 'person', state: 'queued' } as never)
+        .execute()
+      expect(await screenPortsReclaim(tx)).toBe(0)
+      await tx
+        .updateTable('migration')
+        .set({ state: 'failed', ended_at: new Date() })
+        .where('id', '=', move.id)
+        .execute()
+      expect(await screenPortsReclaim(tx)).toBe(1)
+    })
     expect(await hostsWithPort()).toEqual([desktop.host_id])
   })
 
