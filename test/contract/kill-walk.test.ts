@@ -14,6 +14,7 @@ import { firstStart, localHost } from '../../broker/first-start.ts'
 import { maintenanceEnter, maintenanceLeave } from '../../broker/maintenance.ts'
 import { desktopMove } from '../../broker/migrations.ts'
 import { poolCreate, poolDelete, poolGet, poolList } from '../../broker/pools.ts'
+import { screenPortsReconciler } from '../../broker/reconcile/screen-ports.ts'
 import { taskGet } from '../../broker/tasks.ts'
 import { settingInstallationId } from '../../db/settings.ts'
 import { makeLog } from '../../lib/log.ts'
@@ -151,6 +152,8 @@ async function settled(): Promise<void> {
 /** What is on the hosts is what the database says, and nothing more. */
 async function expectNoOrphans(): Promise<void> {
   const { db } = broker()
+  // It takes its time by itself; one look of it is enough.
+  await screenPortsReconciler(broker()).step(forever)
   await until('no domain, disk or port is an orphan', async () => {
     const desktops = await db.selectFrom('desktop').selectAll().execute()
     const running = (await Promise.all(hosts.map(host => host.machines()))).flatMap((machines, index) =>
@@ -175,22 +178,22 @@ async function expectNoOrphans(): Promise<void> {
 }
 
 const forever = new AbortController().signal
-const ended = (id: string) => taskGet(broker(), admin, id, 20_000, forever)
-const hostOf = async (id: string) => (await desktopGet(broker(), admin, id)).hostId
+const ended = (own: Broker, id: string) => taskGet(own, admin, id, 20_000, forever)
+const hostOf = async (own: Broker, id: string) => (await desktopGet(own, admin, id)).hostId
 
 interface Operation {
-  /** Runs it to its end. */
-  run(): Promise<unknown>
+  /** Runs it to its end, all of it on one control plane. */
+  run(own: Broker): Promise<unknown>
   /** After a kill, whatever it came to: back to where the next run begins. */
   restore(): Promise<unknown>
 }
 
 const operations: Record<string, Operation> = {
   'a claim and its giving back': {
-    async run() {
-      const { desktop, task } = await desktopClaimFor(broker(), person, demoId)
-      await ended(task.id)
-      await ended((await desktopAct(broker(), person, desktop.id, 'release')).task.id)
+    async run(own) {
+      const { desktop, task } = await desktopClaimFor(own, person, demoId)
+      await ended(own, task.id)
+      await ended(own, (await desktopAct(own, person, desktop.id, 'release')).task.id)
     },
     async restore() {
       const mine = await broker()
@@ -203,18 +206,18 @@ const operations: Record<string, Operation> = {
     },
   },
   'a live move': {
-    async run() {
-      const from = await hostOf(movingId)
+    async run(own) {
+      const from = await hostOf(own, movingId)
       const hostId = hostIds.find(id => id !== from) ?? ''
-      await ended((await desktopMove(broker(), admin, movingId, { hostId, restart: false })).task.id)
+      await ended(own, (await desktopMove(own, admin, movingId, { hostId, restart: false })).task.id)
     },
     restore: async () => undefined,
   },
   'a maintenance with evacuation, and its end': {
-    async run() {
-      const id = await hostOf(movingId)
-      await ended((await maintenanceEnter(broker(), admin, id, { evacuate: true, dryRun: false })).task?.id ?? '')
-      await ended((await maintenanceLeave(broker(), admin, id, { bringBack: true, dryRun: false })).task?.id ?? '')
+    async run(own) {
+      const id = await hostOf(own, movingId)
+      await ended(own, (await maintenanceEnter(own, admin, id, { evacuate: true, dryRun: false })).task?.id ?? '')
+      await ended(own, (await maintenanceLeave(own, admin, id, { bringBack: true, dryRun: false })).task?.id ?? '')
     },
     async restore() {
       const { db } = broker()
@@ -223,15 +226,15 @@ const operations: Record<string, Operation> = {
     },
   },
   'a pool that is made, filled and removed': {
-    async run() {
-      const { templateId } = await poolGet(broker(), admin, demoId)
+    async run(own) {
+      const { templateId } = await poolGet(own, admin, demoId)
       const wish = { name: 'brief', kind: 'floating' as const, templateId, warm: 2, maxSize: 2 }
-      const { id } = await poolCreate(broker(), admin, wish)
-      await until('it is filled', async () => (await poolGet(broker(), admin, id)).counts.ready === 2)
-      await poolDelete(broker(), admin, id, true)
+      const { id } = await poolCreate(own, admin, wish)
+      await until('it is filled', async () => (await poolGet(own, admin, id)).counts.ready === 2)
+      await poolDelete(own, admin, id, true)
       await until(
         'it is gone',
-        async () => (await poolList(broker(), admin, { limit: 9, name: 'brief' })).items.length === 0,
+        async () => (await poolList(own, admin, { limit: 9, name: 'brief' })).items.length === 0,
       )
     },
     async restore() {
@@ -257,19 +260,17 @@ describe('a control plane that is killed before any statement of', () => {
         if (!statement.startsWith('begin') && Number(count) <= timesWalked(statement)) points.push(statement)
         return false
       })
-      await operation.run()
+      await operation.run(broker())
       await settled()
       control.mortal.arm(() => false)
       let reached = 0
       for (const point of points) {
         control.mortal.arm(statement => statement === point)
         // Refused or cut off in the middle: whoever asked sees an error, and asks again.
-        const run = operation.run().catch(() => undefined)
-        await Promise.race([run, control.mortal.dead])
+        await Promise.race([operation.run(broker()).catch(() => undefined), control.mortal.dead])
         if (control.mortal.isDead()) {
           reached++
           await controlEnd()
-          await run
           await controlStart()
         }
         control.mortal.arm(() => false)
