@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { clusterCreate, clusterDelete, clusterGet, clusterList, clusterUpdate } from '../broker/clusters.ts'
+import { commandForm, commandsFolder } from '../lib/commands-folder.ts'
 import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
 import { capacitiesSchema, resourcesSchema } from './sites.ts'
 
@@ -11,7 +12,7 @@ const share = z.number().min(0).max(0.9)
 const command = z
   .string()
   .max(500)
-  .regex(/^\/[^\p{Cc}]+$/u, 'a program’s absolute path, and its arguments')
+  .regex(commandForm, `a program in ${commandsFolder} by its whole path, and its arguments`)
   .nullable()
 
 const percent = z.number().int().min(1).max(100)

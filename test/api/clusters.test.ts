@@ -77,6 +77,8 @@ describe('clusters', () => {
     ['a host that is lost before it is suspect', { suspectMs: 20_000 }, 'invalid'],
     ['less silence than two beats', { suspectMs: 1_000 }, 'invalid'],
     ['a command that is no path', { fenceCommand: 'ipmitool power off' }, 'invalid'],
+    ['a command that nobody put there for it', { powerCommand: '/bin/sh -c id' }, 'invalid'],
+    ['a way out of the commands’ folder', { powerCommand: '/etc/hdcs/commands/../../../bin/sh' }, 'invalid'],
     ['a site that is not there', { siteId: '01980000-0000-7000-8000-000000000000' }, 'invalid'],
     ['a name that is taken', { name: 'main' }, 'conflict'],
   ] as const)('refuse %s', async (_, body, code) => {
@@ -85,9 +87,16 @@ describe('clusters', () => {
   })
 
   it('change in what is given and in nothing else', async () => {
-    const { id } = await root.clusterCreate({ body: { name: 'changing', vcpusPerCore: 3, fenceCommand: '/bin/off h' } })
+    const { id } = await root.clusterCreate({
+      body: { name: 'changing', vcpusPerCore: 3, fenceCommand: '/etc/hdcs/commands/off h' },
+    })
     const changed = await root.clusterUpdate({ params: { id }, body: { lostMs: 60_000, vcpusPerCore: null } })
-    expect(changed).toMatchObject({ name: 'changing', lostMs: 60_000, vcpusPerCore: null, fenceCommand: '/bin/off h' })
+    expect(changed).toMatchObject({
+      name: 'changing',
+      lostMs: 60_000,
+      vcpusPerCore: null,
+      fenceCommand: '/etc/hdcs/commands/off h',
+    })
   })
 
   it('keep of their balance what is not given, and refuse what is out of its limits', async () => {
@@ -104,7 +113,9 @@ describe('clusters', () => {
   })
 
   it('show their commands, which hold passwords, to administrators only, and not to the audit trail', async () => {
-    const { id } = await root.clusterCreate({ body: { name: 'fenced', fenceCommand: '/bin/ipmi -P hunter2' } })
+    const { id } = await root.clusterCreate({
+      body: { name: 'fenced', fenceCommand: '/etc/hdcs/commands/ipmi -P hunter2' },
+    })
     const auditor = (await api.person('auditor', ['auditor'])).client
     expect(await auditor.clusterGet({ params: { id } })).toMatchObject({ fenceCommand: null })
     const { items } = await auditor.auditList({ query: { subjectId: id } })

@@ -41,6 +41,7 @@ describe('the form of a cluster', () => {
     ['suspectSeconds', 1],
     ['lostSeconds', 8],
     ['fenceCommand', 'ipmitool power off'],
+    ['powerCommand', '/etc/hdcs/commands/../../../bin/sh'],
   ])('refuses %s = %j before it is sent', (field, value) => {
     expect(Object.keys(wrongInCluster({ ...values, [field]: value }))).toEqual([field])
   })
@@ -64,7 +65,7 @@ describe('the form of a cluster', () => {
       personReserve: 0,
       suspectMs: 5_500,
       lostMs: 20_000,
-      fenceCommand: '/usr/local/bin/off --host {name}',
+      fenceCommand: '/etc/hdcs/commands/off --host {name}',
       powerCommand: null,
     } as const
     expect(clusterUpdateBody(clusterValuesOf(cluster as never))).toEqual(cluster)

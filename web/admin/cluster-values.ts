@@ -1,5 +1,6 @@
 /** A cluster as its form holds it, and back. Pure: the words stand in the message files. */
 import type { Ask } from '../../api/client.ts'
+import { commandForm } from '../../lib/commands-folder.ts'
 import type { Cluster } from '../data/nouns.ts'
 import { nameForm } from './name-form.ts'
 
@@ -80,7 +81,7 @@ export function wrongInCluster(values: ClusterValues) {
   for (const field of ['suspectSeconds', 'lostSeconds'] as const)
     if (!between(values[field], 4, 3600)) wrong[field] = 'clusters.form.secondsBad'
   for (const field of ['fenceCommand', 'powerCommand'] as const)
-    if (values[field].trim() && !values[field].trim().startsWith('/')) wrong[field] = 'clusters.form.commandBad'
+    if (values[field].trim() && !commandForm.test(values[field].trim())) wrong[field] = 'clusters.form.commandBad'
   if (!wrong.suspectSeconds && !wrong.lostSeconds && Number(values.lostSeconds) <= Number(values.suspectSeconds))
     wrong.lostSeconds = 'clusters.form.lostOrder'
   return wrong

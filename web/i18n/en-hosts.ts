@@ -80,7 +80,7 @@ export const enHosts = {
       portOrder: 'Must not be less than the first.',
       fenceHelp: 'A program that makes sure a lost host is off. Empty: a person confirms it.',
       powerHelp: 'A program that switches hosts off and on. Empty: none.',
-      commandBad: 'Begin with the program’s whole path.',
+      commandBad: 'Name a program in /etc/hdcs/commands by its whole path.',
     },
   },
 

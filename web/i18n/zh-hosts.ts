@@ -83,7 +83,7 @@ export const zhHosts = {
       portOrder: '不能小于起始端口。',
       fenceHelp: '确保失联节点已关机的程序。留空则由人确认。',
       powerHelp: '开关节点电源的程序。留空则不使用。',
-      commandBad: '请以程序的完整路径开头。',
+      commandBad: '请填写 /etc/hdcs/commands 中程序的完整路径。',
     },
   },
 
