@@ -97,11 +97,24 @@ async function claimIn(
   // Where nobody has left one, none need be looked for.
   const claimed = pool.any_free ? await desktopClaim(tx, claim) : undefined
   if (claimed === 'busy' && ask.mayWait) return
-  if (claimed && claimed !== 'busy')
-    return { task: await receipt(claimed, claimed.phase === 'ready'), desktopId: claimed.id }
+  const given = claimed && claimed !== 'busy' ? claimed : await makeOrFind(tx, pool, claim)
+  if (given === 'busy') {
+    if (ask.mayWait) return
+    throw new HdcsError('pool_exhausted', poolFull(pool))
+  }
+  return { task: await receipt(given, given.phase === 'ready'), desktopId: given.id }
+}
 
-  const made = await makeFor(tx, pool, claim)
-  return { task: await receipt(made, false), desktopId: made.id }
+/** A pool that is full by now may be full of a desktop that was made since this claim looked, and that nobody has. */
+async function makeOrFind(tx: Tx, pool: Pool, claim: Parameters<typeof desktopClaim>[1]) {
+  try {
+    return { ...(await makeFor(tx, pool, claim)), phase: 'making' as const }
+  } catch (error) {
+    if (!(error instanceof HdcsError) || error.code !== 'pool_exhausted') throw error
+    const since = await desktopClaim(tx, claim)
+    if (since === undefined) throw error
+    return since
+  }
 }
 
 const isReady = (desktop: { phase: Phase; wished_power: string }) =>

@@ -56,6 +56,15 @@ describe('a desktop that was just claimed', () => {
     expect(kept.toSorted()).toEqual(given.toSorted())
   })
 
+  it('is there for whoever comes while the only one the pool may have is being made', async () => {
+    for (let round = 0; round < 15; round++) {
+      const [person] = await crowd(`early-${round}`, 1)
+      const pool = await poolOf(`early-${round}`, { warm: 1, maxSize: 1 })
+      const { desktop } = await desktopClaimFor(site.broker, person as Principal, pool.id)
+      expect(desktop.poolId).toBe(pool.id)
+    }
+  })
+
   it('keeps its pool from being removed unasked', async () => {
     for (let round = 0; round < 6; round++) {
       const pool = await poolOf(`removed-${round}`, { warm: 4, maxSize: 8 })

@@ -33,6 +33,11 @@ async function controlPlane(wish: () => ToAgent) {
     socket.on('message', data => {
       const message = JSON.parse(String(data)) as FromAgent
       if (message.type === 'hello') socket.send(JSON.stringify(wish()))
+      // What it finds and nothing was said of: no desktop of ours.
+      if (message.type === 'report' && message.strays.length > 0) {
+        const answer: ToAgent = { type: 'change', machines: [], images: [], gone: [], remove: message.strays }
+        socket.send(JSON.stringify(answer))
+      }
       control.hear(message)
     })
   })
