@@ -1,10 +1,13 @@
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
 import { desktopAct, desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
+import { desktopsMake } from '../../broker/making.ts'
 import { poolCreate, poolDelete, poolGet, poolList, poolUpdate } from '../../broker/pools.ts'
 import { taskCancel, taskGet, taskList } from '../../broker/tasks.ts'
+import { poolForClaim } from '../../db/pools.ts'
 import { addPerson, startSite, type TestSite } from '../support/site.ts'
 
 let site: TestSite
@@ -57,12 +60,22 @@ describe('a desktop that was just claimed', () => {
   })
 
   it('is there for whoever comes while the only one the pool may have is being made', async () => {
-    for (let round = 0; round < 15; round++) {
-      const [person] = await crowd(`early-${round}`, 1)
-      const pool = await poolOf(`early-${round}`, { warm: 1, maxSize: 1 })
-      const { desktop } = await desktopClaimFor(site.broker, person as Principal, pool.id)
-      expect(desktop.poolId).toBe(pool.id)
-    }
+    const { db } = site.broker
+    const pool = await poolOf('early', { warm: 0, maxSize: 1 })
+    const [person] = (await crowd('early', 1)) as [Principal]
+    const claim = await db.transaction().execute(async tx => {
+      const row = await poolForClaim(tx, pool.id, person.userId)
+      if (!row) throw new Error('no pool')
+      await desktopsMake(tx, row, { count: 1, power: 'running', reason: 'test', now: new Date() })
+      // It sees no desktop, goes to make one, and waits behind this transaction.
+      const waiting = desktopClaimFor(site.broker, person, pool.id)
+      await site.until('the claim waits', async () => {
+        const { rows } = await sql`select from pg_locks where not granted and locktype = 'advisory'`.execute(db)
+        return rows.length > 0
+      })
+      return { waiting }
+    })
+    expect((await claim.waiting).desktop.poolId).toBe(pool.id)
   })
 
   it('keeps its pool from being removed unasked', async () => {
