@@ -6,10 +6,10 @@ import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostRemovalPlan, hostRemove } from '../../broker/host-removal.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
 import { desktopMove } from '../../broker/migrations.ts'
-import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
+import { poolCreate, poolList } from '../../broker/pools.ts'
 import { taskGet } from '../../broker/tasks.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
-import { startSite, type TestSite } from '../support/site.ts'
+import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 let site: TestSite
 let admin: Principal
@@ -18,16 +18,7 @@ const forever = new AbortController().signal
 beforeAll(async () => {
   const storage = makeSimStorage()
   site = await startSite({ sim: [{ storage, cpus: 64 }, { storage, cpus: 64 }, { cpus: 64 }] })
-  admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
-  const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
-  await site.until(
-    'the demo pool is warm',
-    async () => (await poolGet(site.broker, admin, demo?.id ?? '')).counts.ready === 2,
-  )
-  await site.until('every host has the image', async () => {
-    const rows = await site.broker.db.selectFrom('host_image').select('observed_state').execute()
-    return rows.length === 3 && rows.every(row => row.observed_state === 'ready')
-  })
+  ;({ admin } = await siteWarm(site))
 }, 60_000)
 afterAll(() => site?.[Symbol.asyncDispose]())
 

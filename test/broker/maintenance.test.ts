@@ -7,10 +7,10 @@ import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
 import { maintenanceEnter, maintenanceLeave } from '../../broker/maintenance.ts'
 import { desktopMove, migrationList } from '../../broker/migrations.ts'
-import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
+import { poolCreate } from '../../broker/pools.ts'
 import { taskCancel, taskGet } from '../../broker/tasks.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
-import { startSite, type TestSite } from '../support/site.ts'
+import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 let site: TestSite
 let admin: Principal
@@ -27,17 +27,7 @@ beforeAll(async () => {
       { storage, cpus: 64 },
     ],
   })
-  admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
-  const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
-  templateId = demo?.templateId ?? ''
-  await site.until(
-    'the demo pool is warm',
-    async () => (await poolGet(site.broker, admin, demo?.id ?? '')).counts.ready === 2,
-  )
-  await site.until('every host has the image', async () => {
-    const rows = await site.broker.db.selectFrom('host_image').select('observed_state').execute()
-    return rows.length === 3 && rows.every(row => row.observed_state === 'ready')
-  })
+  ;({ admin, templateId } = await siteWarm(site))
 }, 60_000)
 afterAll(() => site?.[Symbol.asyncDispose]())
 

@@ -10,11 +10,11 @@ import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostList } from '../../broker/hosts.ts'
 import { maintenanceEnter, maintenanceLeave } from '../../broker/maintenance.ts'
 import { desktopMove, migrationList } from '../../broker/migrations.ts'
-import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
+import { poolCreate } from '../../broker/pools.ts'
 import { taskCancel, taskGet, taskList } from '../../broker/tasks.ts'
 import { HdcsError } from '../../lib/errors.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
-import { startPart, startSite, type TestSite } from '../support/site.ts'
+import { siteWarm, startPart, startSite, type TestSite } from '../support/site.ts'
 
 const seed = Number(process.env.HDCS_SEED ?? 20261121)
 /** More find more; fewer keep the gate quick. */
@@ -31,17 +31,7 @@ beforeAll(async () => {
   const shared = { storage, cpus: 64, delays }
   site = await startSite({ sim: [shared, shared, { cpus: 64, delays }], lead: false })
   leader = await startPart(site.url, true)
-  admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
-  const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
-  templateId = demo?.templateId ?? ''
-  await site.until(
-    'the demo pool is warm',
-    async () => (await poolGet(site.broker, admin, demo?.id ?? '')).counts.ready === 2,
-  )
-  await site.until('every host has the image', async () => {
-    const rows = await site.broker.db.selectFrom('host_image').select('observed_state').execute()
-    return rows.length === 3 && rows.every(row => row.observed_state === 'ready')
-  })
+  ;({ admin, templateId } = await siteWarm(site))
 }, 60_000)
 afterAll(async () => {
   await leader?.[Symbol.asyncDispose]()

@@ -8,12 +8,12 @@ import { desktopAct, desktopGet, desktopHistory, desktopList } from '../../broke
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
 import { desktopMove, desktopMovePlan, migrationList } from '../../broker/migrations.ts'
-import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
+import { poolCreate } from '../../broker/pools.ts'
 import { sessionConnect } from '../../broker/sessions.ts'
 import { taskCancel, taskGet, taskLog } from '../../broker/tasks.ts'
 import { awaitPassword } from '../../spice/dial.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
-import { startSite, type TestSite } from '../support/site.ts'
+import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 let site: TestSite
 let admin: Principal
@@ -23,17 +23,7 @@ const forever = new AbortController().signal
 beforeAll(async () => {
   const storage = makeSimStorage()
   site = await startSite({ sim: [{ storage, cpus: 64 }, { storage, cpus: 64 }, { cpus: 64 }] })
-  admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
-  const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
-  templateId = demo?.templateId ?? ''
-  await site.until(
-    'the demo pool is warm',
-    async () => (await poolGet(site.broker, admin, demo?.id ?? '')).counts.ready === 2,
-  )
-  await site.until('every host has the image', async () => {
-    const rows = await site.broker.db.selectFrom('host_image').select('observed_state').execute()
-    return rows.length === 3 && rows.every(row => row.observed_state === 'ready')
-  })
+  ;({ admin, templateId } = await siteWarm(site))
 }, 60_000)
 afterAll(() => site?.[Symbol.asyncDispose]())
 

@@ -6,6 +6,7 @@ import { makeAgentHub } from '../../broker/agents.ts'
 import type { Broker } from '../../broker/broker.ts'
 import { eventsHeard } from '../../broker/events.ts'
 import { firstStart, localHost } from '../../broker/first-start.ts'
+import { poolGet, poolList } from '../../broker/pools.ts'
 import { startReconcilers } from '../../broker/reconcile/all.ts'
 import { connectDatabase, type Db } from '../../db/connect.ts'
 import { listenDatabase } from '../../db/notify.ts'
@@ -120,6 +121,19 @@ export async function startSite(options: { sim?: Partial<SimHostOptions>[]; lead
     until,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+/** Once the demo pool is warm and every host has its image: an administrator, and the template to make pools of. */
+export async function siteWarm(site: TestSite): Promise<{ admin: Principal; templateId: string }> {
+  const admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
+  const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
+  const { id = '', templateId = '' } = demo ?? {}
+  await site.until('the demo pool is warm', async () => (await poolGet(site.broker, admin, id)).counts.ready === 2)
+  await site.until('every host has the image', async () => {
+    const rows = await site.broker.db.selectFrom('host_image').select('observed_state').execute()
+    return rows.length === site.hosts.length && rows.every(row => row.observed_state === 'ready')
+  })
+  return { admin, templateId }
 }
 
 /** The line between agent and hub without a socket. */
