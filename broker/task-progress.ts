@@ -62,6 +62,10 @@ function starting(desktop: DesktopForTask): TaskOutcome {
   return going([5, 15, 30, 50][at] ?? 90, steps(at, text))
 }
 
+/** A claim whose start failed. */
+export const undone = (trouble: TroubleValue | null) =>
+  failed(trouble ?? { code: 'start_failed', text: 'The desktop could not be started; it was taken back. Try again.' })
+
 type Rule = (desktop: DesktopForTask | undefined, goal: Record<string, unknown>) => TaskOutcome
 
 const until =
@@ -79,14 +83,7 @@ const until =
 export const desktopTaskRules = {
   'desktop.claim': (desktop, goal) => {
     if (!desktop) return vanished
-    if (desktop.userId !== goal.userId)
-      return failed(
-        desktop.trouble ?? {
-          code: 'start_failed',
-          text: 'The desktop could not be started; it was taken back. Try again.',
-        },
-      )
-    return starting(desktop)
+    return desktop.userId === goal.userId ? starting(desktop) : undone(desktop.trouble)
   },
   'desktop.start': desktop => (desktop ? starting(desktop) : vanished),
   'desktop.resume': until(['ready']),

@@ -8,9 +8,11 @@ import {
   transitionNote,
 } from '../../db/desktops.ts'
 import { sessionsEnd } from '../../db/sessions.ts'
+import { tasksSettle } from '../../db/tasks.ts'
 import type { Broker } from '../broker.ts'
 import { type DesktopFacts, desktopConsequence, desktopPhase } from '../desktop-state.ts'
 import { releaseWish } from '../releasing.ts'
+import { undone } from '../task-progress.ts'
 import type { Reconciler } from './driver.ts'
 
 /** More rows a transaction: claims wait longer behind it; fewer: a host with 1,000 desktops takes many turns. */
@@ -86,8 +88,16 @@ async function follow(tx: Tx, row: Row, consequence: Consequence, now: Date) {
       return
     case 'undo claim':
       await releaseWish(tx, row, 'floating', { because: consequence.because, now, became: 'claim undone' })
-      return
+      return claimFail(tx, row, now)
   }
+}
+
+/** Told with the undoing: a moment later the desktop's next life has no trouble to tell. */
+async function claimFail(tx: Tx, row: Row, now: Date) {
+  if (row.claim_task_id === null) return
+  const outcome = undone(row.observed_trouble)
+  const line = `failed: ${outcome.error?.text}`
+  await tasksSettle(tx, [{ ...outcome, id: row.claim_task_id, finished_at: now, line }], now)
 }
 
 const factsOf = (row: Row): DesktopFacts => ({
