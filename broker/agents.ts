@@ -15,6 +15,7 @@ import { hostAddresses, hostByKey, hostLines, hostObserve } from '../db/hosts.ts
 import { migrationsObserve } from '../db/migrations.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
+import { again } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { FromAgent, protocolVersion, ToAgent } from '../vmm/protocol.ts'
 import type { ImageSpec } from '../vmm/spec.ts'
@@ -166,19 +167,6 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
           })
       }
     },
-  }
-}
-
-/** Two transactions that met in the wrong order: PostgreSQL ended one, which simply runs again. */
-const metAnother = ['40P01', '40001']
-
-async function again(work: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!metAnother.includes((error as { code?: string }).code ?? '') || attempt === 5) throw error
-    }
   }
 }
 

@@ -4,6 +4,7 @@ import type { Tx } from '../db/connect.ts'
 import { desktopWish, transitionNote } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
 import type { Phase } from '../db/schema.ts'
+import { metAnother } from '../db/transact.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -15,7 +16,7 @@ import { type TaskView, taskOpen } from './tasks.ts'
 type Pool = NonNullable<Awaited<ReturnType<typeof poolForClaim>>>
 
 /** Two clicks at once meet at the unique slot, or two processes at a lock: the second try finds what the first got. */
-const retried = ['23505', '40P01', '40001']
+const retried = ['23505', ...metAnother]
 /** Whatever is free is held by a reconciler for some milliseconds: looked at again so often, after such a pause. */
 const busyTries = 100
 const busyMs = 15
