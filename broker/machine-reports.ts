@@ -1,4 +1,5 @@
 /** What a host says of its machines and images, as the columns it is written to. Pure. */
+import { unheard } from '../db/agents.ts'
 import type { MoveObserved } from '../db/migrations.ts'
 import type { ImageReport, MachineReport } from '../vmm/report.ts'
 
@@ -23,20 +24,7 @@ export const moveObserved = (machine: MachineReport): MoveObserved[] =>
     ? []
     : [{ ...machine.move, progress: Math.round(machine.move.progress), machine: observed(machine) }]
 
-export const goneReport = (id: string) => ({
-  id,
-  observed_generation: null,
-  observed_incarnation: null,
-  observed_power: null,
-  observed_stopped: null,
-  observed_ready: false,
-  observed_step: null,
-  observed_queue_place: null,
-  observed_clients: 0,
-  observed_graphics: null,
-  observed_trouble: null,
-  observed_gone: true,
-})
+export const goneReport = (id: string) => ({ ...unheard, id, observed_gone: true })
 
 export const imageObserved = (image: ImageReport) => ({
   version_id: image.id,

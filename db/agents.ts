@@ -18,6 +18,21 @@ export interface DesktopObserved {
   observed_gone: boolean
 }
 
+/** Of a desktop that nothing was heard of. */
+export const unheard = {
+  observed_generation: null,
+  observed_incarnation: null,
+  observed_power: null,
+  observed_stopped: null,
+  observed_ready: false,
+  observed_step: null,
+  observed_queue_place: null,
+  observed_clients: 0,
+  observed_graphics: null,
+  observed_trouble: null,
+  observed_gone: false,
+} satisfies Omit<DesktopObserved, 'id'>
+
 /** Writes a batch of reports in one statement; only this host's desktops, only what differs. */
 export async function desktopsObserve(db: Db, hostId: string, reports: DesktopObserved[]) {
   if (reports.length === 0) return

@@ -1,6 +1,6 @@
 /** Desktops on their way from one host to another (docs/decisions/0006). The schema's own history is in migrations/. */
 import { sql } from 'kysely'
-import type { DesktopObserved } from './agents.ts'
+import { type DesktopObserved, unheard } from './agents.ts'
 import type { Db, Tx } from './connect.ts'
 import type { HostState, TroubleValue } from './schema.ts'
 import type { MigrationCause, MigrationKind, MigrationState, PlacementHostValue } from './schema-hosts.ts'
@@ -210,21 +210,6 @@ export async function desktopAddressForeign(tx: Tx, id: string): Promise<string 
 
 export async function desktopAddressSet(tx: Tx, id: string, address: string) {
   await tx.updateTable('desktop').set({ address }).where('id', '=', id).execute()
-}
-
-/** Nothing was heard of it on its new host yet. */
-const unheard = {
-  observed_generation: null,
-  observed_incarnation: null,
-  observed_power: null,
-  observed_stopped: null,
-  observed_ready: false,
-  observed_step: null,
-  observed_queue_place: null,
-  observed_clients: 0,
-  observed_graphics: null,
-  observed_trouble: null,
-  observed_gone: false,
 }
 
 /** What of a host decides whether and how a desktop can come to it or leave it. */
