@@ -43,19 +43,7 @@ if [ -n "$CONTROLLERS" ]; then
   done
 fi
 
-# A /dev without /dev/kvm: it may open although no guest runs on it, and libvirt then asks QEMU anew at every call.
-dev=$home/dev
-mount -t tmpfs -o mode=755 tmpfs "$dev"
-mkdir -p "$dev"/{net,pts,shm}
-for node in null zero full random urandom tty net/tun; do
-  [ -e "/dev/$node" ] || continue
-  touch "$dev/$node" && mount --bind "/dev/$node" "$dev/$node"
-done
-ln -s pts/ptmx "$dev/ptmx" && ln -s /proc/self/fd "$dev/fd"
-while umount -l -R /dev 2>/dev/null; do :; done
-mount --move "$dev" /dev
-mount -t devpts -o newinstance,mode=620,ptmxmode=666,gid=5 devpts /dev/pts
-mount -t tmpfs tmpfs /dev/shm
+. "$(dirname "$0")/../support/private-dev.sh"
 
 # A resolver on this machine's loopback is out of a host's reach: the servers behind it are not. /run will be another one.
 names=/run/systemd/resolve/resolv.conf
