@@ -17,18 +17,26 @@ const mostOpen = 4
 /** Desktops begun anew elsewhere in one turn. More: their starts delay those of people who wait on the other hosts. */
 const mostRemade = 4
 
+/** While a host is being left or come back to. Longer: turns are missed; shorter: plans are made for nothing. */
+const openMs = 2_000
+/** Otherwise: who begins a maintenance or ends one wakes us, and so does a host that comes online. */
+const idleMs = 15_000
+
 type Host = Awaited<ReturnType<typeof hostsInMaintenance>>[number]
 
 /** Lets the desktops of hosts in maintenance leave, and those that left come back after it: by the plan, made anew each turn. */
 export function evacuationsReconciler(broker: Broker): Reconciler {
+  let open = false
   return {
     name: 'evacuations',
-    everyMs: 2_000,
+    everyMs: () => (open ? openMs : idleMs),
     async step(signal) {
+      open = false
       for (const host of await hostsInMaintenance(broker.db)) {
         if (signal.aborted) return
         const leaves = host.wished_state === 'maintenance' && host.wished_evacuate && (host.desktops ?? 0) > 0
         const returns = host.wished_state === 'online' && host.state === 'online' && (host.away ?? 0) > 0
+        open ||= leaves || returns
         if (leaves) await transact(broker.db, tx => evacuate(tx, host, broker.clock.now()))
         if (returns) await transact(broker.db, tx => bringBack(tx, host, broker.clock.now()))
       }

@@ -29,25 +29,52 @@ export function hostState(
   return host.wished
 }
 
+/** A host that was silent is looked at so often. Longer: it is heard again and gets no desktops; shorter: queries for nothing. */
+const silentMs = 2_000
+/** The others, when none of them can fall silent sooner: their times may have become shorter. */
+const calmMs = 10_000
+/** A moment that is past already, or now: a step that failed is not tried without a pause. */
+const soonestMs = 100
+
+type Silence = Pick<Awaited<ReturnType<typeof hostsForState>>[number], 'observed_beat_at' | 'suspect_ms' | 'lost_ms'>
+
+/** When the first of the hosts may change its state by silence alone. Pure. */
+export function nextLookMs(hosts: readonly (Silence & { state: HostState })[], now: Date, since: Date): number {
+  const due = hosts.map(({ state, observed_beat_at: beatAt, suspect_ms: suspectMs, lost_ms: lostMs }) => {
+    if (beatAt === null) return calmMs
+    const heardMs = Math.max(beatAt.getTime(), since.getTime()) - now.getTime()
+    if (state === 'lost') return silentMs
+    return state === 'suspect' ? Math.min(silentMs, heardMs + lostMs) : heardMs + suspectMs
+  })
+  return Math.max(soonestMs, Math.min(calmMs, ...due))
+}
+
 export function hostsReconciler(broker: Broker): Reconciler {
   const since = broker.clock.now()
+  let lookMs = calmMs
   return {
     name: 'hosts',
-    everyMs: 2_000,
+    everyMs: () => lookMs,
     async step() {
       const now = broker.clock.now()
-      for (const host of await hostsForState(broker.db)) {
-        const state = hostState(
-          { state: host.state, wished: host.wished_state, beatAt: host.observed_beat_at },
-          now,
-          since,
-          { suspectMs: host.suspect_ms, lostMs: host.lost_ms },
-        )
-        if (state === host.state) continue
+      const hosts = (await hostsForState(broker.db)).map(host => {
+        const {
+          state: was,
+          wished_state: wished,
+          observed_beat_at: beatAt,
+          suspect_ms: suspectMs,
+          lost_ms: lostMs,
+        } = host
+        return { ...host, was, state: hostState({ state: was, wished, beatAt }, now, since, { suspectMs, lostMs }) }
+      })
+      lookMs = nextLookMs(hosts, now, since)
+      for (const { was, state, ...host } of hosts) {
+        if (state === was) continue
         await hostStateSet(broker.db, host.id, state, now)
         await desktopsTouch(broker.db, host.id)
         if (state === 'lost') await nudge(broker.db, 'returns')
-        broker.log.info({ host: host.name, was: host.state, state }, 'a host changed its state')
+        if (state === 'online') await nudge(broker.db, 'evacuations')
+        broker.log.info({ host: host.name, was, state }, 'a host changed its state')
       }
     },
   }

@@ -19,13 +19,20 @@ import { addressAtHome } from '../readdressing.ts'
 import { screenPortTake } from '../screen-ports.ts'
 import type { Reconciler } from './driver.ts'
 
+/** While a move is open. Longer: deadlines and turns are noticed late; shorter: queries for nothing. */
+const openMs = 2_000
+/** Otherwise: moves that begin wake us. */
+const idleMs = 15_000
+
 /** Takes every open move its next step (migration-plan.ts). */
 export function migrationsReconciler(broker: Broker): Reconciler {
+  let moving = false
   return {
     name: 'migrations',
-    everyMs: 2_000,
+    everyMs: () => (moving ? openMs : idleMs),
     async step(signal) {
       const open = await migrationsOpen(broker.db)
+      moving = open.length > 0
       const turns = makeTurns(open)
       for (const row of open) {
         if (signal.aborted) return

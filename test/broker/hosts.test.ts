@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hostState, usualSilence } from '../../broker/reconcile/hosts.ts'
+import { hostState, nextLookMs, usualSilence } from '../../broker/reconcile/hosts.ts'
 
 const at = (ms: number) => new Date(1_800_000_000_000 + ms)
 const since = at(-60_000)
@@ -24,5 +24,18 @@ describe('the heartbeat of a host', () => {
   it('takes a lost host back only when it beats again', () => {
     expect(judge(10_000, 'lost')).toBe('lost')
     expect(judge(1_000, 'lost')).toBe('online')
+  })
+
+  it.each([
+    ['when the first can fall silent', 'online', 3_000, 5_000],
+    ['soon after one that is silent', 'suspect', 9_000, 2_000],
+    ['when a silent one is lost', 'suspect', 14_000, 1_000],
+    ['soon after one that is lost', 'lost', 3_600_000, 2_000],
+    ['no sooner than others have said when none has joined', 'joining', null, 10_000],
+    ['after a pause when the moment has passed', 'online', 20_000, 100],
+  ] as const)('is looked at next %s', (_title, state, silentMs, lookMs) => {
+    const beatAt = silentMs === null ? null : at(-silentMs)
+    const host = { state, observed_beat_at: beatAt, suspect_ms: 8_000, lost_ms: 15_000 }
+    expect(nextLookMs([host], at(0), since)).toBe(lookMs)
   })
 })
