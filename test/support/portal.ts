@@ -34,7 +34,8 @@ export async function openPortal(name: string, simHosts = 2): Promise<Portal> {
       const visitor = await visit(browser, product.url, look)
       await open(visitor.page, '/')
       await fillSignIn(visitor.page, user, password)
-      await visitor.page.waitForURL(url => url.pathname !== '/login')
+      // The address is the next page's before the page is: its controls would be those of the one that goes.
+      await visitor.page.locator('input[autocomplete="current-password"]').waitFor({ state: 'detached' })
       await visitor.page.locator('h1').first().waitFor()
       return visitor
     },
