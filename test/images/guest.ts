@@ -29,7 +29,15 @@ export interface GuestOptions {
   cacheMib?: number
   /** An existing overlay instead of a new one. */
   overlay?: string
+  /** Another machine than the one below; its monitor and agent listen in the folder as `monitor` and `agent`. */
+  machine?: (place: { folder: string; overlay: string }) => string[]
   extra?: string[]
+}
+
+/** What QEMU tells without being asked. */
+export interface QemuEvent {
+  event: string
+  timestamp: { seconds: number; microseconds: number }
 }
 
 export interface Moment {
@@ -71,36 +79,38 @@ async function jsonLines(path: string): Promise<{ socket: Socket; next(timeoutMs
   }
 }
 
+function machineArgs(options: GuestOptions, { folder, overlay }: { folder: string; overlay: string }): string[] {
+  const oem = (options.oemStrings ?? []).map(text => `,value=${text.replaceAll(',', ',,')}`).join('')
+  return [
+    ...['-nodefaults', '-display', 'none', '-machine', 'q35', '-accel', `tcg,tb-size=${options.cacheMib ?? 32}`],
+    ...['-m', String(options.memoryMib), '-smp', String(options.vcpus ?? 1), '-boot', 'strict=on'],
+    ...['-uuid', options.uuid ?? '11111111-2222-3333-4444-555555555555', '-smbios', `type=11${oem}`],
+    ...[
+      '-drive',
+      `file=${overlay},if=none,id=disk,format=qcow2,discard=unmap`,
+      '-device',
+      'virtio-blk-pci,drive=disk,bootindex=1',
+    ],
+    ...['-netdev', 'user,id=net,net=10.0.2.0/24', '-device', 'virtio-net-pci,netdev=net,romfile='],
+    ...['-device', 'qemu-xhci', '-device', 'usb-tablet'],
+    ...(options.video === 'none' ? [] : ['-device', options.video ?? 'VGA']),
+    ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=qga,path=${folder}/agent,server=on,wait=off`],
+    ...['-device', 'virtserialport,chardev=qga,name=org.qemu.guest_agent.0'],
+    ...['-serial', `file:${folder}/serial`, '-qmp', `unix:${folder}/monitor,server=on,wait=off`],
+  ]
+}
+
 /** Starts a guest on a fresh overlay of `image`. */
 export async function guestStart(options: GuestOptions) {
   const folder = await mkdtemp(join(tmpdir(), 'hdcs-guest-'))
   const overlay = options.overlay ?? join(folder, 'overlay.qcow2')
   if (!options.overlay)
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', options.image, '-F', 'qcow2', overlay])
-  const oem = (options.oemStrings ?? []).map(text => `,value=${text.replaceAll(',', ',,')}`).join('')
+  const machine = options.machine ?? (place => machineArgs(options, place))
   const startedMs = performance.now()
-  const qemu = spawn(
-    'qemu-system-x86_64',
-    [
-      ...['-nodefaults', '-display', 'none', '-machine', 'q35', '-accel', `tcg,tb-size=${options.cacheMib ?? 32}`],
-      ...['-m', String(options.memoryMib), '-smp', String(options.vcpus ?? 1), '-boot', 'strict=on'],
-      ...['-uuid', options.uuid ?? '11111111-2222-3333-4444-555555555555', '-smbios', `type=11${oem}`],
-      ...[
-        '-drive',
-        `file=${overlay},if=none,id=disk,format=qcow2,discard=unmap`,
-        '-device',
-        'virtio-blk-pci,drive=disk,bootindex=1',
-      ],
-      ...['-netdev', 'user,id=net,net=10.0.2.0/24', '-device', 'virtio-net-pci,netdev=net,romfile='],
-      ...['-device', 'qemu-xhci', '-device', 'usb-tablet'],
-      ...(options.video === 'none' ? [] : ['-device', options.video ?? 'VGA']),
-      ...['-device', 'virtio-serial-pci', '-chardev', `socket,id=qga,path=${folder}/agent,server=on,wait=off`],
-      ...['-device', 'virtserialport,chardev=qga,name=org.qemu.guest_agent.0'],
-      ...['-serial', `file:${folder}/serial`, '-qmp', `unix:${folder}/monitor,server=on,wait=off`],
-      ...(options.extra ?? []),
-    ],
-    { stdio: ['ignore', 'ignore', 'pipe'] },
-  )
+  const qemu = spawn('qemu-system-x86_64', [...machine({ folder, overlay }), ...(options.extra ?? [])], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let complaint = ''
   qemu.stderr.on('data', chunk => {
     complaint += chunk
@@ -129,7 +139,11 @@ export async function guestStart(options: GuestOptions) {
   async function mark(pattern: RegExp, timeoutMs: number, nth = 1): Promise<Moment> {
     const until = performance.now() + timeoutMs
     for (;;) {
-      const found = (await serial()).split('\n').filter(line => pattern.test(line))[nth - 1]
+      // The last one may still be on its way.
+      const found = (await serial())
+        .split('\n')
+        .slice(0, -1)
+        .filter(line => pattern.test(line))[nth - 1]
       if (found) return await moment(found.trim())
       if (ended) throw new Error(`QEMU ended: ${complaint}`)
       if (performance.now() > until)
@@ -138,6 +152,7 @@ export async function guestStart(options: GuestOptions) {
     }
   }
 
+  const events: QemuEvent[] = []
   let monitor: Awaited<ReturnType<typeof jsonLines>> | undefined
   async function qmp(execute: string, args: Json = {}): Promise<unknown> {
     if (!monitor) {
@@ -151,6 +166,7 @@ export async function guestStart(options: GuestOptions) {
       const answer = await monitor.next(15_000)
       if ('error' in answer) throw new Error(JSON.stringify(answer.error))
       if ('return' in answer) return answer.return
+      if ('event' in answer) events.push(answer as unknown as QemuEvent)
     }
   }
 
@@ -213,6 +229,8 @@ export async function guestStart(options: GuestOptions) {
     moment,
     mark,
     qmp,
+    /** Those that came before the monitor's last answer. */
+    events,
     agent: agentCall,
     ready,
     shell,
