@@ -35,8 +35,13 @@ const mib = 2 ** 20
 const gib = 2 ** 30
 /** Reading a header takes milliseconds; an image that needs longer was made to. */
 const infoMs = 20_000
-/** Threads of qemu-img reserve stacks: 256 MiB fails with honest images. */
+/**
+ * Address space, most of it only reserved: each of qemu-img's up to 64 threads takes a stack, and with a heap of its own
+ * 64 MiB more, so that honest images would fail at random: they share one heap and have small stacks.
+ */
 const memoryBytes = gib
+const stackBytes = mib
+const oneHeap = { MALLOC_ARENA_MAX: '1' }
 /** 0.6 s for 200 GiB fully mapped; a table made to be slow must not hold the host's queue for ever. */
 const checkMs = 10 * 60_000
 /** How often a person sees the percentage move. */
@@ -55,7 +60,9 @@ function limitsOf(sourceBytes: number, maxVirtualBytes: number) {
 
 /** Program and arguments: `qemu-img` under limits. */
 function bounded(limits: { cpuSeconds: number; fileBytes: number }, args: string[]): [string, string[]] {
-  const prlimit = [`--as=${memoryBytes}`, `--cpu=${limits.cpuSeconds}`, `--fsize=${limits.fileBytes}`, '--core=0']
+  const { cpuSeconds, fileBytes } = limits
+  const space = [`--as=${memoryBytes}`, `--stack=${stackBytes}`]
+  const prlimit = [...space, `--cpu=${cpuSeconds}`, `--fsize=${fileBytes}`, '--core=0']
   return ['nice', ['-n', '10', 'ionice', '-c', '3', 'prlimit', ...prlimit, '--', 'qemu-img', ...args]]
 }
 
@@ -71,7 +78,7 @@ export async function imageInspect(
 ): Promise<{ virtualBytes: number; notes: string[] }> {
   // An absolute name is never taken for a protocol (`nbd:…`, `json:…`). Probing is safe here: no guest wrote this file.
   const [program, args] = bounded({ cpuSeconds: 30, fileBytes: 0 }, ['info', '--output=json', resolve(source)])
-  const result = await runProgram(program, args, { timeoutMs: infoMs, signal })
+  const result = await runProgram(program, args, { timeoutMs: infoMs, signal, env: oneHeap })
   const verdict = imageCheck(result.code === 0 ? parsed(result.output) : null, { format, maxVirtualBytes })
   if (!verdict.accepted) throw new HdcsError(verdict.code, verdict.reason, { cause: result.errors })
   if (format === 'iso' && !isoMarked(await bytesAt(source, isoMarkAt, 5)))
@@ -98,7 +105,7 @@ export async function imageConvert(conversion: ImageConversion): Promise<Convert
     const watch = setInterval(() => void share(path, sourceBytes, progress), lookMs)
     try {
       const [program, args] = bounded(limits, ['convert', '-f', from, '-O', 'qcow2', '-m', '2', resolve(source), path])
-      const result = await runProgram(program, args, { timeoutMs: limits.timeoutMs, signal })
+      const result = await runProgram(program, args, { timeoutMs: limits.timeoutMs, signal, env: oneHeap })
       if (result.code !== 0) throw conversionError(result.errors)
     } finally {
       clearInterval(watch)
@@ -123,7 +130,7 @@ const soundCodes = [0, 3, 63]
 /** @throws HdcsError `invalid` when the tables inside the image contradict each other or point behind its end */
 async function imageSound(path: string, format: string, text: string, signal: AbortSignal): Promise<void> {
   const [program, args] = bounded({ cpuSeconds: 300, fileBytes: 0 }, ['check', '-q', '-f', format, path])
-  const checked = await runProgram(program, args, { timeoutMs: checkMs, signal })
+  const checked = await runProgram(program, args, { timeoutMs: checkMs, signal, env: oneHeap })
   if (!soundCodes.includes(checked.code ?? -1)) throw new HdcsError('invalid', text, { cause: checked.errors })
 }
 
@@ -143,6 +150,8 @@ function conversionError(errors: string): HdcsError {
     return new HdcsError('storage_full', 'The host’s storage is full: free space or import a smaller image.', cause)
   if (errors.includes('File too large'))
     return new HdcsError('too_large', 'The image holds more than it may: allow a larger disk or shrink it.', cause)
+  if (/Resource temporarily unavailable|Cannot allocate memory/.test(errors))
+    return new HdcsError('internal', 'The host had no memory or threads left for the conversion: try again.', cause)
   return new HdcsError('invalid', 'The image cannot be read to its end: it is damaged or was cut off.', cause)
 }
 
