@@ -4,7 +4,7 @@
  */
 import type { Principal } from '../auth/principal.ts'
 import type { Db, Tx } from '../db/connect.ts'
-import { desktopDelete, desktopLock, transitionNote } from '../db/desktops.ts'
+import { desktopsDelete, desktopsLock, transitionNote } from '../db/desktops.ts'
 import { addressLock, hostDelete } from '../db/hosts.ts'
 import { desktopArrive, desktopsMovable, type HostEnd, hostEnds, type MovableRow } from '../db/migrations.ts'
 import { sessionsEnd } from '../db/sessions.ts'
@@ -13,9 +13,9 @@ import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
 import { hostGet } from './hosts.ts'
 import { type Decision, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
-import { demandOf, hostsToPlaceOn, placementNote } from './placing.ts'
+import { demandOf, hostsToPlaceOn, placementsNote } from './placing.ts'
 import { conflictWhen } from './refusals.ts'
-import { screenPortTake } from './screen-ports.ts'
+import { screenPortsTake } from './screen-ports.ts'
 
 export interface RemovalItem {
   desktopId: string
@@ -109,21 +109,27 @@ export async function hostRemove(broker: Broker, principal: Principal, id: strin
 
 async function clear(tx: Tx, host: { id: string; name: string }, principal: Principal, now: Date) {
   await addressLock(tx)
-  for (const { id } of await desktopsMovable(tx, { hostId: host.id })) await desktopLock(tx, id)
+  await desktopsLock(tx, idsOf(await desktopsMovable(tx, { hostId: host.id })))
   const { rows, items } = await readPlan(tx, host.id)
-  for (const row of rows) {
-    const item = items.find(({ desktopId }) => desktopId === row.id)
-    const reason = `${host.name} was removed by ${principal.name}, who says that it is off`
-    const to = item?.decision?.hostId
-    await sessionsEnd(tx, row.id, now)
-    if (to === undefined || !item?.decision) {
-      await transitionNote(tx, [{ ...row, was: row.phase, became: 'removed', reason }], now)
-      await desktopDelete(tx, row.id)
-      continue
-    }
-    await desktopArrive(tx, row.id, to, null)
-    await screenPortTake(tx, to, row.id)
-    await transitionNote(tx, [{ ...row, host_id: to, was: row.phase, became: 'moved', reason }], now)
-    await placementNote(tx, row.id, 'return', item.decision)
-  }
+  const reason = `${host.name} was removed by ${principal.name}, who says that it is off`
+  const decisions = new Map(items.map(({ desktopId, decision }) => [desktopId, decision]))
+  const moved = rows.flatMap(row => {
+    const decision = decisions.get(row.id)
+    return decision?.hostId === undefined ? [] : [{ row, decision, hostId: decision.hostId }]
+  })
+  const removed = rows.filter(row => decisions.get(row.id)?.hostId === undefined)
+  await sessionsEnd(tx, idsOf(rows), now)
+  const notes = [
+    ...removed.map(row => ({ ...row, was: row.phase, became: 'removed', reason })),
+    ...moved.map(({ row, hostId }) => ({ ...row, host_id: hostId, was: row.phase, became: 'moved', reason })),
+  ]
+  await transitionNote(tx, notes, now)
+  await desktopsDelete(tx, idsOf(removed))
+  for (const { row, hostId } of moved) await desktopArrive(tx, row.id, hostId, null)
+  const wanted = moved.map(({ row, hostId }) => ({ host_id: hostId, desktop_id: row.id }))
+  await screenPortsTake(tx, wanted)
+  const decided = moved.map(({ row, decision }) => ({ desktopId: row.id, decision }))
+  await placementsNote(tx, 'return', decided)
 }
+
+const idsOf = (rows: readonly { id: string }[]) => rows.map(({ id }) => id)

@@ -3,7 +3,7 @@
  * places in a transaction and writes what it was told there is counted for the next.
  */
 import type { Db, Tx } from '../db/connect.ts'
-import { type PlacementFactsRow, placementFacts, placementInsert } from '../db/placements.ts'
+import { type PlacementFactsRow, placementFacts, placementsInsert } from '../db/placements.ts'
 import type { HardwareValue } from '../db/schema.ts'
 import type { NetworkValue, PlacementHostValue, PlacementPolicy, PlacementTable } from '../db/schema-hosts.ts'
 import { hostCapacity, machineExtraBytes } from './capacity.ts'
@@ -94,8 +94,15 @@ export function decisionKept({ hosts }: Decision): PlacementHostValue[] {
   return [...kept(true, hostsKept.fitting), ...kept(false, hostsKept.refused)]
 }
 
-/** Stores why a desktop goes where it goes: the answer of `GET /desktops/{id}/placement`. */
-export async function placementNote(tx: Tx, desktopId: string, cause: PlacementTable['cause'], decision: Decision) {
-  const { hostId = null, why } = decision
-  await placementInsert(tx, { desktop_id: desktopId, cause, host_id: hostId, why, hosts: decisionKept(decision) })
+/** Stores why desktops go where they go: the answer of `GET /desktops/{id}/placement`. */
+export async function placementsNote(
+  tx: Tx,
+  cause: PlacementTable['cause'],
+  decided: { desktopId: string; decision: Decision }[],
+) {
+  const rows = decided.map(({ desktopId, decision }) => {
+    const { hostId = null, why } = decision
+    return { desktop_id: desktopId, cause, host_id: hostId, why, hosts: decisionKept(decision) }
+  })
+  await placementsInsert(tx, rows)
 }

@@ -11,6 +11,6 @@ export async function addressAtHome(tx: Tx, desktopId: string): Promise<void> {
   const hostId = await desktopAddressForeign(tx, desktopId)
   if (hostId === undefined) return
   await addressLock(tx)
-  const [address] = await addressesFree(tx, hostId, 1)
+  const [address] = (await addressesFree(tx, new Map([[hostId, 1]]))).get(hostId) ?? []
   if (address !== undefined) await desktopAddressSet(tx, desktopId, address)
 }

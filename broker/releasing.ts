@@ -32,7 +32,7 @@ export async function releaseWish(
     [{ ...desktop, was: desktop.phase, became: why.became ?? 'released', reason: why.because }],
     why.now,
   )
-  await sessionsEnd(tx, desktop.id, why.now)
+  await sessionsEnd(tx, [desktop.id], why.now)
   if (kind === 'persistent') {
     await desktopWish(tx, desktop.id, {
       wished_power: 'stopped',

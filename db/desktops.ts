@@ -73,6 +73,12 @@ export function desktopLock(tx: Tx, id: string) {
   return tx.selectFrom('desktop').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
+/** Locks rows in the order of their ids, so that two who lock many do not stand in each other's way. */
+export async function desktopsLock(tx: Tx, ids: string[]) {
+  if (ids.length === 0) return
+  await tx.selectFrom('desktop').select('id').where('id', 'in', ids).orderBy('id').forUpdate().execute()
+}
+
 export type DesktopRow = Awaited<ReturnType<typeof desktopRows>>[number]
 
 export interface DesktopFilter {
@@ -209,8 +215,8 @@ export async function desktopRest(tx: Tx, id: string) {
   await tx.updateTable('desktop').set({ wished_power: 'stopped', dirty: false }).where('id', '=', id).execute()
 }
 
-export async function desktopDelete(tx: Tx, id: string) {
-  await tx.deleteFrom('desktop').where('id', '=', id).execute()
+export async function desktopsDelete(tx: Tx, ids: string[]) {
+  if (ids.length > 0) await tx.deleteFrom('desktop').where('id', 'in', ids).execute()
 }
 
 /** Newest first. */

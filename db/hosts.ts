@@ -75,15 +75,23 @@ export async function addressLock(tx: Tx) {
   await sql`select pg_advisory_xact_lock(4711)`.execute(tx)
 }
 
-/** The lowest addresses of a host's subnet that no desktop has; the first two and the last are not for guests. */
-export async function addressesFree(tx: Tx, hostId: string, count: number): Promise<string[]> {
-  const { rows } = await sql<{ address: string }>`
-    select host(a.address) as address from host h,
-      lateral (select set_masklen(network(h.subnet)::inet, 32) + n as address
-        from generate_series(2, (2 ^ (32 - masklen(h.subnet)))::int - 2) n) a
-    where h.id = ${hostId} and not exists (select from desktop d where d.address = a.address)
-    order by a.address limit ${count}`.execute(tx)
-  return rows.map(row => row.address)
+/**
+ * The lowest addresses that no desktop has, as many of each host's subnet as are wanted there, or what is left; the first
+ * two and the last are not for guests.
+ */
+export async function addressesFree(tx: Tx, wanted: ReadonlyMap<string, number>): Promise<Map<string, string[]>> {
+  if (wanted.size === 0) return new Map()
+  const hosts = [...wanted].map(([id, count]) => ({ id, count }))
+  const { rows } = await sql<{ host_id: string; addresses: string[] }>`
+    select h.id as host_id, array_agg(host(free.address) order by free.address) as addresses
+    from jsonb_to_recordset(${JSON.stringify(hosts)}::jsonb) as w(id uuid, count int) join host h on h.id = w.id,
+      lateral (select a.address from (
+          select set_masklen(network(h.subnet)::inet, 32) + n as address
+          from generate_series(2, (2 ^ (32 - masklen(h.subnet)))::int - 2) n) a
+        where not exists (select from desktop d where d.address = a.address)
+        order by a.address limit w.count) free
+    group by h.id`.execute(tx)
+  return new Map(rows.map(row => [row.host_id, row.addresses]))
 }
 
 export async function hostInsert(

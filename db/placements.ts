@@ -76,23 +76,27 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
 /** Decisions kept per desktop. Fewer: "how did it get there?" has no answer after a week of evacuations. */
 const keptPerDesktop = 10
 
-/** Notes a decision, and forgets the oldest of the same desktop. */
-export async function placementInsert(
-  tx: Tx,
-  row: {
-    desktop_id: string
-    cause: PlacementTable['cause']
-    host_id: string | null
-    why: string
-    hosts: PlacementHostValue[]
-  },
-) {
+export interface PlacementNew {
+  desktop_id: string
+  cause: PlacementTable['cause']
+  host_id: string | null
+  why: string
+  hosts: PlacementHostValue[]
+}
+
+/** Notes decisions, one for each of some desktops, and forgets the oldest of the same desktops. */
+export async function placementsInsert(tx: Tx, rows: PlacementNew[]) {
+  if (rows.length === 0) return
   await sql`
-    with stale as (
-      select id from placement where desktop_id = ${row.desktop_id} order by id desc offset ${keptPerDesktop - 1}
+    with given as (
+      select * from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+        as g(desktop_id uuid, cause text, host_id uuid, why text, hosts jsonb)
+    ), stale as (
+      select old.id from given, lateral (
+        select id from placement p where p.desktop_id = given.desktop_id order by id desc offset ${keptPerDesktop - 1}) old
     ), forgotten as (delete from placement where id in (select id from stale))
     insert into placement (desktop_id, cause, host_id, why, hosts)
-    values (${row.desktop_id}, ${row.cause}, ${row.host_id}, ${row.why}, ${JSON.stringify(row.hosts)})`.execute(tx)
+    select desktop_id, cause, host_id, why, hosts from given`.execute(tx)
 }
 
 /** Newest first. */

@@ -1,5 +1,6 @@
 /** Lost hosts and what they carried. */
 import { type Kysely, sql } from 'kysely'
+import { unheard } from './agents.ts'
 import type { Tx } from './connect.ts'
 import type { Database } from './schema.ts'
 
@@ -18,13 +19,8 @@ export function returnHosts(db: Kysely<Database>) {
 }
 
 /** Keeps a host's row, and whether it is heard, as they are until the transaction ends. */
-export function returnHostLock(tx: Tx, id: string) {
-  return tx
-    .selectFrom('host')
-    .select(['state', 'state_since', 'observed_beat_at', 'fenced_at'])
-    .where('id', '=', id)
-    .forShare()
-    .executeTakeFirst()
+export async function returnHostLock(tx: Tx, id: string) {
+  await tx.selectFrom('host').select('id').where('id', '=', id).forShare().execute()
 }
 
 export async function hostFencedSet(db: Kysely<Database>, id: string, at: Date): Promise<boolean> {
@@ -43,7 +39,7 @@ export async function hostFencedSet(db: Kysely<Database>, id: string, at: Date):
 export type ReturnRow = Awaited<ReturnType<typeof returnRows>>[number]
 
 /** Desktops of a host with what their pools wish; `movedAt`: when their last move ended, `moving`: one has not. */
-export function returnRows(db: Kysely<Database>, which: { hostId: string } | { id: string }) {
+export function returnRows(db: Kysely<Database>, which: { hostId: string } | { ids: string[] }) {
   const query = db
     .selectFrom('desktop')
     .innerJoin('pool', 'pool.id', 'desktop.pool_id')
@@ -64,51 +60,63 @@ export function returnRows(db: Kysely<Database>, which: { hostId: string } | { i
     )
     .select(sql<Date | null>`(select max(m.ended_at) from migration m where m.desktop_id = desktop.id)`.as('moved_at'))
   const filtered =
-    'id' in which ? query.where('desktop.id', '=', which.id) : query.where('desktop.host_id', '=', which.hostId)
+    'ids' in which ? query.where('desktop.id', 'in', which.ids) : query.where('desktop.host_id', '=', which.hostId)
   // Who waits for theirs comes first.
   return filtered.orderBy(sql`desktop.user_id is null`).orderBy('desktop.name').execute()
 }
 
-/** At home elsewhere from now on; nothing was heard of it there yet, but that its own disk, if it keeps it, exists. */
-export async function desktopReturn(
-  tx: Tx,
-  id: string,
-  to: { hostId: string; incarnation: number; diskMade: boolean; address: string | null },
-) {
+export interface DesktopReturned {
+  id: string
+  host_id: string
+  incarnation: number
+  /** Its own disk, which exists, came with it. */
+  disk_made: boolean
+  /** Null: it keeps its own. */
+  address: string | null
+}
+
+/** At home elsewhere from now on; nothing was heard of them there yet, but that their own disks, if they keep them, exist. */
+export async function desktopsReturn(tx: Tx, returned: DesktopReturned[], now: Date) {
+  if (returned.length === 0) return
+  const given = sql<DesktopReturned>`(select * from jsonb_to_recordset(${JSON.stringify(returned)}::jsonb) as r(
+    id uuid, host_id uuid, incarnation int, disk_made boolean, address inet))`
   await tx
     .updateTable('desktop')
-    .set({
-      host_id: to.hostId,
-      wished_incarnation: to.incarnation,
+    .from(given.as('r'))
+    .set(eb => ({
+      ...unheard,
+      host_id: eb.ref('r.host_id'),
+      wished_incarnation: eb.ref('r.incarnation'),
       // Its password was for a screen that is gone.
       wished_graphics: null,
       waits_for: null,
-      observed_generation: null,
-      observed_incarnation: to.diskMade ? to.incarnation : null,
-      observed_power: null,
-      observed_stopped: null,
-      observed_ready: false,
-      observed_step: null,
-      observed_queue_place: null,
-      observed_clients: 0,
-      observed_graphics: null,
-      observed_trouble: null,
-      observed_gone: false,
-      ...(to.address !== null && { address: to.address }),
-    })
-    .where('id', '=', id)
+      observed_incarnation: eb.case().when('r.disk_made', '=', true).then(eb.ref('r.incarnation')).end(),
+      address: eb.fn.coalesce('r.address', 'desktop.address'),
+    }))
+    .whereRef('desktop.id', '=', 'r.id')
     .execute()
-  // Nobody hears any more what was asked of it there.
+  // Nobody hears any more what was asked of them there.
   const text = 'Its host was lost before this was done; the desktop returned elsewhere.'
   await tx
     .updateTable('operation')
-    .set({ done_at: sql<Date>`now()`, trouble: JSON.stringify({ code: 'unreachable', text }) })
-    .where('desktop_id', '=', id)
+    .set({ done_at: now, trouble: JSON.stringify({ code: 'unreachable', text }) })
+    .where(
+      'desktop_id',
+      'in',
+      returned.map(({ id }) => id),
+    )
     .where('done_at', 'is', null)
     .execute()
 }
 
-/** What the returns reconciler says a desktop waits for. */
-export async function desktopWaitsSet(db: Kysely<Database>, id: string, waitsFor: string | null) {
-  await db.updateTable('desktop').set({ waits_for: waitsFor }).where('id', '=', id).execute()
+/** What the returns reconciler says desktops wait for. */
+export async function desktopsWaitSet(tx: Tx, waiting: { id: string; waits_for: string | null }[]) {
+  if (waiting.length === 0) return
+  // Locked in their order, as everybody locks them.
+  await sql`
+    with given as (select * from jsonb_to_recordset(${JSON.stringify(waiting)}::jsonb) as g(id uuid, waits_for text)),
+    locked as (select d.id from desktop d join given using (id) order by d.id for update of d)
+    update desktop d set waits_for = given.waits_for from given join locked using (id) where d.id = given.id`.execute(
+    tx,
+  )
 }

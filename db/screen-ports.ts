@@ -2,28 +2,42 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 
+export interface PortWanted {
+  host_id: string
+  desktop_id: string
+}
+
 /**
- * The lowest free port of the cluster's range for a desktop on a host; the one it has there already if it has one.
- * @returns undefined when the range is used up.
+ * The lowest free ports of their clusters' ranges for desktops on hosts; one that a desktop has there already is its port.
+ * The caller holds `addressLock`.
+ * @returns by desktop; those for which the range has none left are not in it.
  */
-export async function screenPortInsert(tx: Tx, hostId: string, desktopId: string): Promise<number | undefined> {
-  const { rows } = await sql<{ port: number }>`
-    with had as (
-      select port from screen_port where host_id = ${hostId} and desktop_id = ${desktopId}
-    ), taken as (
+export async function screenPortsInsert(tx: Tx, wanted: PortWanted[]): Promise<Map<string, number>> {
+  const { rows } = await sql<{ desktop_id: string; port: number }>`
+    with given as (
+      select * from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as g(host_id uuid, desktop_id uuid)
+    ), had as (
+      select desktop_id, s.port from screen_port s join given using (host_id, desktop_id)
+    ), wanted as (
+      select g.*, row_number() over (partition by host_id order by desktop_id) as nth from given g
+      where not exists (select from had where had.desktop_id = g.desktop_id)
+    ), here as (
+      select h.id, c.port_from, c.port_to, w.wanted,
+        (select count(*)::int from screen_port s where s.host_id = h.id) as taken
+      from host h join cluster c on c.id = h.cluster_id
+      join (select host_id, count(*)::int as wanted from wanted group by host_id) w on w.host_id = h.id
+    ), ported as (
+      select here.id as host_id, n as port, row_number() over (partition by here.id order by n) as nth
+      -- Of so many as are taken and wanted, enough are free: the whole range need not be walked.
+      from here, generate_series(port_from, least(port_to, port_from + taken + wanted - 1)) n
+      where not exists (select from screen_port s where s.host_id = here.id and s.port = n)
+    ), made as (
       insert into screen_port (host_id, port, desktop_id)
-      select ${hostId}, free.port, ${desktopId} from (
-        select n as port from host h join cluster c on c.id = h.cluster_id,
-          -- Of so many as are taken and one more, one is free: the whole range need not be walked.
-          generate_series(c.port_from, least(c.port_to, c.port_from + (select count(*)::int from screen_port where host_id = ${hostId}))) n
-        where h.id = ${hostId} and not exists (select from had)
-          and not exists (select from screen_port s where s.host_id = h.id and s.port = n)
-        order by n limit 1
-      ) free
-      returning port
+      select host_id, p.port, w.desktop_id from wanted w join ported p using (host_id, nth)
+      returning desktop_id, port
     )
-    select port from had union all select port from taken`.execute(tx)
-  return rows[0]?.port
+    select * from had union all select * from made`.execute(tx)
+  return new Map(rows.map(row => [row.desktop_id, row.port]))
 }
 
 /**

@@ -26,11 +26,12 @@ export async function sessionInsert(
     .execute()
 }
 
-export async function sessionsEnd(tx: Tx, desktopId: string, now: Date) {
+export async function sessionsEnd(tx: Tx, desktopIds: string[], now: Date) {
+  if (desktopIds.length === 0) return
   await tx
     .updateTable('session')
     .set({ ended_at: now })
-    .where('desktop_id', '=', desktopId)
+    .where('desktop_id', 'in', desktopIds)
     .where('ended_at', 'is', null)
     .execute()
 }

@@ -1,8 +1,8 @@
 import type { Tx } from '../../db/connect.ts'
 import {
   type DesktopSettled,
-  desktopDelete,
   desktopRest,
+  desktopsDelete,
   desktopsDirty,
   desktopsSettle,
   transitionNote,
@@ -78,9 +78,9 @@ async function follow(tx: Tx, row: Row, consequence: Consequence, now: Date) {
     case 'nothing':
       return
     case 'forget':
-      await sessionsEnd(tx, row.id, now)
+      await sessionsEnd(tx, [row.id], now)
       await transitionNote(tx, [{ ...row, was: 'removing', became: 'removed', reason: consequence.because }], now)
-      return desktopDelete(tx, row.id)
+      return desktopsDelete(tx, [row.id])
     case 'rest':
       return desktopRest(tx, row.id)
     case 'recycle':

@@ -9,7 +9,7 @@ import {
   migrationsOpen,
   originForgetHere,
 } from '../../db/migrations.ts'
-import { placementInsert } from '../../db/placements.ts'
+import { placementsInsert } from '../../db/placements.ts'
 import { transact } from '../../db/transact.ts'
 import { asHdcsError, HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
@@ -96,11 +96,12 @@ async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: str
   await desktopArrive(tx, row.desktop_id, row.to_host_id, target?.state === 'arrived' ? target.machine : null)
   if (row.kind === 'offline') await addressAtHome(tx, row.desktop_id)
   const reason = `from ${row.from_name} to ${row.to_name}, ${row.reason}: ${because}`
-  const noted = { ...row, id: row.desktop_id, host_id: row.to_host_id }
-  await transitionNote(tx, [{ ...noted, was: row.phase, became: 'moved', reason }], now)
+  const moved = { ...row, id: row.desktop_id, host_id: row.to_host_id }
+  await transitionNote(tx, [{ ...moved, was: row.phase, became: 'moved', reason }], now)
   const { why, hosts } = row.decision ?? { why: row.reason, hosts: [] }
   const host_id = row.to_host_id
-  await placementInsert(tx, { desktop_id: row.desktop_id, cause: 'move', host_id, why: `${row.reason}; ${why}`, hosts })
+  const noted = { desktop_id: row.desktop_id, cause: 'move' as const, host_id, why: `${row.reason}; ${why}`, hosts }
+  await placementsInsert(tx, [noted])
   await migrationSet(tx, row.id, { state: 'done', progress: 100, text: because, trouble: null, ended_at: now })
 }
 
