@@ -180,8 +180,8 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
           'protocol',
           `The agent speaks protocol ${message.protocol}, this control plane ${spokenProtocol}: update it.`,
         )
-      const { facts, usage, capacity, troubles } = message.host
-      await hostObserve(db, agent.hostId, { at, facts, usage, capacity, troubles })
+      const { facts, usage, troubles } = message.host
+      await hostObserve(db, agent.hostId, { at, facts, usage, troubles })
       await tellEverything(broker, installationId, agent)
       agent.greeted = true
       // Placement counts on hosts that are online: the hosts reconciler need not wait for its timer.

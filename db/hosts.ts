@@ -156,13 +156,12 @@ export function hostLines(db: Kysely<Database>, ids: string[]) {
 export async function hostObserve(
   db: Kysely<Database>,
   id: string,
-  seen: { at: Date; capacity?: number; facts?: HostFactsValue; usage?: HostUsageValue; troubles?: TroubleValue[] },
+  seen: { at: Date; facts?: HostFactsValue; usage?: HostUsageValue; troubles?: TroubleValue[] },
 ) {
   await db
     .updateTable('host')
     .set({
       observed_beat_at: seen.at,
-      ...(seen.capacity !== undefined && { observed_capacity: seen.capacity }),
       ...(seen.facts && { observed_facts: JSON.stringify(seen.facts) }),
       ...(seen.usage && { observed_usage: JSON.stringify(seen.usage) }),
       ...(seen.troubles && { observed_troubles: JSON.stringify(seen.troubles) }),

@@ -105,7 +105,6 @@ export interface HostTable {
   state: Generated<HostState>
   state_since: Generated<Date>
   observed_beat_at: Date | null
-  observed_capacity: Generated<number>
   observed_facts: JsonOrNull<HostFactsValue>
   observed_usage: JsonOrNull<HostUsageValue>
   observed_troubles: ColumnType<TroubleValue[], string | undefined, string>
