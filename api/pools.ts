@@ -71,8 +71,11 @@ const poolSettings = z.object({
   clusterIds: z.array(z.uuid()).max(100),
   /** How hosts are filled; null: as each cluster does. */
   placement: z.enum(['spread', 'pack', 'balanced']).nullable(),
-  /** `together`: on as few hosts as hold them; `apart`: on as many as there are, evenly. */
-  affinity: z.enum(['none', 'together', 'apart']),
+  /**
+   * `together`: on as few hosts as hold them; `apart`: on as many as there are, evenly. `onlyTogether` and `onlyApart` are
+   * no preferences: all on one host, or never two on one; what finds no such host is not placed, and says so.
+   */
+  affinity: z.enum(['none', 'together', 'apart', 'onlyTogether', 'onlyApart']),
   /** Tags a host must have: a GPU, a dongle. */
   needs: z.array(nameSchema).max(50),
   network: networkSchema,

@@ -35,7 +35,12 @@ export function moveTarget(
   })
   const demand = demandOf(
     { ...desktop, id: desktop.pool_id },
-    { hardware: desktop.hardware, versionId: desktop.version_id, addressClusterId: desktop.cluster_id },
+    {
+      hardware: desktop.hardware,
+      versionId: desktop.version_id,
+      addressClusterId: desktop.cluster_id,
+      hostId: desktop.host_id,
+    },
     'person',
   )
   const decision = placeDesktop(candidates, demand)

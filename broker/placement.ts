@@ -4,7 +4,7 @@
  * not there"; weights rank the rest.
  */
 import type { HostState } from '../db/schema.ts'
-import type { NetworkValue, PlacementHostValue, PlacementPolicy } from '../db/schema-hosts.ts'
+import type { Affinity, NetworkValue, PlacementHostValue, PlacementPolicy } from '../db/schema-hosts.ts'
 
 export interface Resources {
   vcpus: number
@@ -37,6 +37,8 @@ export interface HostFacts {
   portsFree: number
   /** Desktops by pool: only of pools that were asked for. */
   poolDesktops: ReadonlyMap<string, number>
+  /** Those on their way to here, which are counted elsewhere until they arrive. */
+  poolComing: ReadonlyMap<string, number>
   storageFreeBytes: number | null
   /** What the host says is wrong with it (network, libvirt); null when it is well. */
   trouble: string | null
@@ -50,13 +52,18 @@ export interface Demand extends Resources {
   clusterIds: readonly string[]
   /** Null: as each cluster does. */
   placement: PlacementPolicy | null
-  /** `together`: where desktops of the pool are already, while there is room; `apart`: where the fewest of them are. */
-  affinity: 'none' | 'together' | 'apart'
+  /**
+   * `together`: where desktops of the pool are already, while there is room; `apart`: where the fewest of them are.
+   * `onlyTogether`: nowhere else; `onlyApart`: never two of them on one host.
+   */
+  affinity: Affinity
   /** Host tags. */
   needs: readonly string[]
   network: NetworkValue
   /** The cluster whose address it has already; null: it gets one from the host's subnet. */
   addressClusterId: string | null
+  /** Where it is now: there it is no neighbour of itself. */
+  hostId: string | null
   /** A person's may use what is kept for persons. */
   priority: 'person' | 'prewarm'
 }
@@ -93,6 +100,12 @@ const forPersons = (host: HostFacts, demand: Demand) =>
   demand.priority === 'prewarm' && host.personReserve > 0
     ? ` (besides ${Math.round(host.personReserve * 100)} % kept for persons)`
     : ''
+
+/** Other desktops of its pool, there or on their way there. */
+const matesOn = ({ id, poolDesktops, poolComing }: HostFacts, { poolId, hostId }: Demand): number =>
+  poolId === null
+    ? 0
+    : Math.max(0, (poolDesktops.get(poolId) ?? 0) + (poolComing.get(poolId) ?? 0) - (id === hostId ? 1 : 0))
 
 /** Each says why a host cannot take it; undefined: nothing against it. Reasons are read by administrators. */
 export const placementFilters = {
@@ -138,6 +151,12 @@ export const placementFilters = {
   addresses: (host, { addressClusterId }) =>
     addressClusterId === host.clusterId || host.addressesFree > 0 ? undefined : 'its subnet has no address left',
   ports: host => (host.portsFree > 0 ? undefined : 'its range of screen ports is used up'),
+  apart: (host, demand) => {
+    const mates = matesOn(host, demand)
+    return demand.affinity !== 'onlyApart' || mates === 0
+      ? undefined
+      : `${mates} of the pool there, which keeps its desktops apart`
+  },
 } satisfies Record<string, (host: HostFacts, demand: Demand) => string | undefined>
 
 /** Shares of what is offered that stay free once the desktop is there. */
@@ -172,7 +191,7 @@ interface Candidate {
 }
 
 function candidateOf(host: HostFacts, demand: Demand): Candidate {
-  const mates = demand.poolId === null ? 0 : (host.poolDesktops.get(demand.poolId) ?? 0)
+  const mates = matesOn(host, demand)
   for (const filter of Object.values(placementFilters)) {
     const refusal = filter(host, demand)
     if (refusal !== undefined) return { host, refusal, mates, weight: 0, text: refusal }
@@ -187,11 +206,30 @@ function candidateOf(host: HostFacts, demand: Demand): Candidate {
 }
 
 /** Affinity before weight: together wants many of its pool, apart few. */
-const affinityOrder = { none: 0, together: -1, apart: 1 } satisfies Record<Demand['affinity'], number>
+const affinityOrder = { none: 0, together: -1, apart: 1, onlyTogether: -1, onlyApart: 1 } satisfies Record<
+  Affinity,
+  number
+>
 
 /** The same facts always give the same answer: between equals the id decides. */
 const better = (demand: Demand) => (a: Candidate, b: Candidate) =>
   affinityOrder[demand.affinity] * (a.mates - b.mates) || b.weight - a.weight || (a.host.id < b.host.id ? -1 : 1)
+
+/** Those on hosts that are being left, or are lost, do not hold the others back: they come to where these go. */
+const holds = ({ host, mates }: Candidate) => mates > 0 && (host.state === 'online' || host.state === 'suspect')
+
+/** The one filter that looks at all hosts: where some of the pool are, the others come there or stay away. */
+function gathered(candidates: readonly Candidate[], demand: Demand): readonly Candidate[] {
+  const where = demand.affinity === 'onlyTogether' ? candidates.filter(holds) : []
+  if (where.length === 0) return candidates
+  const names = where.map(({ host }) => host.name).toSorted()
+  const refusal = `the pool keeps its desktops together, and they are on ${names.join(', ')}`
+  return candidates.map(candidate =>
+    candidate.mates > 0 || candidate.refusal !== undefined
+      ? candidate
+      : { ...candidate, refusal, weight: 0, text: refusal },
+  )
+}
 
 interface ClusterRank {
   id: string
@@ -228,7 +266,8 @@ function clustersOf(candidates: readonly Candidate[], demand: Demand): ClusterRa
   )
 }
 
-function decide(candidates: readonly Candidate[], demand: Demand): Decision {
+function decide(judged: readonly Candidate[], demand: Demand): Decision {
+  const candidates = gathered(judged, demand)
   const clusters = clustersOf(candidates, demand)
   const order = better(demand)
   const ranked = clusters.flatMap(cluster => cluster.fitting.toSorted(order))

@@ -5,7 +5,7 @@
 import type { Db, Tx } from '../db/connect.ts'
 import { type PlacementFactsRow, placementFacts, placementsInsert } from '../db/placements.ts'
 import type { HardwareValue } from '../db/schema.ts'
-import type { NetworkValue, PlacementHostValue, PlacementPolicy, PlacementTable } from '../db/schema-hosts.ts'
+import type { Affinity, NetworkValue, PlacementHostValue, PlacementPolicy, PlacementTable } from '../db/schema-hosts.ts'
 import { hostCapacity, machineExtraBytes } from './capacity.ts'
 import { type Decision, type Demand, type HostFacts, placeAll } from './placement.ts'
 
@@ -14,15 +14,19 @@ export interface PoolToPlace {
   id: string
   cluster_ids: string[]
   placement: PlacementPolicy | null
-  affinity: 'none' | 'together' | 'apart'
+  affinity: Affinity
   needs: string[]
   network: NetworkValue
 }
 
-/** What a desktop of a pool asks of a host. @param desktop.addressClusterId of one that has an address: its cluster. */
+/**
+ * What a desktop of a pool asks of a host.
+ * @param desktop.addressClusterId of one that has an address: its cluster.
+ * @param desktop.hostId of one that leaves a host: that host.
+ */
 export function demandOf(
   pool: PoolToPlace,
-  desktop: { hardware: HardwareValue; versionId: string; addressClusterId?: string },
+  desktop: { hardware: HardwareValue; versionId: string; addressClusterId?: string; hostId?: string },
   priority: Demand['priority'],
 ): Demand {
   return {
@@ -36,6 +40,7 @@ export function demandOf(
     needs: pool.needs,
     network: pool.network,
     addressClusterId: desktop.addressClusterId ?? null,
+    hostId: desktop.hostId ?? null,
     priority,
   }
 }
@@ -80,6 +85,7 @@ function factsOf(row: PlacementFactsRow, excluded: string | undefined): HostFact
     addressesFree: row.addresses - row.addresses_taken,
     portsFree: row.ports - row.ports_taken,
     poolDesktops: new Map(Object.entries(row.pools)),
+    poolComing: new Map(Object.entries(row.pools_coming)),
     storageFreeBytes: row.observed_usage?.storageFreeBytes ?? null,
     trouble: excluded ?? row.observed_troubles[0]?.text ?? null,
   }

@@ -3,7 +3,7 @@ import type { Tx } from '../db/connect.ts'
 import { clustersUnknown } from '../db/placements.ts'
 import type { PoolNew } from '../db/pools.ts'
 import type { HardwareValue } from '../db/schema.ts'
-import type { NetworkValue, PlacementPolicy } from '../db/schema-hosts.ts'
+import type { Affinity, NetworkValue, PlacementPolicy } from '../db/schema-hosts.ts'
 import { templateRows, versionRows } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { type NetworkAsked, networkChecked } from './pool-network.ts'
@@ -22,7 +22,7 @@ export interface PoolWish {
   enabled: boolean
   clusterIds: string[]
   placement: PlacementPolicy | null
-  affinity: 'none' | 'together' | 'apart'
+  affinity: Affinity
   needs: string[]
   network: NetworkAsked
   ha: 'restart' | 'wait'

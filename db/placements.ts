@@ -29,8 +29,9 @@ export interface PlacementFactsRow {
   ports: number
   ports_taken: number
   images: string[]
-  /** Desktops by pool, of the pools that were asked for. */
+  /** Desktops by pool, of the pools that were asked for; and those on their way to here. */
   pools: Record<string, number>
+  pools_coming: Record<string, number>
 }
 
 /** Every host with what is taken of it, in one statement. */
@@ -50,6 +51,12 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
         select host_id, pool_id, sum(n) as n from tally
           where wished_present and pool_id = any(${[...poolIds]}::uuid[]) group by host_id, pool_id
       ) by_pool group by host_id
+    ), coming as (
+      select host_id, jsonb_object_agg(pool_id, n) as pools from (
+        select m.to_host_id as host_id, d.pool_id, count(*) as n from migration m join desktop d on d.id = m.desktop_id
+          where m.ended_at is null and d.host_id <> m.to_host_id and d.pool_id = any(${[...poolIds]}::uuid[])
+          group by m.to_host_id, d.pool_id
+      ) by_pool group by host_id
     ), imaged as (
       select host_id, array_agg(version_id) as images from host_image where observed_state = 'ready' group by host_id
     )
@@ -63,11 +70,13 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
       -- A range wider than a subnet many times over cannot be used up: its ports need not be counted.
       case when c.port_to - c.port_from < 8192
         then (select count(*) from screen_port s where s.host_id = h.id) else 0 end as ports_taken,
-      coalesce(imaged.images, '{}') as images, coalesce(pooled.pools, '{}') as pools
+      coalesce(imaged.images, '{}') as images, coalesce(pooled.pools, '{}') as pools,
+      coalesce(coming.pools, '{}') as pools_coming
     from host h join cluster c on c.id = h.cluster_id
     left join used on used.host_id = h.id
     left join addressed on addressed.subnet = h.subnet
     left join pooled on pooled.host_id = h.id
+    left join coming on coming.host_id = h.id
     left join imaged on imaged.host_id = h.id
     order by h.id`.execute(db)
   return rows

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from './connect.ts'
 import type { HardwareValue, PoolStatus } from './schema.ts'
-import type { NetworkValue, PlacementPolicy } from './schema-hosts.ts'
+import type { Affinity, NetworkValue, PlacementPolicy } from './schema-hosts.ts'
 
 /** A pool with all that its plan depends on, desktops summed up. */
 export interface PoolToPlan {
@@ -23,7 +23,7 @@ export interface PoolToPlan {
   failures_since: Date
   cluster_ids: string[]
   placement: PlacementPolicy | null
-  affinity: 'none' | 'together' | 'apart'
+  affinity: Affinity
   needs: string[]
   network: NetworkValue
   ha: 'restart' | 'wait'

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 import type { Database, HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
-import type { PlacementPolicy } from './schema-hosts.ts'
+import type { Affinity, PlacementPolicy } from './schema-hosts.ts'
 import { poolTallies } from './tallies.ts'
 import { versionCurrent } from './templates.ts'
 
@@ -69,7 +69,7 @@ export interface PoolNew {
   enabled: boolean
   cluster_ids?: string[]
   placement?: PlacementPolicy | null
-  affinity?: 'none' | 'together' | 'apart'
+  affinity?: Affinity
   needs?: string[]
   network?: string
   ha?: 'restart' | 'wait'

@@ -4,6 +4,8 @@ import type { DesktopObserved } from './agents.ts'
 import type { Json, JsonOrNull, TroubleValue } from './schema.ts'
 
 export type PlacementPolicy = 'spread' | 'pack' | 'balanced'
+/** `together` and `apart`: while there is room; `only…`: else nowhere. */
+export type Affinity = 'none' | 'together' | 'apart' | 'onlyTogether' | 'onlyApart'
 
 export interface ClusterTable {
   id: string

@@ -1,6 +1,7 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { ErrorCode } from '../lib/errors.ts'
 import type {
+  Affinity,
   ClusterTable,
   MigrationTable,
   NetworkValue,
@@ -195,7 +196,7 @@ export interface PoolTable {
   cluster_ids: Generated<string[]>
   /** Null: the cluster's. */
   placement: PlacementPolicy | null
-  affinity: Generated<'none' | 'together' | 'apart'>
+  affinity: Generated<Affinity>
   needs: Generated<string[]>
   network: ColumnType<NetworkValue, string | undefined, string>
   ha: Generated<'restart' | 'wait'>

@@ -69,6 +69,29 @@ describe('a pool’s desktops', () => {
     expect([...(await hostsOf(gpu.id)).keys()]).toEqual(['sim-2'])
   })
 
+  it('are never two on one host, or never on two, where their pool demands it, and it says why there are no more', async () => {
+    const apart = await poolOf('one-each', { warm: 4, affinity: 'onlyApart' })
+    expect(apart.warnings).toEqual([
+      '4 warm desktops are wished, and its hosts hold 3 with one on each host, as the pool demands.',
+    ])
+    await warm(apart.id, 3)
+    expect((await hostsOf(apart.id)).size).toBe(3)
+    await site.until('it says why', async () =>
+      (await admin.poolGet({ params: { id: apart.id } })).statusText.includes(
+        'sim-1: 1 of the pool there, which keeps its desktops apart',
+      ),
+    )
+    const together = await poolOf('all-on-one', { warm: 3, affinity: 'onlyTogether' })
+    await warm(together.id, 3)
+    const [home = ''] = (await hostsOf(together.id)).keys()
+    expect((await hostsOf(together.id)).size).toBe(1)
+    const run = await admin.poolPlace({ params: { id: together.id }, body: { count: 1 } })
+    const refused = run.desktops[0]?.hosts.filter(({ fits }) => !fits)
+    expect(refused?.map(({ reason }) => reason)).toEqual(
+      Array(2).fill(`the pool keeps its desktops together, and they are on ${home}`),
+    )
+  })
+
   it('that no host can take are not made, and the pool says why', async () => {
     const pool = await poolOf('nowhere', { warm: 1, needs: ['dongle'] })
     expect(pool.warnings).toEqual(['No host can ever take a desktop of it: the host has no dongle.'])

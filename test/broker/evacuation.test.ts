@@ -25,6 +25,7 @@ const host = (id: string, change: Partial<HostFacts> = {}): HostFacts => ({
   addressesFree: 100,
   portsFree: 100,
   poolDesktops: new Map(),
+  poolComing: new Map(),
   storageFreeBytes: null,
   trouble: null,
   ...change,

@@ -30,6 +30,7 @@ const host = (id: string, facts: Partial<HostFacts> = {}): HostFacts => ({
   addressesFree: 1000,
   portsFree: 1000,
   poolDesktops: new Map(),
+  poolComing: new Map(),
   storageFreeBytes: 100 * GiB,
   trouble: null,
   ...facts,
@@ -45,6 +46,7 @@ const demand: Demand = {
   needs: [],
   network: { mode: 'nat' },
   addressClusterId: null,
+  hostId: null,
   priority: 'person',
 }
 const other = (id: string, facts: Partial<HostFacts> = {}) =>
@@ -73,6 +75,12 @@ describe('placement', () => {
     ['its storage is nearly full', { storageFreeBytes: 1000 }, {}],
     ['its subnet has no address left', { addressesFree: 0 }, {}],
     ['its range of screen ports is used up', { portsFree: 0 }, {}],
+    ['2 of the pool there, which keeps its desktops apart', mates(2), { affinity: 'onlyApart' }],
+    [
+      '1 of the pool there, which keeps its desktops apart',
+      { poolComing: new Map([['class', 1]]) },
+      { affinity: 'onlyApart' },
+    ],
   ])('refuses a host, and says: %s', (reason, facts, wish) => {
     const decision = placeDesktop([host('a', facts), other('z', { images: new Set() })], { ...demand, ...wish })
     expect(decision.hostId).toBeUndefined()
@@ -138,6 +146,30 @@ describe('placement', () => {
       'b',
     ],
     [
+      'keeps a pool on one host where it must be together',
+      [host('a'), host('b', { ...used(8), ...mates(3) })],
+      { affinity: 'onlyTogether' },
+      'b',
+    ],
+    [
+      'begins where the most room is what must be together',
+      [host('a', used(4)), host('b')],
+      { affinity: 'onlyTogether' },
+      'b',
+    ],
+    [
+      'lets what must be together leave a host in maintenance',
+      [host('a', { state: 'maintenance', ...mates(3) }), host('b')],
+      { affinity: 'onlyTogether', hostId: 'a' },
+      'b',
+    ],
+    [
+      'counts a desktop that moves as no neighbour of itself',
+      [host('a', { trouble: 'the desktop is there', ...mates(1) }), host('b')],
+      { affinity: 'onlyTogether', hostId: 'a' },
+      'b',
+    ],
+    [
       'needs no new address in the cluster of the one it has',
       [host('a', { addressesFree: 0 })],
       { addressClusterId: 'main' },
@@ -157,6 +189,15 @@ describe('placement', () => {
     ])
     expect(hosts[1]?.reason).toBe('spread: 95 % vCPU and 25 % memory left after it; the cluster main was preferred')
     expect(why).toBe('spread: 95 % vCPU and 75 % memory left after it; best of 2 that fit in 2 clusters')
+  })
+
+  it('says where the others are when its pool must stay together and there is no room', () => {
+    const hosts = [host('a'), host('b', { ...used(15), ...mates(3) })]
+    const decision = placeDesktop(hosts, { ...demand, affinity: 'onlyTogether' })
+    expect(decision.hostId).toBeUndefined()
+    expect(decisionText(decision)).toBe(
+      'no host fits: host-a: the pool keeps its desktops together, and they are on host-b; host-b: 1024 MiB memory left, 4096 MiB wanted',
+    )
   })
 
   it('says that no host has joined when there is none', () => {
@@ -195,7 +236,7 @@ const someDemand = fc
     vcpus: fc.integer({ min: 1, max: 8 }),
     memory: fc.integer({ min: 1, max: 8 }),
     placement: fc.constantFrom<Demand['placement']>('spread', 'pack', 'balanced', null),
-    affinity: fc.constantFrom<Demand['affinity']>('none', 'together', 'apart'),
+    affinity: fc.constantFrom<Demand['affinity']>('none', 'together', 'apart', 'onlyTogether', 'onlyApart'),
     needs: fc.subarray(['gpu', 'dongle']),
     clusterIds: fc.subarray(['main', 'second']),
     priority: fc.constantFrom<Demand['priority']>('person', 'prewarm'),
@@ -221,6 +262,18 @@ describe('placements in any order of any hosts', () => {
           expect(Math.min(after.addressesFree, after.portsFree)).toBeGreaterThanOrEqual(0)
           now.set(after.id, after)
         })
+      }),
+    )
+  })
+
+  it('never part what must be together, nor join what must be apart', () => {
+    fc.assert(
+      fc.property(someHosts, someDemand, fc.nat(12), fc.boolean(), (some, asked, count, together) => {
+        const hosts = some.map(facts => ({ ...facts, ...mates(0) }))
+        const affinity = together ? ('onlyTogether' as const) : ('onlyApart' as const)
+        const decisions = placeAll(hosts, Array<Demand>(count).fill({ ...asked, affinity }))
+        const placed = decisions.flatMap(({ hostId }) => (hostId === undefined ? [] : [hostId]))
+        expect(new Set(placed).size).toBe(together ? Math.min(1, placed.length) : placed.length)
       }),
     )
   })

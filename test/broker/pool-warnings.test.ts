@@ -21,6 +21,7 @@ const host: HostFacts = {
   addressesFree: 1000,
   portsFree: 1000,
   poolDesktops: new Map(),
+  poolComing: new Map(),
   storageFreeBytes: null,
   trouble: null,
 }
@@ -45,6 +46,15 @@ describe('a pool’s warnings', () => {
     expect(poolWarnings({ ...pool, warm: 46 }, [host])).toEqual([
       '46 warm desktops are wished, and its hosts hold 45 with nothing else on them (up to 10 % are kept for persons who wait): other pools may find no room.',
     ])
+  })
+
+  it('tell of more warm desktops than hosts, where no two may share one', () => {
+    const hosts = [host, { ...host, id: 'b' }]
+    expect(poolWarnings({ ...pool, warm: 2, affinity: 'onlyApart' }, hosts)).toEqual([])
+    expect(poolWarnings({ ...pool, warm: 3, affinity: 'onlyApart' }, hosts)).toEqual([
+      '3 warm desktops are wished, and its hosts hold 2 with one on each host, as the pool demands.',
+    ])
+    expect(poolWarnings({ ...pool, warm: 46, affinity: 'onlyTogether' }, hosts)).toHaveLength(1)
   })
 
   it('tell that no host has what it needs', () => {

@@ -33,7 +33,7 @@ import { hasPorts, type PoolValues } from './pool-values.ts'
 type PoolForm = UseFormReturnType<PoolValues>
 
 const modes = ['nat', 'routed', 'bridge', 'isolated'] as const satisfies Pool['network']['mode'][]
-const affinities = ['none', 'together', 'apart'] as const satisfies Pool['affinity'][]
+const affinities = ['none', 'together', 'onlyTogether', 'apart', 'onlyApart'] as const satisfies Pool['affinity'][]
 
 /** Where desktops of the pool go and what they may reach: folded away, because the defaults suit most pools. */
 export function PoolPlacement(props: { form: PoolForm; opened: boolean; onToggle: () => void }) {
