@@ -39,21 +39,39 @@ const mostFailures = 3
 /** Between two tries, times the failures so far. */
 const retryMs = 15_000
 
+const everyone: Turn = { open: Number.POSITIVE_INFINITY, remade: Number.POSITIVE_INFINITY }
+
 type Verdict = Pick<EvacuationItem, 'do' | 'because'> & Partial<Pick<EvacuationItem, 'open' | 'hostName' | 'hostId'>>
 type Placed = Verdict & { target?: Target }
 
 const wait = (because: string): Verdict => ({ do: 'wait', because })
 
+/** How many may be on their way, and be begun anew, in one turn. */
+export interface Turn {
+  open: number
+  remade: number
+}
+
+const isOpen = ({ move_id }: LeavingDesktop) => move_id !== null
+const movesLeft = (desktops: readonly LeavingDesktop[], turn: Turn) => turn.open - desktops.filter(isOpen).length
+
+/** @param turn only those whose turn it may be are planned, and those that are on their way; absent: all. */
 export function planEvacuation(
   desktops: readonly LeavingDesktop[],
   world: { hosts: readonly HostFacts[]; ends: ReadonlyMap<string, HostEnd> },
   now: Date,
+  turn: Turn = everyone,
 ): EvacuationItem[] {
   let hosts = world.hosts
-  return desktops.map(desktop => {
+  let moves = movesLeft(desktops, turn)
+  let remade = turn.remade
+  return desktops.flatMap(desktop => {
+    if (!isOpen(desktop) && (desktop.user_id === null ? remade : moves) <= 0) return []
     const { target, ...verdict }: Placed = planned(desktop, hosts, world.ends, now)
     const goes = target && verdict.do !== 'wait' && verdict.do !== 'remove' ? target.decision.hostId : undefined
     if (target && goes) hosts = hosts.map(host => (host.id === goes ? withDesktop(host, target.demand) : host))
+    if (verdict.do === 'remake' || verdict.do === 'remove') remade--
+    else if (goes) moves--
     return {
       desktopId: desktop.id,
       desktopName: desktop.name,
@@ -139,12 +157,14 @@ export function planReturn(
   host: { id: string; name: string; state: HostState },
   desktops: readonly LeavingDesktop[],
   world: { hosts: readonly HostFacts[]; ends: ReadonlyMap<string, HostEnd> },
+  turn: Turn = everyone,
 ): (EvacuationItem & { forget: boolean })[] {
   // A dry run asks before it ended: what counts is whether it can take them then.
   let hosts = world.hosts.map(seen =>
     seen.id === host.id && seen.state === 'maintenance' ? { ...seen, state: 'online' as const } : seen,
   )
-  return desktops.map(desktop => {
+  let moves = movesLeft(desktops, turn)
+  return desktops.flatMap(desktop => {
     const free = desktop.user_id === null
     const named = { desktopId: desktop.id, desktopName: desktop.name, free, open: false, forget: false }
     const stays = (because: string, forget: boolean) => {
@@ -154,10 +174,12 @@ export function planReturn(
       return { ...stays(desktop.move_text || 'it is on its way', false), do: 'migrate' as const, open: true }
     if (desktop.user_id === null || !desktop.wished_present) return stays('nobody has it any more', true)
     if (desktop.failed && desktop.failed.times >= mostFailures) return stays(desktop.failed.text, true)
+    if (moves <= 0) return []
     const target = moveTarget(hosts, world.ends, desktop, { hostId: host.id, restart: false })
     if (target.waits !== null) return stays(target.waits, false)
     if (target.kind === null) return stays(decisionText(target.decision), host.state === 'online')
     hosts = hosts.map(seen => (seen.id === host.id ? withDesktop(seen, target.demand) : seen))
+    moves--
     const goes = { kind: target.kind, hostId: host.id, hostName: host.name, because: 'it came from there' }
     return { ...named, ...goes, do: 'migrate' as const, target }
   })

@@ -14,7 +14,7 @@ import {
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
-import { type EvacuationItem, evacuationCounts, planEvacuation, planReturn } from './evacuation.ts'
+import { type EvacuationItem, evacuationCounts, planEvacuation, planReturn, type Turn } from './evacuation.ts'
 import { hostGet } from './hosts.ts'
 import { hostsToPlaceOn } from './placing.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
@@ -34,18 +34,18 @@ function planView(host: { id: string; name: string }, items: readonly Evacuation
 
 type Host = Awaited<ReturnType<typeof hostsInMaintenance>>[number]
 
-/** How the desktops of a host would leave it now. */
-export async function evacuationItems(db: Db | Tx, host: Pick<Host, 'id' | 'state_since'>, now: Date) {
+/** How the desktops of a host would leave it now. @param turn only of those whose turn it may be. */
+export async function evacuationItems(db: Db | Tx, host: Pick<Host, 'id' | 'state_since'>, now: Date, turn?: Turn) {
   const failed = await migrationsFailed(db, { fromHostId: host.id }, 'maintenance', host.state_since)
   const { desktops, world } = await leaving(db, { hostId: host.id }, failed)
-  return planEvacuation(desktops, world, now)
+  return planEvacuation(desktops, world, now, turn)
 }
 
-/** How those that left it would come back now. */
-export async function returnItems(db: Db | Tx, host: Pick<Host, 'id' | 'name' | 'state' | 'state_since'>) {
+/** How those that left it would come back now. @param turn only of those whose turn it may be. */
+export async function returnItems(db: Db | Tx, host: Pick<Host, 'id' | 'name' | 'state' | 'state_since'>, turn?: Turn) {
   const failed = await migrationsFailed(db, { toHostId: host.id }, 'return', host.state_since)
   const { desktops, world } = await leaving(db, { originHostId: host.id }, failed)
-  return planReturn(host, desktops, world)
+  return planReturn(host, desktops, world, turn)
 }
 
 async function leaving(

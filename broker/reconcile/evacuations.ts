@@ -9,13 +9,15 @@ import { evacuationItems, returnItems } from '../maintenance.ts'
 import { migrationOpen } from '../migrations.ts'
 import type { Reconciler } from './driver.ts'
 
-/**
- * Moves of one host that stand in the queue or are under way. More: the last ones were placed by what was true long
- * before their turn; fewer than may move at once: turns are missed.
- */
-const mostOpen = 4
-/** Desktops begun anew elsewhere in one turn. More: their starts delay those of people who wait on the other hosts. */
-const mostRemade = 4
+const turn = {
+  /**
+   * Moves of one host that stand in the queue or are under way. More: the last ones were placed by what was true long
+   * before their turn; fewer than may move at once: turns are missed.
+   */
+  open: 4,
+  /** Desktops begun anew elsewhere in one turn. More: their starts delay those of people who wait on the other hosts. */
+  remade: 4,
+}
 
 /** While a host is being left or come back to. Longer: turns are missed; shorter: plans are made for nothing. */
 const openMs = 2_000
@@ -24,7 +26,7 @@ const idleMs = 15_000
 
 type Host = Awaited<ReturnType<typeof hostsInMaintenance>>[number]
 
-/** Lets the desktops of hosts in maintenance leave, and those that left come back after it: by the plan, made anew each turn. */
+/** Lets the desktops of hosts in maintenance leave, and those that left come back after it: by the plan, made anew each turn for those that may go now. */
 export function evacuationsReconciler(broker: Broker): Reconciler {
   let open = false
   return {
@@ -46,29 +48,23 @@ export function evacuationsReconciler(broker: Broker): Reconciler {
 
 async function evacuate(tx: Tx, host: Host, now: Date) {
   await addressLock(tx)
-  const items = await evacuationItems(tx, host, now)
-  let open = items.filter(item => item.open).length
-  let remade = 0
+  const items = await evacuationItems(tx, host, now, turn)
   const reason = `${host.name} goes into maintenance`
   for (const item of items) {
     const row = await chosen(tx, item)
     if (!row) continue
     const moves = item.do === 'migrate' || item.do === 'restart'
-    if (moves && item.target && open < mostOpen) {
+    if (moves && item.target) {
       const why = { cause: 'maintenance' as const, reason, taskId: null, restart: item.do === 'restart' }
       await migrationOpen(tx, row, item.target, why, now)
       if (row.origin_host_id === null) await originSet(tx, row.id, host.id)
-      open++
-    } else if ((item.do === 'remake' || item.do === 'remove') && remade < mostRemade) {
-      if (await begunAnew(tx, row, item, reason, now)) remade++
-    }
+    } else if (item.do === 'remake' || item.do === 'remove') await begunAnew(tx, row, item, reason, now)
   }
 }
 
 async function bringBack(tx: Tx, host: Host, now: Date) {
   await addressLock(tx)
-  const items = await returnItems(tx, host)
-  let open = items.filter(item => item.open).length
+  const items = await returnItems(tx, host, turn)
   for (const item of items) {
     const row = await chosen(tx, item)
     if (!row) continue
@@ -76,10 +72,9 @@ async function bringBack(tx: Tx, host: Host, now: Date) {
       const reason = `not brought back to ${host.name}: ${item.because}`
       await transitionNote(tx, [{ ...row, was: row.phase, became: 'stays', reason }], now)
       await originSet(tx, row.id, null)
-    } else if (item.do === 'migrate' && item.target && open < mostOpen) {
+    } else if (item.do === 'migrate' && item.target) {
       const why = { cause: 'return' as const, reason: 'its maintenance ended', taskId: null, restart: false }
       await migrationOpen(tx, row, item.target, why, now)
-      open++
     }
   }
 }
@@ -95,11 +90,9 @@ async function chosen(tx: Tx, item: EvacuationItem & { forget?: boolean }): Prom
 /**
  * Its disk holds nothing of anybody: it ends here, and its pool makes another one elsewhere. Beginning the same one
  * elsewhere at once was tried: until this host's agent heard of it, one address ran twice.
- * @returns whether it still was nobody's.
  */
-async function begunAnew(tx: Tx, row: MovableRow, item: EvacuationItem, reason: string, now: Date): Promise<boolean> {
+async function begunAnew(tx: Tx, row: MovableRow, item: EvacuationItem, reason: string, now: Date) {
   const done = await desktopWishFree(tx, row.id, { wished_present: false })
   const noted = { ...row, was: row.phase, became: 'remove planned', reason: `${reason}: ${item.because}` }
   if (done) await transitionNote(tx, [noted], now)
-  return done
 }

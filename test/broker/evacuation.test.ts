@@ -93,6 +93,15 @@ describe('the plan of an evacuation', () => {
     expect(item?.hostName).toBe('h3')
   })
 
+  it('of one turn is of those whose turn it may be, and the first of the whole plan', () => {
+    const many = Array.from({ length: 12 }, (_, n) => desktop(`d${n}`, n % 2 ? {} : free))
+    const open = desktop('open', { move_id: 'm', move_state: 'moving', move_text: 'is sent' })
+    const whole = planEvacuation([...many, open], two, now)
+    const turn = planEvacuation([...many, open], two, now, { open: 3, remade: 2 })
+    expect(turn.map(item => item.desktopName)).toEqual(['d0', 'd1', 'd2', 'd3', 'open'])
+    expect(turn.slice(0, 4)).toEqual(whole.slice(0, 4))
+  })
+
   it.each<[string, Partial<LeavingDesktop>, typeof two, object]>([
     ['moves what somebody has, running', {}, two, { do: 'migrate', kind: 'live', hostId: 'h2' }],
     ['moves what stands still as it is', { phase: 'stopped' }, two, { do: 'migrate', kind: 'offline' }],
