@@ -16,7 +16,7 @@ const migrationSchema = z
     toHostName: z.string(),
     /** `live`: both hosts have its disk; `storage`: live, the disk is copied; `offline`: it does not run meanwhile. */
     kind: migrationKindSchema,
-    cause: z.enum(['person', 'maintenance', 'return', 'balance', 'consolidation']),
+    cause: z.enum(['person', 'start', 'maintenance', 'return', 'balance', 'consolidation']),
     reason: z.string(),
     state: migrationStateSchema,
     progress: z.number().int(),

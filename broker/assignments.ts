@@ -1,7 +1,7 @@
 import type { Principal } from '../auth/principal.ts'
 import { desktopClaim } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
-import { desktopWish, transitionNote } from '../db/desktops.ts'
+import { transitionNote } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
 import type { Phase } from '../db/schema.ts'
 import { metAnother } from '../db/transact.ts'
@@ -11,6 +11,7 @@ import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopView, desktopGet } from './desktops.ts'
 import { desktopsMake, poolFull } from './making.ts'
+import { desktopStart } from './starting.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 
 type Pool = NonNullable<Awaited<ReturnType<typeof poolForClaim>>>
@@ -77,7 +78,7 @@ async function claimIn(
   const [own] = owned
   if (own && !ask.another) {
     if (own.wished_power !== 'running') {
-      await desktopWish(tx, own.id, { wished_power: 'running' })
+      await desktopStart(tx, own.id, now)
       await transitionNote(
         tx,
         [{ ...own, ...owner(pool, principal), was: own.phase, became: 'start asked', reason: 'claimed again' }],

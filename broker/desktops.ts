@@ -16,8 +16,8 @@ import type { Broker } from './broker.ts'
 import { type DesktopAction, desktopActionsFor } from './desktop-state.ts'
 import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
-import { addressAtHome } from './readdressing.ts'
 import { releaseWish } from './releasing.ts'
+import { desktopStart, startLock } from './starting.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 
 const iso = (date: Date | null) => date?.toISOString() ?? null
@@ -145,16 +145,13 @@ const shutdownGraceMs = 60_000
 
 /** What each action writes as the new wish; the agent and the reconcilers do the rest. */
 const wishes = {
-  start: async (tx, id) => {
-    await addressAtHome(tx, id)
-    await desktopWish(tx, id, { wished_power: 'running' })
-  },
+  start: desktopStart,
   resume: async (tx, id) => desktopWish(tx, id, { wished_power: 'running' }),
   suspend: async (tx, id) => desktopWish(tx, id, { wished_power: 'paused' }),
   shutdown: async (tx, id) => desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: shutdownGraceMs }),
   poweroff: async (tx, id) => desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: 0 }),
   delete: async (tx, id) => desktopWish(tx, id, { wished_present: false }),
-} satisfies Partial<Record<DesktopAction, (tx: Tx, id: string) => Promise<void>>>
+} satisfies Partial<Record<DesktopAction, (tx: Tx, id: string, now: Date) => Promise<void>>>
 
 /** @throws HdcsError `conflict` with the reason when the action is refused now, `not_found`, `forbidden`. */
 export async function desktopAct(
@@ -166,6 +163,7 @@ export async function desktopAct(
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
   const task = await transact(broker.db, async tx => {
+    if (name === 'start') await startLock(tx, id)
     const row = await desktopLock(tx, id)
     if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
     const actor = actorOf(principal, row.user_id)
@@ -199,7 +197,7 @@ export async function desktopAct(
         task_id: taskId,
         name,
       })
-    else await wishes[name](tx, id)
+    else await wishes[name](tx, id, now)
     return opened
   })
   return { task, desktop: await desktopGet(broker, principal, id).catch(whenGone(before)) }

@@ -1,27 +1,25 @@
 /** Moves of desktops between hosts: asked for, listed, called off. What becomes of them: reconcile/migrations.ts. */
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
-import { desktopLock, transitionNote } from '../db/desktops.ts'
+import { desktopLock } from '../db/desktops.ts'
 import { addressLock } from '../db/hosts.ts'
 import {
   desktopsMovable,
   hostEnds,
   type MigrationRow,
   type MovableRow,
-  migrationInsert,
   migrationRows,
   originSet,
 } from '../db/migrations.ts'
-import type { MigrationCause, MigrationKind } from '../db/schema-hosts.ts'
+import type { MigrationKind } from '../db/schema-hosts.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
-import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopView, desktopGet } from './desktops.ts'
+import { migrationOpen } from './move-opening.ts'
 import { moveTarget, type Target, type TargetAsk } from './move-target.ts'
 import { pageOf } from './pages.ts'
-import { decisionText } from './placement.ts'
-import { decisionKept, hostsToPlaceOn } from './placing.ts'
+import { hostsToPlaceOn } from './placing.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 
 const iso = (date: Date | null) => date?.toISOString() ?? null
@@ -132,39 +130,4 @@ async function movableLock(tx: Tx, id: string): Promise<MovableRow> {
   const [row] = await desktopsMovable(tx, { id })
   if (!locked || !row) throw new HdcsError('not_found', 'There is no such desktop.')
   return row
-}
-
-/**
- * Puts a move in the queue: the migrations reconciler does the rest.
- * @returns its id.
- * @throws HdcsError `no_host`, `conflict`.
- */
-export async function migrationOpen(
-  tx: Tx,
-  row: MovableRow,
-  { decision, kind, waits }: Pick<Target, 'decision' | 'kind' | 'waits'>,
-  why: { cause: MigrationCause; reason: string; taskId: string | null; restart: boolean },
-  now: Date,
-): Promise<string> {
-  if (decision.hostId === undefined)
-    throw new HdcsError('no_host', `No host can take ${row.name} (${decisionText(decision)}).`)
-  if (kind === null) throw new HdcsError('conflict', `${row.name}: ${waits ?? 'it cannot move now'}.`)
-  const id = newId(now.getTime())
-  const taken = await migrationInsert(tx, {
-    id,
-    desktop_id: row.id,
-    from_host_id: row.host_id,
-    to_host_id: decision.hostId,
-    kind,
-    cause: why.cause,
-    reason: why.reason,
-    restart: why.restart,
-    decision: { why: decision.why, hosts: decisionKept(decision) },
-    task_id: why.taskId,
-    created_at: now,
-  })
-  if (!taken) throw new HdcsError('conflict', `${row.name} is on its way to another host already.`)
-  const reason = `to ${decision.hostName}: ${why.reason}`
-  await transitionNote(tx, [{ ...row, was: row.phase, became: 'move asked', reason }], now)
-  return id
 }

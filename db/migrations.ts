@@ -69,7 +69,7 @@ export function migrationRows(
 
 export type MigrationOpenRow = Awaited<ReturnType<typeof migrationsOpen>>[number]
 
-/** Everything the plan of each open move looks at, oldest first; what a person asked for before what a rule did. */
+/** Everything the plan of each open move looks at, oldest first; what a person waits for before what a rule did. */
 export function migrationsOpen(db: Db | Tx, id?: string) {
   let query = db
     .selectFrom('migration')
@@ -99,7 +99,7 @@ export function migrationsOpen(db: Db | Tx, id?: string) {
     .select('target.wished_state as to_wished_state')
     .where('migration.ended_at', 'is', null)
   if (id) query = query.where('migration.id', '=', id)
-  return query.orderBy(sql`migration.cause = 'person'`, 'desc').orderBy('migration.id').execute()
+  return query.orderBy(sql`migration.cause in ('person', 'start')`, 'desc').orderBy('migration.id').execute()
 }
 
 /** Locks an open move for the rest of the transaction; undefined when it has ended. */
@@ -254,6 +254,7 @@ export function desktopsMovable(db: Db | Tx, which: { id: string } | { hostId: s
     .select(['user_account.name as user_name', sql<boolean>`desktop.disk_incarnation is not null`.as('disk_made')])
     .select(['pool.kind', 'pool.cluster_ids', 'pool.placement', 'pool.affinity', 'pool.needs', 'pool.network'])
     .select(['host.cluster_id', 'move.id as move_id', 'move.state as move_state', 'move.text as move_text'])
+    .select('move.cause as move_cause')
     .select(['move.progress as move_progress', 'target.id as target_id', 'target.name as target_name'])
   if ('id' in which) query = query.where('desktop.id', '=', which.id)
   else if ('hostId' in which) query = query.where('desktop.host_id', '=', which.hostId)

@@ -43,7 +43,7 @@ export interface NetworkValue {
 
 export type MigrationKind = 'live' | 'storage' | 'offline'
 export type MigrationState = 'queued' | 'preparing' | 'moving' | 'done' | 'failed' | 'cancelled'
-export type MigrationCause = 'person' | 'maintenance' | 'return' | 'balance' | 'consolidation'
+export type MigrationCause = 'person' | 'start' | 'maintenance' | 'return' | 'balance' | 'consolidation'
 
 /** What one of the two hosts says of a move (vmm/report.ts), and since when it says so. */
 export interface MoveValue {

@@ -6,7 +6,7 @@ import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
 import type { EvacuationItem } from '../evacuation.ts'
 import { evacuationItems, returnItems } from '../maintenance.ts'
-import { migrationOpen } from '../migrations.ts'
+import { migrationOpen } from '../move-opening.ts'
 import type { Reconciler } from './driver.ts'
 
 const turn = {

@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../db/connect.ts'
-import { desktopLock, transitionNote } from '../../db/desktops.ts'
+import { desktopLock, desktopWish, transitionNote } from '../../db/desktops.ts'
 import {
   desktopArrive,
   type MigrationOpenRow,
@@ -103,6 +103,12 @@ async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: str
   const noted = { desktop_id: row.desktop_id, cause: 'move' as const, host_id, why: `${row.reason}; ${why}`, hosts }
   await placementsInsert(tx, [noted])
   await migrationSet(tx, row.id, { state: 'done', progress: 100, text: because, trouble: null, ended_at: now })
+  await startAfter(tx, row)
+}
+
+/** It moved to be started: there, or where it is when it could not move. */
+async function startAfter(tx: Tx, row: MigrationOpenRow) {
+  if (row.cause === 'start' && row.wished_present) await desktopWish(tx, row.desktop_id, { wished_power: 'running' })
 }
 
 async function ended(
@@ -117,6 +123,7 @@ async function ended(
   const noted = { ...row, id: row.desktop_id }
   await transitionNote(tx, [{ ...noted, was: row.phase, became: `move ${state}`, reason }], now)
   await originForgetHere(tx, row.desktop_id)
+  await startAfter(tx, row)
 }
 
 function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { evacuationText, type LeavingDesktop, planEvacuation, planReturn } from '../../broker/evacuation.ts'
 import type { HostFacts } from '../../broker/placement.ts'
+import { startElsewhere } from '../../broker/starting.ts'
 import type { HostEnd } from '../../db/migrations.ts'
 
 const GiB = 2 ** 30
@@ -63,6 +64,7 @@ const desktop = (id: string, change: Partial<LeavingDesktop> = {}): LeavingDeskt
   network: { mode: 'nat' },
   cluster_id: 'c1',
   move_id: null,
+  move_cause: null,
   move_state: null,
   move_text: null,
   move_progress: null,
@@ -231,5 +233,34 @@ describe('the way back', () => {
       do: 'migrate',
       hostId: 'h1',
     })
+  })
+})
+
+describe('a stopped desktop that is started', () => {
+  const still = desktop('d1', { phase: 'stopped', wished_power: 'stopped' })
+  const crowded = host('h1', { taken: { vcpus: 16, memoryBytes: GiB } })
+  const where = (row: LeavingDesktop, hosts: HostFacts[], ends?: HostEnd[]) => {
+    const there = world(hosts, ends)
+    const found = startElsewhere(row, there.hosts, there.ends)
+    return found && [found.target.decision.hostId, found.because]
+  }
+
+  it.each<[string, HostFacts, string]>([
+    ['full', crowded, '0 vCPU left, 1 wanted'],
+    ['in maintenance', host('h1', { state: 'maintenance' }), 'the host is in maintenance'],
+    ['in trouble', host('h1', { trouble: 'libvirt does not answer' }), 'libvirt does not answer'],
+  ])('starts elsewhere when its host is %s', (_title, home, because) => {
+    expect(where(still, [home, host('h2')])).toEqual(['h2', because])
+  })
+
+  it('starts where it is when its host can take it, or no host that has its disk can', () => {
+    expect(where(still, [host('h1'), host('h2')])).toBeUndefined()
+    expect(where(still, [crowded, host('h2')], [end('h1'), end('h2', { storageId: 's2' })])).toBeUndefined()
+    expect(where(still, [crowded, { ...crowded, id: 'h2' }])).toBeUndefined()
+  })
+
+  it('stays out of the way of a move that is open, and of what does not stand still', () => {
+    expect(where({ ...still, move_id: 'm' }, [crowded, host('h2')])).toBeUndefined()
+    expect(where({ ...still, phase: 'starting' }, [crowded, host('h2')])).toBeUndefined()
   })
 })

@@ -238,6 +238,7 @@ export const enHosts = {
   },
   moveCause: {
     person: 'asked for',
+    start: 'for its start',
     maintenance: 'maintenance',
     return: 'back after maintenance',
     balance: 'balancing',

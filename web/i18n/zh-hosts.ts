@@ -239,6 +239,7 @@ export const zhHosts = {
   },
   moveCause: {
     person: '人工',
+    start: '为启动',
     maintenance: '维护',
     return: '维护后返回',
     balance: '负载均衡',
