@@ -24,7 +24,7 @@ export interface DesktopNetworkOptions {
 /** What a machine's card is plugged into. */
 export type NicSource = { network: string } | { bridge: string }
 
-export interface DesktopNetwork {
+export interface DesktopNetwork extends Disposable {
   ensure(network: NetworkSpec): Promise<void>
   /** Puts the rules for exactly these cards in force. @returns what was left out (and is closed), for an administrator. */
   guestsEnsure(nics: readonly NicSpec[]): Promise<string[]>
@@ -68,6 +68,7 @@ export function makeDesktopNetwork(networks: LibvirtConnection, options: Desktop
       if (made) return { network: made.name }
       throw new HdcsError('conflict', 'The desktops’ network has not been made yet: the start is tried again.')
     },
+    [Symbol.dispose]: () => rules[Symbol.dispose](),
   }
 }
 

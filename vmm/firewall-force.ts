@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { type FirewallWish, firewallNone, firewallText, tableOf } from './firewall.ts'
+import { makeRulesWatch } from './firewall-watch.ts'
 import { type ProgramOptions, type ProgramResult, rootPath, runProgram } from './programs.ts'
 
 export interface FirewallPlace {
@@ -10,7 +11,7 @@ export interface FirewallPlace {
   enter?: readonly string[]
 }
 
-export interface ForcedFirewall {
+export interface ForcedFirewall extends Disposable {
   /**
    * Does nothing when these very rules are in force, and puts them back when somebody changed or flushed them.
    * @returns what was left out, and is closed by that.
@@ -25,16 +26,19 @@ const nftMs = 20_000
 export function makeFirewall(place: FirewallPlace): ForcedFirewall {
   /** As we wrote them, and as nft tells them. */
   let inForce: { text: string; told: Promise<string | null> } | null = null
+  const watch = makeRulesWatch(place.enter ?? [], tableOf(place.installationId))
   return {
     async ensure(wish) {
       const { text, wrong } = firewallText({ ...wish, installationId: place.installationId })
-      if (inForce?.text === text && (await sameTold(await inForce.told, rulesTold(place)))) return wrong
+      const alike = inForce?.text === text ? inForce : null
+      if (alike && (watch.quiet() || (await sameTold(await alike.told, rulesTold(place))))) return wrong
       inForce = null
       await force(place, text)
       // Starts need not wait for what only the next look compares with. Unknown is never the same: they are put in force anew.
       inForce = { text, told: rulesTold(place).catch(() => null) }
       return wrong
     },
+    [Symbol.dispose]: () => watch[Symbol.dispose](),
   }
 }
 

@@ -68,9 +68,9 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),
     bridges: await bridgesRead(options.enter).catch(() => []), // no `ip` here: then no pool can name one
   })
-  const machineEvents = opened.use(await startMachineEvents(daemon, async id => (await domains.find(id)) !== null))
+  const machineEvents = opened.use(await startMachineEvents(daemon, id => domains.owns(id)))
   const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
-  const network = makeDesktopNetwork(daemon.networks, options)
+  const network = opened.use(makeDesktopNetwork(daemon.networks, options))
   let facts: ReturnType<typeof readFacts> | null = null
   const all = opened.move()
 

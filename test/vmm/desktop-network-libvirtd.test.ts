@@ -40,6 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   native?.[Symbol.dispose]()
   arrived?.[Symbol.dispose]()
+  desktops?.[Symbol.dispose]()
   await daemon?.[Symbol.asyncDispose]()
   await libvirtd?.[Symbol.asyncDispose]()
 })
@@ -79,7 +80,7 @@ describe('a desktop on a real network', () => {
   })
 
   it('that nobody knows gets nothing, rules or not', async () => {
-    const open = makeDesktopNetwork(daemon.networks, { ...place, firewall: false })
+    using open = makeDesktopNetwork(daemon.networks, { ...place, firewall: false })
     await open.ensure(network)
     await open.guestsEnsure([nicSpec(own)])
     expect((await run('nft', 'list', 'tables')).stdout).not.toContain(bridgeOf(installationId))

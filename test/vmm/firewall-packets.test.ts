@@ -304,7 +304,7 @@ describe('the rules', () => {
 
   it('cut nobody off when they are put in force again and again', async () => {
     await rule()
-    const forced = firewall()
+    using forced = firewall()
     const [few, all] = [['ann'], names] as const
     for (let round = 0; round < 6; round++) {
       const nics = (round % 2 ? few : all).map(name => nicSpec(addresses[name as Name]))
@@ -314,7 +314,7 @@ describe('the rules', () => {
   })
 
   it('come back when somebody flushed or changed them, and are left alone while they stand', async () => {
-    const forced = firewall()
+    using forced = firewall()
     const wish = { network, nics: [nicSpec(addresses.ann)] }
     await forced.ensure(wish)
     const handles = async () => (await hostRun('nft', '-a', 'list', 'table', 'inet', 'hdcs-0000000a')).stdout
@@ -348,7 +348,7 @@ describe('the rules', () => {
   })
 
   it('say what to do where there is no nft', async () => {
-    const forced = makeFirewall({ installationId, enter: ['env', '-i', '/nonexistent/enter'] })
+    using forced = makeFirewall({ installationId, enter: ['env', '-i', '/nonexistent/enter'] })
     await expect(forced.ensure({ network, nics: [] })).rejects.toMatchObject({
       code: 'unsupported',
       message: expect.stringContaining('Install nftables'),
