@@ -76,17 +76,24 @@ export function lostForCertain(
   return now.getTime() - since.getTime() >= host.lostMs
 }
 
+/** It looks every ten seconds at the latest. Longer: a pause of the whole machine goes unnoticed; shorter: a slow database looks like one. */
+const asleepMs = 20_000
+
 /**
- * Since when this process has listened. One that hears no host at all is itself cut off: it counts anew from when it hears
- * somebody, so that the others have their time to be heard too.
+ * Since when this process has listened. One that hears no host at all (all are suspect at least) is itself cut off, and
+ * one that did not look for long was stopped with its machine: they count anew from when they hear somebody, so that the
+ * others have their time to be heard too.
+ * @param lookedAt when it last judged
  */
 export function listeningSince(
   before: Date,
-  hosts: readonly { beatAt: Date | null; lostMs: number }[],
+  lookedAt: Date,
+  hosts: readonly { beatAt: Date | null; suspectMs: number }[],
   now: Date,
 ): Date {
-  const deaf = hosts.every(({ beatAt, lostMs }) => beatAt === null || now.getTime() - beatAt.getTime() >= lostMs)
-  return deaf && hosts.length > 0 ? now : before
+  const deaf = hosts.every(({ beatAt, suspectMs }) => beatAt === null || now.getTime() - beatAt.getTime() >= suspectMs)
+  const asleep = now.getTime() - lookedAt.getTime() >= asleepMs
+  return asleep || (deaf && hosts.length > 0) ? now : before
 }
 
 export function returnPlan(facts: ReturnFacts): ReturnPlan {

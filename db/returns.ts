@@ -13,7 +13,7 @@ export function returnHosts(db: Kysely<Database>) {
     .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
     .select(['host.id', 'host.name', 'host.cluster_id', 'cluster.name as cluster_name'])
     .select(['state', 'state_since', 'observed_beat_at', 'observed_facts', 'fenced_at', 'wished_off_at'])
-    .select(['cluster.lost_ms', 'cluster.fence_command'])
+    .select(['cluster.suspect_ms', 'cluster.lost_ms', 'cluster.fence_command'])
     .orderBy('host.name')
     .execute()
 }

@@ -72,7 +72,7 @@ export function hostsReconciler(broker: Broker): Reconciler {
         if (state === was) continue
         await hostStateSet(broker.db, host.id, state, now)
         await desktopsTouch(broker.db, host.id)
-        if (state === 'lost') await nudge(broker.db, 'returns')
+        if (state === 'suspect' || state === 'lost') await nudge(broker.db, 'returns')
         if (state === 'online') await nudge(broker.db, 'evacuations')
         broker.log.info({ host: host.name, was, state }, 'a host changed its state')
       }

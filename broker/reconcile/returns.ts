@@ -13,20 +13,31 @@ import type { Reconciler } from './driver.ts'
  */
 const atOnce = 50
 
+/** While a host is silent. Longer: people wait for their desktops; shorter: queries for nothing. */
+const awayMs = 2_000
+/** Otherwise: a host that falls silent wakes us. */
+const calmMs = 10_000
+
 /** Brings the desktops of lost hosts back elsewhere (returning.ts), and has those hosts fenced where that is set up. */
 export function returnsReconciler(broker: Broker): Reconciler {
   let listening = broker.clock.now()
+  let lookedAt = listening
+  /** At the last look; at the first one as well, for what an earlier process left open. */
+  let away = true
   const fencing = makeFencing(broker)
   return {
     name: 'returns',
-    everyMs: 2_000,
+    everyMs: () => (away ? awayMs : calmMs),
     async step(signal) {
       const now = broker.clock.now()
       const hosts = await returnHosts(broker.db)
-      listening = listeningSince(listening, hosts.map(heard), now)
+      const wasAway = away
+      away = hosts.some(({ state }) => state === 'suspect' || state === 'lost')
+      listening = listeningSince(listening, lookedAt, hosts.map(heard), now)
       const lost = hosts.filter(host => lostForCertain(factsOfHost(host), now, listening))
-      await fencing.step(hosts, lost)
+      if (away || wasAway) await fencing.step(hosts, lost)
       for (const host of lost) await leave(broker, host, hosts, signal)
+      lookedAt = broker.clock.now()
     },
   }
 }
@@ -56,9 +67,10 @@ async function leave(broker: Broker, host: ReturnHostRow, hosts: ReturnHostRow[]
   }
 }
 
-const heard = (host: ReturnHostRow) => ({ beatAt: host.observed_beat_at, lostMs: host.lost_ms })
+const heard = ({ observed_beat_at: beatAt, suspect_ms: suspectMs }: ReturnHostRow) => ({ beatAt, suspectMs })
 const factsOfHost = (host: ReturnHostRow) => ({
   state: host.state,
   stateSince: host.state_since,
-  ...heard(host),
+  beatAt: host.observed_beat_at,
+  lostMs: host.lost_ms,
 })

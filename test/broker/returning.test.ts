@@ -84,10 +84,16 @@ describe('a control plane', () => {
   })
 
   it('that hears nobody counts as cut off itself, and begins to listen when it hears somebody again', () => {
-    const hosts = [0, 5].map(second => ({ beatAt: at(second), lostMs: 15_000 }))
-    expect(listeningSince(at(0), hosts, at(19))).toEqual(at(0))
-    expect(listeningSince(at(0), hosts, at(20))).toEqual(at(20))
-    expect(listeningSince(at(0), [], at(20))).toEqual(at(0))
+    const hosts = [0, 5].map(second => ({ beatAt: at(second), suspectMs: 8_000 }))
+    expect(listeningSince(at(0), at(12), hosts, at(12))).toEqual(at(0))
+    expect(listeningSince(at(0), at(13), hosts, at(13))).toEqual(at(13))
+    expect(listeningSince(at(0), at(13), [], at(13))).toEqual(at(0))
+  })
+
+  it('that was stopped with its machine begins to listen anew', () => {
+    const hosts = [{ beatAt: at(60), suspectMs: 8_000 }]
+    expect(listeningSince(at(0), at(41), hosts, at(60))).toEqual(at(0))
+    expect(listeningSince(at(0), at(40), hosts, at(60))).toEqual(at(60))
   })
 })
 

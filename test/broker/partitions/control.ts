@@ -219,7 +219,8 @@ export function makeModelControl({ timeline, send, fence }: ControlParts): Model
     }
     listening = listeningSince(
       listening,
-      [...hosts.values()].map(({ beatAt }) => ({ beatAt, lostMs: usualSilence.lostMs })),
+      now,
+      [...hosts.values()].map(({ beatAt }) => ({ beatAt, suspectMs: usualSilence.suspectMs })),
       now,
     )
     for (const host of hosts.values()) if (isLost(host)) lose(host)
