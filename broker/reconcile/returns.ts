@@ -49,7 +49,7 @@ async function leave(broker: Broker, host: ReturnHostRow, hosts: ReturnHostRow[]
   const waiting = planned.flatMap(({ row, plan }) =>
     plan.do === 'wait' && row.waits_for !== plan.for ? [{ id: row.id, waits_for: plan.for }] : [],
   )
-  await transact(db, tx => desktopsWaitSet(tx, waiting))
+  if (waiting.length > 0) await transact(db, tx => desktopsWaitSet(tx, waiting))
   const told = planned.some(({ row, plan }) => plan.do === 'return' && row.waits_for !== null)
   const room = told ? await hostsToPlaceOn(db, { poolIds: [...new Set(rows.map(row => row.pool_id))] }) : []
   const due = planned.flatMap(({ row, plan }) => {
