@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { Db } from './connect.ts'
-import type { HardwareValue, PoolStatus } from './schema.ts'
+import type { HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
 import type { Affinity, NetworkValue, PlacementPolicy } from './schema-hosts.ts'
 
 /** A pool with all that its plan depends on, desktops summed up. */
@@ -31,7 +31,16 @@ export interface PoolToPlan {
   /** While nobody had the desktop yet, since the moment given and since those before were paid for. */
   failures: number
   /** How many desktops are alike in all a plan looks at. The same sums: the same plan. */
-  sums: Record<string, number>
+  sums: DesktopsAlike[]
+}
+
+export interface DesktopsAlike {
+  phase: Phase
+  free: boolean
+  wished_power: Power
+  wished_present: boolean
+  version_id: string
+  n: number
 }
 
 /**
@@ -41,10 +50,14 @@ export interface PoolToPlan {
 export async function poolsToPlan(db: Db, since: Date): Promise<PoolToPlan[]> {
   const { rows } = await sql<PoolToPlan>`
     with alike as (
-      select pool_id, concat_ws(' ', phase, free, wished_power, wished_present, version_id) as kind, sum(n) as n
-      from tally group by 1, 2 having sum(n) <> 0
-    ), summed as (select pool_id, jsonb_object_agg(kind, n) as sums from alike group by pool_id)
-    select pool.*, template.hardware as template_hardware, coalesce(summed.sums, '{}') as sums,
+      select pool_id, phase, free, wished_power, wished_present, version_id, sum(n) as n
+      from tally group by 1, 2, 3, 4, 5, 6 having sum(n) <> 0
+    ), summed as (
+      select pool_id, jsonb_agg(to_jsonb(alike) - 'pool_id' order by phase, free, wished_power, wished_present, version_id)
+        as sums
+      from alike group by pool_id
+    )
+    select pool.*, template.hardware as template_hardware, coalesce(summed.sums, '[]') as sums,
       (select v.id from template_version v where v.template_id = pool.template_id and v.state = 'sealed'
         and v.number = coalesce(pool.template_version, v.number) order by v.number desc limit 1) as version_id,
       (select count(*) from transition t where t.pool_id = pool.id

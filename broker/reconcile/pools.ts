@@ -1,13 +1,13 @@
 import type { Tx } from '../../db/connect.ts'
 import { desktopUpgrade, desktopWish, desktopWishFree, transitionNote } from '../../db/desktops.ts'
 import { nudge } from '../../db/events.ts'
-import { type PoolToPlan, poolsToPlan } from '../../db/pool-plans.ts'
+import { type DesktopsAlike, type PoolToPlan, poolsToPlan } from '../../db/pool-plans.ts'
 import { hardwareOf, poolDeleteRow, poolDesktops, poolFailureReason, poolLock, poolSet } from '../../db/pools.ts'
 import type { PoolStatus } from '../../db/schema.ts'
 import type { HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { desktopsMake } from '../making.ts'
-import { type PoolDesktop, type PoolStep, planPool } from '../pool-plan.ts'
+import { type PoolDesktop, type PoolStep, type PoolWish, planPool } from '../pool-plan.ts'
 import type { Reconciler } from './driver.ts'
 
 /** Three failures in ten minutes stop refilling for ten minutes: a broken template must not wear out the hosts. */
@@ -46,6 +46,11 @@ export function poolsReconciler(broker: Broker): Reconciler {
         const unfinished: Pool[] = []
         for (const pool of changed) {
           if (signal.aborted) return
+          // Only beside a plan from the desktops themselves that is not old: the sums are not trusted alone.
+          if (pool.wished_present && settled.has(pool.id) && isAsWished(pool, now)) {
+            settled.set(pool.id, looksOf(pool, now))
+            continue
+          }
           const outcome = await broker.db
             .transaction()
             .execute(tx => (pool.wished_present ? keep(tx, broker, pool) : remove(tx, broker, pool)))
@@ -66,6 +71,45 @@ const looksOf = (pool: Pool, now: Date) => {
   return JSON.stringify([min_size, max_size, warm, cold, enabled, wished_present, version_id, restrained, sums])
 }
 
+/** Whether a plan would change nothing, told from the sums: then nothing is locked, and no desktop is read. */
+function isAsWished(pool: Pool, now: Date): boolean {
+  // What a pause and desktops of lost hosts mean stands in more than the sums.
+  if (pool.restrained_until || restraint(pool, now) || pool.sums.some(({ phase }) => phase === 'unknown')) return false
+  const desktops = pool.sums.flatMap(alikeDesktops)
+  const steps = planPool(wishOf(pool, false), desktops)
+  if (steps.length > 0) return false
+  const { status, text } = statusOf(pool, {
+    restrainedUntil: null,
+    failure: undefined,
+    sealed: pool.version_id !== null,
+    short: undefined,
+    steps,
+    desktops,
+  })
+  return status === pool.status && text === pool.status_text
+}
+
+const alikeDesktops = ({ phase, free, wished_power, wished_present, version_id, n }: DesktopsAlike): PoolDesktop[] =>
+  Array.from({ length: n }, (_, at) => ({
+    id: `${at}`,
+    phase,
+    assigned: !free,
+    wishedPower: wished_power,
+    present: wished_present,
+    versionId: version_id,
+    madeAt: new Date(0),
+  }))
+
+const wishOf = (pool: Pool, restrained: boolean): PoolWish => ({
+  minSize: pool.min_size,
+  maxSize: pool.max_size,
+  warm: pool.warm,
+  cold: pool.cold,
+  enabled: pool.enabled,
+  versionId: pool.version_id,
+  restrained,
+})
+
 /** `settled`: it has all it wishes; `waiting`: something is short or under way; `unfinished`: more is to be made at once. */
 type Outcome = 'settled' | 'waiting' | 'unfinished'
 
@@ -75,18 +119,7 @@ async function keep(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   const rows = await poolDesktops(tx, pool.id)
   const desktops = rows.map(row => planned(row, pool, now))
   const restrainedUntil = restraint(pool, now)
-  const steps = planPool(
-    {
-      minSize: pool.min_size,
-      maxSize: pool.max_size,
-      warm: pool.warm,
-      cold: pool.cold,
-      enabled: pool.enabled,
-      versionId: pool.version_id,
-      restrained: restrainedUntil !== null,
-    },
-    desktops,
-  )
+  const steps = planPool(wishOf(pool, restrainedUntil !== null), desktops)
   let short: HdcsError | undefined
   for (const step of steps) short = (await take(tx, pool, step, rows, now)) ?? short
   const failure = restrainedUntil ? await poolFailureReason(tx, pool.id) : undefined
