@@ -1,18 +1,19 @@
 import type { Principal } from '../auth/principal.ts'
 import { desktopClaim } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
-import { transitionNote } from '../db/desktops.ts'
+import { desktopRows, transitionNote } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
 import type { Phase } from '../db/schema.ts'
+import { withTask } from '../db/tasks.ts'
 import { metAnother } from '../db/transact.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
-import { type DesktopView, desktopGet } from './desktops.ts'
+import { type DesktopView, desktopShown } from './desktops.ts'
 import { desktopsMake, poolFull } from './making.ts'
 import { desktopStart } from './starting.ts'
-import { type TaskView, taskOpen } from './tasks.ts'
+import { type TaskView, taskNew } from './tasks.ts'
 
 type Pool = NonNullable<Awaited<ReturnType<typeof poolForClaim>>>
 
@@ -44,7 +45,7 @@ export async function desktopClaimFor(
       .catch((error: { code?: string }) => {
         if (!retried.includes(error.code ?? '') || !ask.mayWait) throw error
       })
-    if (claimed) return { task: claimed.task, desktop: await desktopGet(broker, principal, claimed.desktopId) }
+    if (claimed) return { task: claimed.task, desktop: await desktopShown(broker, principal, claimed.row) }
     await pause(busyMs * (0.5 + Math.random()))
   }
 }
@@ -60,19 +61,18 @@ async function claimIn(
   const pool = await poolForClaim(tx, poolId, principal.userId)
   if (!pool) throw new HdcsError('not_found', 'There is no such pool, or you may not use it.')
   const taskId = newId(now.getTime())
-  const receipt = (desktop: { id: string; name: string }, done: boolean) =>
-    taskOpen(
-      tx,
-      {
-        id: taskId,
-        kind: 'desktop.claim',
-        subject: { type: 'desktop', id: desktop.id, name: desktop.name },
-        requestedBy: principal,
-        goal: { userId: principal.userId },
-        done,
-      },
+  /** Writes the receipt and reads the desktop, which is the person's by now, in one statement. */
+  const receipt = async (desktop: { id: string; name: string }, how: { done: boolean; followed?: boolean }) => {
+    const subject = { type: 'desktop', id: desktop.id, name: desktop.name }
+    const goal = { userId: principal.userId }
+    const { row, view } = taskNew(
+      { id: taskId, kind: 'desktop.claim', subject, requestedBy: principal, goal, ...how },
       now,
     )
+    const [shown] = await desktopRows(withTask(tx, row), { ids: [desktop.id] })
+    if (!shown) throw new HdcsError('internal', 'The desktop that was claimed is not there.')
+    return { task: view, row: shown }
+  }
 
   const { owned } = pool
   const [own] = owned
@@ -85,7 +85,7 @@ async function claimIn(
         now,
       )
     }
-    return { task: await receipt(own, isReady(own)), desktopId: own.id }
+    return receipt(own, { done: isReady(own) })
   }
   if (!pool.enabled) throw new HdcsError('conflict', `${pool.name} is switched off for now.`)
   if (owned.length >= pool.max_per_user)
@@ -104,13 +104,13 @@ async function claimIn(
     if (ask.mayWait) return
     throw new HdcsError('pool_exhausted', poolFull(pool))
   }
-  return { task: await receipt(given, given.phase === 'ready'), desktopId: given.id }
+  return receipt(given, { done: given.phase === 'ready', followed: 'made' in given })
 }
 
 /** A pool that is full by now may be full of a desktop that was made since this claim looked, and that nobody has. */
 async function makeOrFind(tx: Tx, pool: Pool, claim: Parameters<typeof desktopClaim>[1]) {
   try {
-    return { ...(await makeFor(tx, pool, claim)), phase: 'making' as const }
+    return { ...(await makeFor(tx, pool, claim)), phase: 'making' as const, made: true }
   } catch (error) {
     if (!(error instanceof HdcsError) || error.code !== 'pool_exhausted') throw error
     const since = await desktopClaim(tx, claim)

@@ -123,8 +123,12 @@ export async function desktopGet(broker: Broker, principal: Principal, id: strin
   const [row] = await desktopRows(broker.db, { ids: [id] })
   if (!row || (row.user_id !== principal.userId && !principal.permissions.has('desktop.read')))
     throw new HdcsError('not_found', 'There is no such desktop.')
-  return desktopView(row, principal, await taskEstimate(broker, 'desktop.start'))
+  return desktopShown(broker, principal, row)
 }
+
+/** A desktop as this person sees it, from its row. */
+export const desktopShown = async (broker: Broker, principal: Principal, row: DesktopRow): Promise<DesktopView> =>
+  desktopView(row, principal, await taskEstimate(broker, 'desktop.start'))
 
 export async function desktopHistory(
   broker: Broker,

@@ -16,6 +16,8 @@ export interface PoolToGrow extends PoolToPlace {
   max_size: number
   /** Desktops it has, as last seen: a full pool is refused before anything is locked. */
   size?: number
+  /** `poolGrowLock` is held already. */
+  locked?: boolean
 }
 
 export interface MakingAsk {
@@ -46,7 +48,7 @@ export async function desktopsMake(
     )
   const full = () => ({ made: [], short: new HdcsError('pool_exhausted', poolFull(pool)) })
   if (pool.size !== undefined && pool.size >= pool.max_size) return full()
-  await poolGrowLock(tx, pool.id)
+  if (!pool.locked) await poolGrowLock(tx, pool.id)
   const hosts = await hostsToPlaceOn(tx, { poolIds: [pool.id] })
   const size = hosts.reduce((sum, host) => sum + (host.poolDesktops.get(pool.id) ?? 0), 0)
   const room = pool.max_size - size

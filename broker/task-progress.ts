@@ -4,6 +4,7 @@
  */
 import type { HostState, Phase, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
 import type { MigrationState } from '../db/schema-hosts.ts'
+import type { ReceiptOpen, TaskSettled } from '../db/tasks.ts'
 
 export interface TaskOutcome {
   state: TaskState
@@ -80,7 +81,7 @@ const until =
           : going(50)
 
 /** What each kind of task about a desktop waits for. */
-export const desktopTaskRules = {
+const desktopTaskRules = {
   'desktop.claim': (desktop, goal) => {
     if (!desktop) return vanished
     return desktop.userId === goal.userId ? starting(desktop) : undone(desktop.trouble)
@@ -102,6 +103,55 @@ export const desktopTaskRules = {
   },
   'desktop.delete': desktop => (desktop ? going(50) : done()),
 } satisfies Record<string, Rule>
+
+/** What a receipt about a desktop has become; undefined for kinds that wait for something else than the desktop. */
+export function desktopTask(task: ReceiptOpen, desktop: DesktopForTask | undefined): TaskOutcome | undefined {
+  const rule = desktopTaskRules[task.kind as keyof typeof desktopTaskRules]
+  return rule?.(desktop, task.goal)
+}
+
+export const desktopForTask = (row: {
+  phase: Phase
+  user_id: string | null
+  observed_step: string | null
+  observed_queue_place: number | null
+  wished_incarnation: number
+  observed_incarnation: number | null
+  observed_trouble: TroubleValue | null
+}): DesktopForTask => ({
+  phase: row.phase,
+  userId: row.user_id,
+  observedStep: row.observed_step,
+  queuePlace: row.observed_queue_place,
+  incarnation: { wished: row.wished_incarnation, observed: row.observed_incarnation },
+  trouble: row.observed_trouble,
+})
+
+/** What is to be written of it: nothing when it stands as it stood. */
+export function taskSettled(task: ReceiptOpen, outcome: TaskOutcome | undefined, now: Date): TaskSettled[] {
+  if (!outcome || isSame(task, outcome)) return []
+  const finished_at = outcome.state === 'running' ? null : now
+  return [{ ...outcome, id: task.id, finished_at, line: logLine(task, outcome) ?? null }]
+}
+
+const isSame = (task: ReceiptOpen, outcome: TaskOutcome) =>
+  outcome.state === task.state &&
+  outcome.progress === task.progress &&
+  outcome.steps.length === task.steps.length &&
+  outcome.steps.every(({ name, state, text }, at) => {
+    const was = task.steps[at]
+    return was?.name === name && was.state === state && was.text === text
+  })
+
+/** What changed since the last look, as a line of the task's log; undefined when only the percent did. */
+function logLine(task: ReceiptOpen, outcome: TaskOutcome): string | undefined {
+  if (outcome.state === 'succeeded') return 'done'
+  if (outcome.error) return `${outcome.state}: ${outcome.error.text}`
+  const current = (steps: readonly TaskStep[]) => steps.find(step => step.state === 'current')
+  const [was, is] = [current(task.steps), current(outcome.steps)]
+  if (!is || (was?.name === is.name && was.text === is.text)) return
+  return is.text === undefined ? is.name : `${is.name}: ${is.text}`
+}
 
 /** A version that is being built, fetched, converted and sealed. */
 export function versionTask(

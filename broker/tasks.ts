@@ -4,7 +4,7 @@ import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import { hostMaintenanceSet, migrationRows, migrationsCancel, originsForget } from '../db/migrations.ts'
 import type { TaskState } from '../db/schema.ts'
-import { type TaskRow, taskInsert, taskLogAdd, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
+import { type TaskNew, type TaskRow, taskInsert, taskLogAdd, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
 import { versionGiveUp } from '../db/templates.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
@@ -67,11 +67,20 @@ export interface TaskAsk {
   goal?: Record<string, unknown>
   /** Already done: the receipt is written as such. */
   done?: boolean
+  /** db/tasks.ts */
+  followed?: boolean
   id?: string
 }
 
 /** Opens a receipt in the caller's transaction. */
 export async function taskOpen(tx: Tx, ask: TaskAsk, now: Date): Promise<TaskView> {
+  const { row, view } = taskNew(ask, now)
+  await taskInsert(tx, row)
+  return view
+}
+
+/** A receipt as it is written, and as it is shown. Pure. */
+export function taskNew(ask: TaskAsk, now: Date): { row: TaskNew; view: TaskView } {
   const row = {
     id: ask.id ?? newId(now.getTime()),
     kind: ask.kind,
@@ -84,12 +93,10 @@ export async function taskOpen(tx: Tx, ask: TaskAsk, now: Date): Promise<TaskVie
     created_at: now,
     finished_at: ask.done ? now : null,
     progress: ask.done ? 100 : 0,
+    followed: ask.followed ?? false,
   }
-  await taskInsert(tx, row)
-  return taskView(
-    { ...row, steps: [], error: null, start_at: null, requested_by_name: ask.requestedBy?.name ?? null },
-    null,
-  )
+  const shown = { ...row, steps: [], error: null, start_at: null, requested_by_name: ask.requestedBy?.name ?? null }
+  return { row, view: taskView(shown, null) }
 }
 
 export async function taskList(
@@ -160,6 +167,8 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
   const now = broker.clock.now()
   const error = { code: 'cancelled' as const, text: `Cancelled by ${principal.name}.` }
   await broker.db.transaction().execute(async tx => {
+    // Before its receipt, as the desktops reconciler locks them.
+    if (task.subject.type === 'desktop') await desktopLock(tx, task.subject.id)
     const { progress, steps } = task
     const ended = await taskSet(tx, id, { state: 'cancelled', progress, steps, error, finished_at: now })
     if (!ended || !(await takeBack(tx, task, principal, now)))

@@ -1,6 +1,7 @@
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 import type { Database, DesktopTable, HardwareValue, Phase, Power } from './schema.ts'
+import { type ReceiptOpen, receiptsSettled, type TaskSettled } from './tasks.ts'
 
 export async function transitionNote(
   db: Kysely<Database>,
@@ -95,7 +96,7 @@ export interface DesktopFilter {
 }
 
 /** Desktops with the names of what they belong to, by name: what pages and programs are shown. */
-export function desktopRows(db: Db | Tx, filter: DesktopFilter) {
+export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
   let query = db
     .selectFrom('desktop')
     .innerJoin('pool', 'pool.id', 'desktop.pool_id')
@@ -147,7 +148,7 @@ const searched =
     ])
   }
 
-/** Rows that changed since their phase was last worked out, locked for this transaction. */
+/** Rows that changed since their phase was last worked out, with their open receipts, locked for this transaction. */
 export function desktopsDirty(tx: Tx, limit: number) {
   return (
     tx
@@ -165,6 +166,12 @@ export function desktopsDirty(tx: Tx, limit: number) {
           .where('move.ended_at', 'is', null)
           .where('move.state', '=', 'moving')
           .as('moving'),
+      )
+      .select(
+        sql<ReceiptOpen[]>`(
+          select coalesce(jsonb_agg(t), '[]') from (
+            select id, kind, state, progress, steps, goal from task
+            where subject_id = desktop.id and state in ('queued', 'running')) t)`.as('receipts'),
       )
       .where('desktop.dirty', '=', true)
       .limit(limit)
@@ -189,11 +196,11 @@ export interface DesktopSettled {
   claim_task_id: string | null
 }
 
-/** Writes what became of rows that `desktopsDirty` locked, and notes each new phase, in one statement. */
-export async function desktopsSettle(tx: Tx, settled: DesktopSettled[], now: Date) {
+/** Writes what became of rows that `desktopsDirty` locked and of their receipts, and notes each new phase, in one statement. */
+export async function desktopsSettle(tx: Tx, settled: DesktopSettled[], receipts: TaskSettled[], now: Date) {
   if (settled.length === 0) return
   await sql`
-    with settled as (
+    with ${receiptsSettled(receipts, now)}, settled as (
       select * from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as s(id uuid, phase text, phase_reason text,
         session_state text, disk_incarnation int, claim_task_id uuid)
     ), noted as (

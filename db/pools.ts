@@ -106,15 +106,37 @@ export interface DesktopOwned {
   wished_power: Power
 }
 
+interface SeenByClaim {
+  owned: DesktopOwned[]
+  size: number
+  any_free: boolean
+}
+
+/** `offset 0`: worked out once, although it is read more than once. */
+const seenByClaim = (userId: string) =>
+  sql<SeenByClaim>`(
+    select (
+        select coalesce(jsonb_agg(o order by user_slot), '[]') from (
+          select id, name, phase, user_slot, claim_task_id, wished_power from desktop
+          where pool_id = pool.id and user_id = ${userId} and wished_present) o) as owned,
+      (select coalesce(sum(n), 0) from tally where pool_id = pool.id and wished_present) as size,
+      exists (select from tally where pool_id = pool.id and free and wished_present having sum(n) > 0) as any_free
+    offset 0)`.as<'seen'>('seen')
+
 /**
  * The pool as one person claims from it, with what that person has of it, oldest slot first; undefined when that person
- * may not use it. One statement, because it stands on the path of every claim.
+ * may not use it. One statement, because it stands on the path of every claim. Where a desktop has to be made for this
+ * claim, it is also `poolGrowLock`: what the next statement reads is what there is to grow into.
  */
 export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
   return (
     tx
       .selectFrom('pool')
       .innerJoin('template', 'template.id', 'pool.template_id')
+      .innerJoinLateral(
+        () => seenByClaim(userId),
+        join => join.onTrue(),
+      )
       .selectAll('pool')
       .select('template.hardware as template_hardware')
       .select(eb => [
@@ -127,13 +149,12 @@ export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
           .orderBy('v.number', 'desc')
           .limit(1)
           .as('version_id'),
-        sql<DesktopOwned[]>`(
-          select coalesce(jsonb_agg(o order by user_slot), '[]') from (
-            select id, name, phase, user_slot, claim_task_id, wished_power from desktop
-            where pool_id = pool.id and user_id = ${userId} and wished_present) o)`.as('owned'),
-        sql<number>`(select coalesce(sum(n), 0) from tally where pool_id = pool.id and wished_present)`.as('size'),
-        sql<boolean>`exists (
-          select from tally where pool_id = pool.id and free and wished_present having sum(n) > 0)`.as('any_free'),
+        'seen.owned',
+        'seen.size',
+        'seen.any_free',
+        sql<boolean>`case when not seen.any_free and seen.owned = '[]' and seen.size < pool.max_size
+          then pg_advisory_xact_lock(hashtextextended(pool.id::text, 1))::text
+            || pg_advisory_xact_lock(4711)::text = '' else false end`.as('locked'),
       ])
       .where('pool.id', '=', id)
       .where('pool.wished_present', '=', true)

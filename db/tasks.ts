@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely'
+import { type Kysely, type QueryCreator, sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 import type { Database, TaskState, TaskStep, TroubleValue } from './schema.ts'
 
@@ -14,18 +14,28 @@ export interface TaskNew {
   created_at: Date
   finished_at: Date | null
   progress: number
+  /** Its subject was made with it: the first look at that is the first look at this. */
+  followed: boolean
 }
 
-/** Also wakes the tasks reconciler for one that is open. */
-export async function taskInsert(db: Kysely<Database>, task: TaskNew) {
-  await db
+/** Also wakes the tasks reconciler for one that is open, unless the look at its subject is under way anyhow. */
+const insertion = (db: QueryCreator<Database>, { followed, goal, ...task }: TaskNew) =>
+  db
     .insertInto('task')
-    .values({ ...task, goal: JSON.stringify(task.goal), error: null, start_at: null })
+    .values({ ...task, goal: JSON.stringify(goal), error: null, start_at: null })
     .returning(
-      sql`case when state in ('queued', 'running') then pg_notify('hdcs_nudge', 'tasks')::text end`.as('nudged'),
+      sql`case when state in ('queued', 'running') and not ${followed} then pg_notify('hdcs_nudge', 'tasks')::text end`.as(
+        'nudged',
+      ),
     )
-    .execute()
+
+export async function taskInsert(db: Kysely<Database>, task: TaskNew) {
+  await insertion(db, task).execute()
 }
+
+/** The same, in one statement with what is read through the result. */
+export const withTask = (db: Kysely<Database>, task: TaskNew): Pick<Kysely<Database>, 'selectFrom'> =>
+  db.with('opened', query => insertion(query, task)) as QueryCreator<Database>
 
 export type TaskRow = Awaited<ReturnType<typeof taskRows>>[number]
 
@@ -77,6 +87,9 @@ export async function taskSet(
   return row !== undefined
 }
 
+/** What of an open receipt decides what it becomes. */
+export type ReceiptOpen = Pick<TaskRow, 'id' | 'kind' | 'state' | 'progress' | 'steps' | 'goal'>
+
 export interface TaskSettled {
   id: string
   state: TaskState
@@ -88,20 +101,26 @@ export interface TaskSettled {
   line: string | null
 }
 
-/** Writes many receipts that are still open, each with its line of the log, in one statement; ended ones stay as they are. */
-export async function tasksSettle(db: Kysely<Database>, settled: TaskSettled[], now: Date) {
-  if (settled.length === 0) return
-  await sql`
-    with settled as (
-      select * from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as s(id uuid, state text, progress int,
-        steps jsonb, error jsonb, finished_at timestamptz, line text)
-    ), written as (
-      update task set state = s.state, progress = s.progress, steps = s.steps, error = nullif(s.error, 'null'),
-        finished_at = s.finished_at
-      from settled s where task.id = s.id and task.state in ('queued', 'running') returning task.id
-    )
+/**
+ * Writes many receipts that are still open, each with its line of the log; ended ones stay as they are. Parts of a `with`:
+ * they go in one statement with whatever they follow from.
+ */
+export const receiptsSettled = (settled: TaskSettled[], now: Date) => sql`
+  receipt as (
+    select * from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as s(id uuid, state text, progress int,
+      steps jsonb, error jsonb, finished_at timestamptz, line text)
+  ), receipt_written as (
+    update task set state = s.state, progress = s.progress, steps = s.steps, error = nullif(s.error, 'null'),
+      finished_at = s.finished_at
+    from receipt s where task.id = s.id and task.state in ('queued', 'running') returning task.id
+  ), receipt_logged as (
     insert into task_log (task_id, text, at)
-    select id, line, ${now}::timestamptz from settled join written using (id) where line is not null`.execute(db)
+    select id, line, ${now}::timestamptz from receipt join receipt_written using (id) where line is not null
+  )`
+
+/** The same, in a statement of its own. */
+export async function tasksSettle(db: Kysely<Database>, settled: TaskSettled[], now: Date) {
+  if (settled.length > 0) await sql`with ${receiptsSettled(settled, now)} select`.execute(db)
 }
 
 export async function taskLogAdd(db: Kysely<Database>, taskId: string, text: string, at: Date) {

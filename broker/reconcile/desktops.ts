@@ -8,11 +8,11 @@ import {
   transitionNote,
 } from '../../db/desktops.ts'
 import { sessionsEnd } from '../../db/sessions.ts'
-import { tasksSettle } from '../../db/tasks.ts'
+import { type TaskSettled, tasksSettle } from '../../db/tasks.ts'
 import type { Broker } from '../broker.ts'
 import { type DesktopFacts, desktopConsequence, desktopPhase } from '../desktop-state.ts'
 import { releaseWish } from '../releasing.ts'
-import { undone } from '../task-progress.ts'
+import { desktopForTask, desktopTask, taskSettled, undone } from '../task-progress.ts'
 import type { Reconciler } from './driver.ts'
 
 /** More rows a transaction: claims wait longer behind it; fewer: a host with 1,000 desktops takes many turns. */
@@ -43,6 +43,7 @@ async function settleBatch(tx: Tx, now: Date): Promise<number> {
   await desktopsSettle(
     tx,
     settled.map(({ write }) => write),
+    settled.flatMap(({ row, write, consequence }) => receiptsOf({ ...row, phase: write.phase }, consequence, now)),
     now,
   )
   for (const { row, consequence } of settled) await follow(tx, row, consequence, now)
@@ -71,6 +72,13 @@ function settle(row: Row): { write: DesktopSettled; consequence: Consequence } {
     claim_task_id: phase === 'ready' ? null : row.claim_task_id,
   }
   return { write, consequence: desktopConsequence(facts, phase) }
+}
+
+/** What became of its open receipts. Where more follows from the look, the look after that tells. */
+function receiptsOf(row: Row, consequence: Consequence, now: Date): TaskSettled[] {
+  if (consequence.do !== 'nothing' && consequence.do !== 'forget') return []
+  const desktop = consequence.do === 'forget' ? undefined : desktopForTask(row)
+  return row.receipts.flatMap(receipt => taskSettled(receipt, desktopTask(receipt, desktop), now))
 }
 
 async function follow(tx: Tx, row: Row, consequence: Consequence, now: Date) {

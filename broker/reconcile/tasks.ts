@@ -2,19 +2,19 @@ import { desktopRows } from '../../db/desktops.ts'
 import { eventsPrune } from '../../db/events.ts'
 import { hostsInMaintenance, migrationRows } from '../../db/migrations.ts'
 import { poolExists } from '../../db/pools.ts'
-import type { TaskStep } from '../../db/schema.ts'
 import { operationsOf, type TaskSettled, tasksOpen, tasksSettle } from '../../db/tasks.ts'
 import { versionsObserved } from '../../db/templates.ts'
 import type { Broker } from '../broker.ts'
 import { evacuationText } from '../evacuation.ts'
 import { evacuationItems } from '../maintenance.ts'
 import {
-  type DesktopForTask,
-  desktopTaskRules,
+  desktopForTask,
+  desktopTask,
   type MaintenanceForTask,
   maintenanceTaskRules,
   moveTask,
   type TaskOutcome,
+  taskSettled,
   versionTask,
 } from '../task-progress.ts'
 import type { Reconciler } from './driver.ts'
@@ -41,10 +41,7 @@ export function tasksReconciler(broker: Broker): Reconciler {
       const look = await subjects(broker, open)
       const now = broker.clock.now()
       const settled: TaskSettled[] = []
-      for (const task of open) {
-        const outcome = await look(task)
-        if (outcome && !isSame(task, outcome)) settled.push(settledOf(task, outcome, now))
-      }
+      for (const task of open) settled.push(...taskSettled(task, await look(task), now))
       await tasksSettle(broker.db, settled, now)
       const nowMs = now.getTime()
       if (nowMs - prunedAtMs < pruneMs) return
@@ -64,7 +61,10 @@ async function subjects(
   const desktopIds = idsOf('desktop')
   const desktops = new Map(
     desktopIds.length > 0
-      ? (await desktopRows(broker.db, { ids: desktopIds, limit: desktopIds.length })).map(row => [row.id, forTask(row)])
+      ? (await desktopRows(broker.db, { ids: desktopIds, limit: desktopIds.length })).map(row => [
+          row.id,
+          desktopForTask(row),
+        ])
       : [],
   )
   const versions = idsOf('version').length > 0 ? await versionsObserved(broker.db) : []
@@ -87,8 +87,7 @@ async function subjects(
       return versionTask(version && { ...version, attempt: version.wished_attempt }, task.goal)
     }
     if (task.kind === 'pool.delete') return poolGone(broker, task)
-    const rule = desktopTaskRules[task.kind as keyof typeof desktopTaskRules]
-    return rule?.(desktops.get(task.subject_id), task.goal)
+    return desktopTask(task, desktops.get(task.subject_id))
   }
 }
 
@@ -129,34 +128,3 @@ async function poolGone(broker: Broker, task: Open): Promise<TaskOutcome> {
   const there = await poolExists(broker.db, task.subject_id)
   return { state: there ? 'running' : 'succeeded', progress: there ? 50 : 100, steps: [], error: null }
 }
-
-const isSame = (task: Open, outcome: TaskOutcome) =>
-  outcome.state === task.state &&
-  outcome.progress === task.progress &&
-  JSON.stringify(outcome.steps) === JSON.stringify(task.steps)
-
-const settledOf = (task: Open, outcome: TaskOutcome, now: Date): TaskSettled => ({
-  ...outcome,
-  id: task.id,
-  finished_at: outcome.state === 'running' ? null : now,
-  line: logLine(task, outcome) ?? null,
-})
-
-/** What changed since the last look, as a line of the task's log; undefined when only the percent did. */
-function logLine(task: Open, outcome: TaskOutcome): string | undefined {
-  if (outcome.state === 'succeeded') return 'done'
-  if (outcome.error) return `${outcome.state}: ${outcome.error.text}`
-  const current = (steps: readonly TaskStep[]) => steps.find(step => step.state === 'current')
-  const [was, is] = [current(task.steps), current(outcome.steps)]
-  if (!is || (was?.name === is.name && was.text === is.text)) return
-  return is.text === undefined ? is.name : `${is.name}: ${is.text}`
-}
-
-const forTask = (row: Awaited<ReturnType<typeof desktopRows>>[number]): DesktopForTask => ({
-  phase: row.phase,
-  userId: row.user_id,
-  observedStep: row.observed_step,
-  queuePlace: row.observed_queue_place,
-  incarnation: { wished: row.wished_incarnation, observed: row.observed_incarnation },
-  trouble: row.observed_trouble,
-})
