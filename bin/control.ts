@@ -149,7 +149,8 @@ export async function startControl(
           else if (channel === 'hdcs_line') hub.review(payload).catch(failed)
           else if (channel === 'hdcs_event') eventsHeard(broker)
           else if (channel === 'hdcs_images') hub.wake(undefined, 'images')
-          else hub.wake(payload, channel === 'hdcs_operation' ? 'operations' : 'machines')
+          else if (channel === 'hdcs_operation') hub.wake(payload, 'operations')
+          else hub.wakeMachines(payload)
         },
         missed() {
           reconcilers?.nudge()

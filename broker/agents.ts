@@ -57,6 +57,8 @@ interface Attached {
   due: NodeJS.Timeout | undefined
   /** What to look at when it is due. */
   stale: Set<Wished>
+  /** Which machines of it; null: all. */
+  staleIds: Set<string> | null
 }
 
 export interface AgentHost {
@@ -76,6 +78,8 @@ export interface AgentHub {
   attach(host: AgentHost, line: AgentLine): { received(message: FromAgent): Promise<void>; closed(): void }
   /** Something a host shall hold has changed; no id means all hosts, no word that it may be anything. */
   wake(hostId?: string, what?: Wished): void
+  /** The wish for one of a host's desktops changed, or for any of them: `hdcs_host` (db/notify.ts). */
+  wakeMachines(payload: string): void
   /**
    * A host was removed, or has another key or subnet now: its agent's line is closed. It dials again and is told
    * everything anew, or is not let in. Or the addresses of hosts are others: it is told. No id means all hosts.
@@ -99,15 +103,18 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
     return agent.turn
   }
 
-  const wakeOne = (agent: Attached, what: Wished | undefined) => {
+  const wakeOne = (agent: Attached, what: Wished | undefined, desktopId?: string) => {
     for (const one of what ? [what] : everyWish) agent.stale.add(one)
+    if (desktopId !== undefined) agent.staleIds?.add(desktopId)
+    else if (what !== 'images' && what !== 'operations') agent.staleIds = null
     agent.due ??= setTimeout(() => {
       agent.due = undefined
-      const stale = agent.stale
+      const { stale, staleIds } = agent
       agent.stale = new Set()
+      agent.staleIds = new Set()
       // Asked in its turn: what changes while everything is being told is told after it, not forgotten.
       void inTurn(agent, async () => {
-        if (agent.greeted) await tellChanges(broker, agent, stale)
+        if (agent.greeted) await tellChanges(broker, agent, stale, staleIds)
       })
     }, gatherMs)
   }
@@ -136,6 +143,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         turn: Promise.resolve(),
         due: undefined,
         stale: new Set(),
+        staleIds: new Set(),
       }
       attached.set(host.id, agent)
       return {
@@ -149,6 +157,11 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
     },
     wake(hostId, what) {
       for (const agent of attached.values()) if (hostId === undefined || agent.hostId === hostId) wakeOne(agent, what)
+    },
+    wakeMachines(payload) {
+      const [hostId = '', desktopId] = payload.split(' ')
+      const agent = attached.get(hostId)
+      if (agent) wakeOne(agent, 'machines', desktopId)
     },
     async review(hostId) {
       const held = [...attached.values()].filter(agent => !hostId || agent.hostId === hostId)
@@ -226,8 +239,13 @@ async function tellEverything(broker: Broker, installationId: string, agent: Att
   await tellOperations(broker, agent)
 }
 
-async function tellChanges(broker: Broker, agent: Attached, stale: ReadonlySet<Wished>) {
-  const machines = stale.has('machines') ? await machineChanges(broker, agent) : nothingNew
+async function tellChanges(
+  broker: Broker,
+  agent: Attached,
+  stale: ReadonlySet<Wished>,
+  staleIds: ReadonlySet<string> | null,
+) {
+  const machines = stale.has('machines') ? await machineChanges(broker, agent, staleIds) : nothingNew
   const images = stale.has('images') ? await imageChanges(broker, agent) : nothingNew
   const gone = [...machines.gone, ...images.gone]
   if (machines.fresh.length + images.fresh.length + gone.length + machines.remove.length > 0)
@@ -237,19 +255,33 @@ async function tellChanges(broker: Broker, agent: Attached, stale: ReadonlySet<W
 
 const nothingNew = { fresh: [], gone: [], remove: [] } satisfies Record<string, never[]>
 
-async function machineChanges(broker: Broker, agent: Attached) {
-  const rows = await desktopGenerations(broker.db, agent.hostId)
-  const wished = new Map(rows.filter(row => row.wished_present).map(row => [row.id, row.generation]))
-  const changed = [...wished].filter(([id, generation]) => agent.machines.get(id) !== generation).map(([id]) => id)
-  const specs = changed.length > 0 ? await desktopSpecs(broker.db, agent.hostId, changed) : []
-  const fresh = specs.map(row => machineSpec(row, agent.hostId))
+async function machineChanges(broker: Broker, agent: Attached, staleIds: ReadonlySet<string> | null) {
+  const ids = staleIds ? [...staleIds] : await machinesStale(broker, agent)
+  if (ids.length === 0) return nothingNew
+  const rows = new Map((await desktopSpecs(broker.db, agent.hostId, ids)).map(row => [row.id, row]))
+  const present = [...rows.values()].filter(row => row.wished_present)
+  const fresh = present
+    .filter(row => agent.machines.get(row.id) !== row.generation)
+    .map(row => machineSpec(row, agent.hostId))
   // Also what this agent never heard of: its answer is what lets the row go.
-  const remove = rows.filter(row => !row.wished_present && !agent.removing.has(row.id)).map(row => row.id)
-  const gone = [...agent.machines.keys()].filter(id => !wished.has(id) && !remove.includes(id))
-  agent.removing = new Set(rows.filter(row => !row.wished_present).map(row => row.id))
+  const remove = ids.filter(id => rows.get(id)?.wished_present === false && !agent.removing.has(id))
+  const gone = ids.filter(id => !rows.has(id) && agent.machines.has(id))
+  for (const id of ids) if (rows.get(id)?.wished_present !== false) agent.removing.delete(id)
+  for (const id of remove) agent.removing.add(id)
   for (const machine of fresh) agent.machines.set(machine.id, machine.generation)
   for (const id of [...gone, ...remove]) agent.machines.delete(id)
   return { fresh, gone, remove }
+}
+
+/** Of all its machines those that it was told otherwise of. */
+async function machinesStale(broker: Broker, agent: Attached): Promise<string[]> {
+  const rows = await desktopGenerations(broker.db, agent.hostId)
+  const there = new Set(rows.map(row => row.id))
+  const told = [...agent.machines.keys(), ...agent.removing].filter(id => !there.has(id))
+  const changed = rows.filter(({ id, generation, wished_present }) =>
+    wished_present ? agent.machines.get(id) !== generation || agent.removing.has(id) : !agent.removing.has(id),
+  )
+  return [...new Set([...told, ...changed.map(row => row.id)])]
 }
 
 async function imageChanges(broker: Broker, agent: Attached) {

@@ -100,7 +100,7 @@ export async function straysToRemove(db: Db, hostId: string, ids: string[]): Pro
   return rows.map(row => row.id)
 }
 
-/** What a host's agent needs to know of its machines. */
+/** What a host's agent needs to know of its machines: all that are wished, or those named, wished or not. */
 export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
   let query = db
     .selectFrom('desktop')
@@ -130,7 +130,6 @@ export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
     .select(['move.id as move_id', 'move.kind as move_kind', 'move.state as move_state'])
     .select(['move.wished_cancel as move_cancel', 'move.to_host_id as move_to'])
     .where(toldTo(hostId))
-    .where('desktop.wished_present', '=', true)
-  if (ids) query = query.where('desktop.id', 'in', ids)
+  query = ids ? query.where('desktop.id', 'in', ids) : query.where('desktop.wished_present', '=', true)
   return query.execute()
 }

@@ -7,6 +7,7 @@ import * as peopleEvents from './migrations/0003-people-events.ts'
 import * as manyHosts from './migrations/0004-many-hosts.ts'
 import * as tallies from './migrations/0005-tallies.ts'
 import * as placement from './migrations/0006-placement.ts'
+import * as fewerLooks from './migrations/0007-fewer-looks.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -16,6 +17,7 @@ const migrations = {
   '0004-many-hosts': manyHosts,
   '0005-tallies': tallies,
   '0006-placement': placement,
+  '0007-fewer-looks': fewerLooks,
 }
 
 /**

@@ -1,7 +1,10 @@
 import pg from 'pg'
 import { pause } from '../lib/clock.ts'
 
-/** `hdcs_nudge`: a reconciler's name; `hdcs_host`, `hdcs_line`: a host's id, or empty for all; `hdcs_images`, `hdcs_event`, `hdcs_operation`: empty or an id. */
+/**
+ * `hdcs_nudge`: a reconciler's name; `hdcs_host`: a host's id and, when only one of its desktops changed, that one's;
+ * `hdcs_line`: a host's id, or empty for all; `hdcs_images`, `hdcs_event`, `hdcs_operation`: empty or an id.
+ */
 export type Channel =
   | 'hdcs_nudge'
   | 'hdcs_host'

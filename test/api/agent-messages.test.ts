@@ -121,6 +121,7 @@ describe('an agent’s line', () => {
     attach: () => ({ received: async message => void heard.push(message), closed() {} }),
     async review() {},
     wake() {},
+    wakeMachines() {},
   }
   beforeAll(async () => {
     api = await startApi()

@@ -50,7 +50,8 @@ export async function startPart(
         else if (channel === 'hdcs_event') eventsHeard(broker)
         else if (channel === 'hdcs_line') void hub.review(payload)
         else if (channel === 'hdcs_images') hub.wake(undefined, 'images')
-        else hub.wake(payload, channel === 'hdcs_operation' ? 'operations' : 'machines')
+        else if (channel === 'hdcs_operation') hub.wake(payload, 'operations')
+        else hub.wakeMachines(payload)
       },
       missed() {
         heard.resolve()
