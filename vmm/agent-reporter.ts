@@ -6,16 +6,19 @@ export interface AgentChannel {
   send(message: FromAgent): void
 }
 
-/**
- * Changes within this time go out together; the first after a quiet time goes out at once. Longer: a person waits
- * for "ready"; shorter: a pool that fills sends a message per machine and step.
- */
+/** Changes within this time go out together. Longer: pages lag behind; shorter: a pool that fills sends a message per machine and step. */
 const gatherMs = 40
+/**
+ * What somebody waits for (a person's desktop that is ready or cannot be, the other host of a move) goes out this long
+ * after the last message, with all else there is to say. Longer: they wait; shorter: a class is a message per desktop.
+ */
+const awaitedMs = 5
 
 export interface Reporter {
   opened(channel: AgentChannel, all: () => { machines: MachineReport[]; images: ImageReport[] }): void
   closed(): void
-  machine(report: MachineReport): void
+  /** @param person it is a person's: one may wait for it. */
+  machine(report: MachineReport, person: boolean): void
   image(report: ImageReport): void
   gone(id: string): void
   /** There is a disk of it and no word in the wish. Said once per connection. */
@@ -27,6 +30,7 @@ export interface Reporter {
 export function makeReporter(): Reporter {
   let channel: AgentChannel | null = null
   let timer: NodeJS.Timeout | null = null
+  let dueMs = Number.POSITIVE_INFINITY
   let lastSentMs = 0
   /** As last said over this connection. */
   const said = new Map<string, string>()
@@ -38,6 +42,7 @@ export function makeReporter(): Reporter {
 
   const flush = () => {
     timer = null
+    dueMs = Number.POSITIVE_INFINITY
     lastSentMs = Date.now()
     const fresh = <T extends { id: string }>(reports: Map<string, T>) => {
       const changed = [...reports.values()].filter(report => {
@@ -62,13 +67,19 @@ export function makeReporter(): Reporter {
     const things = [message.machines, message.images, message.gone, message.strays]
     if (things.some(list => list.length > 0)) channel?.send(message)
   }
-  const soon = () => {
-    if (!channel || timer) return
-    timer = setTimeout(flush, Math.max(0, Math.min(gatherMs, lastSentMs + gatherMs - Date.now())))
+  const soon = (awaited = false) => {
+    const nowMs = Date.now()
+    const inMs = awaited ? Math.max(0, Math.min(awaitedMs, lastSentMs + awaitedMs - nowMs)) : gatherMs
+    const wantedMs = nowMs + inMs
+    if (!channel || wantedMs >= dueMs) return
+    if (timer) clearTimeout(timer)
+    dueMs = wantedMs
+    timer = setTimeout(flush, inMs)
   }
   const forget = () => {
     if (timer) clearTimeout(timer)
     timer = null
+    dueMs = Number.POSITIVE_INFINITY
     for (const map of [said, machines, images]) map.clear()
     for (const set of [gone, strays, straysSaid]) set.clear()
   }
@@ -85,11 +96,12 @@ export function makeReporter(): Reporter {
       channel = null
       forget()
     },
-    machine(report) {
+    machine(report, person) {
       if (!channel) return
       gone.delete(report.id)
       machines.set(report.id, report)
-      soon()
+      const awaited = report.move !== null || (person && (report.ready || report.trouble !== null))
+      soon(awaited && said.get(report.id) !== JSON.stringify(report))
     },
     image(report) {
       if (!channel) return

@@ -206,7 +206,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     const known = world.machines.get(id)
     if (!known) return
     const held = known.spec || known.found || known.busy
-    if (held || !world.wishHeard) return void reporter.machine(machineReport(known, nowMs()))
+    if (held || !world.wishHeard)
+      return void reporter.machine(machineReport(known, nowMs()), known.spec?.priority === 'person')
     if (known.overlays.length > 0) return void reporter.stray(id)
     world.machines.delete(id)
     reporter.gone(id)
