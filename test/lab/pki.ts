@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { copyFile, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { dhParams } from '../../vmm/certificates.ts'
 
 const run = promisify(execFile)
 const openssl = (folder: string, ...args: string[]) => run('openssl', args, { cwd: folder, timeout: 20_000 })
@@ -55,6 +56,7 @@ export async function certificateEnsure(
   const signed = ['-req', '-in', file('csr'), '-extfile', file('ext'), '-days', '30', '-out', file('pem')]
   await openssl(authority, 'x509', ...signed, ...signer)
   const from = { ca: 'ca.pem', cert: file('pem'), key: file('key') }
+  await writeFile(join(into, 'qemu', 'dh-params.pem'), dhParams)
   for (const [part, place] of places) await copyFile(join(authority, from[part]), join(into, place))
   for (const kind of ['key', 'csr', 'ext', 'serial', 'pem']) await rm(join(authority, file(kind)))
   return true

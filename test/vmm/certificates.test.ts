@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -75,6 +76,14 @@ describe('a host’s certificate', () => {
     }
     expect(statSync(pki('libvirt/private')).mode & 0o077).toBe(0)
     expect(installed).toBe(1)
+  })
+
+  it('comes with numbers for QEMU’s key exchange, which would else make its own for every guest that comes', async () => {
+    await start()
+    const said = execFileSync('openssl', ['pkeyparam', '-check', '-noout', '-in', pki('qemu/dh-params.pem')], {
+      encoding: 'utf8',
+    })
+    expect(said).toContain('Parameters are valid')
   })
 
   it('is asked for once, and not at every start', async () => {
