@@ -139,14 +139,19 @@ export function libvirtSend(
     return false
   }
 
+  /** libvirt does not see that the folder is shared. It asks only after it has dialled the target: once is enough. */
+  let doubted = false
+
   return async (id, departure, progress, signal) => {
     await domains.get(id)
     if (await join(id, progress, signal)) return
+    const unsafe = departure.kind === 'live' && doubted
     try {
-      await perform(id, departure, false, progress, signal)
+      await perform(id, departure, unsafe, progress, signal)
     } catch (error) {
       // libvirt knows NFS, Ceph and the like; any other folder that both hosts read the same identity in is shared as well.
-      if (departure.kind !== 'live' || !isLibvirt(error, 'migrateUnsafe')) throw error
+      if (departure.kind !== 'live' || unsafe || !isLibvirt(error, 'migrateUnsafe')) throw error
+      doubted = true
       await perform(id, departure, true, progress, signal)
     }
   }
