@@ -56,6 +56,13 @@ describe('a machine as a libvirt domain', () => {
     expect(domainXml(parts())).toContain('<on_crash>destroy</on_crash>')
   })
 
+  it('has libvirt ask for the features of an emulated CPU at once; of a real one, one by one and all', () => {
+    const text = domainXml({ ...parts(), accelerator: 'tcg' })
+    expect(text).toContain(`xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'`)
+    expect(text).toContain(`<qemu:del capability='cpu-unavailable-features'/>`)
+    expect(domainXml({ ...parts(), accelerator: 'kvm' })).not.toContain('<qemu:')
+  })
+
   it('keeps the translation cache of small emulated guests small, and of no others', () => {
     const large = machineSpec(1, { hardware: { ...machineSpec(1).hardware, memoryBytes: 2 ** 30 } })
     expect(domainXml(parts())).toContain("<tb-cache unit='MiB'>32</tb-cache>")
