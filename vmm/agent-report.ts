@@ -43,7 +43,7 @@ const shownSteps = {
 
 export function machineReport(known: MachineKnown, nowMs: number): MachineReport {
   const { id, spec, found, memory } = known
-  const ready = isReady(spec, found, memory)
+  const ready = isReady(spec, found, memory, nowMs)
   return {
     id,
     generation: spec?.generation ?? 0,
@@ -55,7 +55,7 @@ export function machineReport(known: MachineKnown, nowMs: number): MachineReport
     queuePlace: known.place,
     graphics: found?.graphics ? { ...found.graphics, serial: memory.admittedSerial ?? 0 } : null,
     clients: found ? memory.clients : 0,
-    move: moveReport(known, known.decision, nowMs),
+    move: moveReport(known, known.decision),
     trouble: troubleOf(known, ready, nowMs),
   }
 }

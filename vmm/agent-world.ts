@@ -4,7 +4,7 @@
  */
 import type { MachineKnown } from './agent-report.ts'
 import type { FoundImage, FoundMachine, FoundOverlay, HostEvent } from './host.ts'
-import { freshMemory, memoryAdopted, memoryPausedItself, memoryStopped, memoryWished } from './memory.ts'
+import { freshMemory, memoryAdopted, memoryArrived, memoryPausedItself, memoryStopped, memoryWished } from './memory.ts'
 import { freshImageMemory, type ImageMemory } from './plan.ts'
 import type { ToAgent } from './protocol.ts'
 import type { HostSpec, ImageSpec, MachineSpec, NetworkSpec } from './spec.ts'
@@ -143,15 +143,12 @@ function setSpec(world: World, known: KnownMachine, spec: MachineSpec | null): v
 export function worldEvent(world: World, event: HostEvent, nowMs: number): string | 'reread' | null {
   if (event.type === 'reread') return 'reread'
   const known = world.machines.get(event.machineId)
-  // One that came from another host: what it is now, only a listing tells.
-  const came = known?.found?.arriving && (event.type === 'started' || event.type === 'resumed')
   // Known already, unless it was found in the middle of its start: where its screen is, is told only then.
-  if (event.type === 'started' && !came) return known?.busy === 'start' || known?.found?.graphics ? null : 'reread'
+  if (event.type === 'started') return known?.busy === 'start' || known?.found?.graphics ? null : 'reread'
   if (!known) return null
-  if (came) {
-    known.version++
-    return 'reread'
-  }
+  if (event.type === 'resumed' && known.found?.arriving) return guestArrived(known, nowMs)
+  // A guest from elsewhere that ran before a listing told of it; one that is being listed now may have been too early.
+  if (event.type === 'resumed' && !known.found && known.busy !== 'start') return 'reread'
   if (known.busy === 'start') {
     if (event.type === 'stopped') known.heard.stopped = event.because
     if (event.type === 'agent') known.heard.agent = event.connected
@@ -171,6 +168,15 @@ export function worldEvent(world: World, event: HostEvent, nowMs: number): strin
   return known.id
 }
 
+/** It runs here from this moment on: no listing is waited for, unless it was found before it had a screen. */
+function guestArrived(known: KnownMachine, nowMs: number): string | 'reread' {
+  known.version++
+  if (!known.found?.graphics) return 'reread'
+  known.found = { ...known.found, arriving: false, power: 'running' }
+  known.memory = memoryArrived(known.memory, nowMs)
+  return known.id
+}
+
 export function machineStopped(known: KnownMachine, because: 'wished' | 'guest' | 'crashed', nowMs: number): void {
   const asked = known.busy === 'destroy' || known.spec === null || known.spec.power === 'stopped'
   known.found = null
@@ -178,6 +184,10 @@ export function machineStopped(known: KnownMachine, because: 'wished' | 'guest' 
   known.version++
   known.memory = memoryStopped(known.memory, asked ? 'wished' : because, known.spec?.generation ?? 0, nowMs)
 }
+
+/** Seen here for the first time, and running: it ran elsewhere until now. */
+const comesHere = ({ spec }: KnownMachine, { arriving }: FoundMachine) =>
+  !arriving && spec?.move?.role === 'arrive' && spec.move.kind !== 'offline'
 
 /** Before a listing: which version of each machine it may overwrite. */
 export const worldVersions = (world: World) => new Map([...world.machines].map(([id, { version }]) => [id, version]))
@@ -201,7 +211,7 @@ export function worldListing(
     if (known.busy || known.version !== (before.get(id) ?? 0)) continue
     const now = found.get(id) ?? null
     const came = now && (!known.found || (known.found.arriving && !now.arriving))
-    if (came) known.memory = memoryAdopted(known.memory, nowMs)
+    if (came) known.memory = (comesHere(known, now) ? memoryArrived : memoryAdopted)(known.memory, nowMs)
     if (known.found && !now && !known.missing) {
       known.missing = missing = true
       continue

@@ -217,7 +217,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   const listening = (async () => {
     for (let next = await events.next(); !next.done; next = await events.next()) {
       const touched = worldEvent(world, next.value, nowMs())
-      if (touched === 'reread') renew()
+      if (next.value.type === 'reread') renew()
+      else if (touched === 'reread') void reading.read()
       else if (touched) touch([touched])
     }
   })().catch(thrown => log.error({ err: thrown }, 'the host’s events ended'))

@@ -6,7 +6,7 @@ import type { FoundMachine } from './host.ts'
 import type { LibvirtConnection } from './libvirt/connection.ts'
 import { isLibvirt } from './libvirt/errors.ts'
 import { statsFlags, statsGroups } from './libvirt/flags.ts'
-import { refOf } from './libvirt-events.ts'
+import { type MachineEvents, refOf } from './libvirt-events.ts'
 
 /** libvirt answers such questions in milliseconds. */
 const askMs = 10_000
@@ -44,6 +44,8 @@ export type LibvirtMachine = FoundMachine & Pick<ReadDomain, 'screenFixed'>
 
 export interface LibvirtDomains {
   list(): Promise<LibvirtMachine[]>
+  /** Whether it is ours; its QEMU is not asked, which may be busy with its start. */
+  owns(id: string): Promise<boolean>
   /** Null when it does not run or is not ours. */
   find(id: string): Promise<LibvirtMachine | null>
   /** @throws HdcsError `not_found`. */
@@ -52,11 +54,10 @@ export interface LibvirtDomains {
   settled(id: string): Promise<LibvirtMachine | null>
 }
 
-/** @param clients how many look at a machine's screen. */
 export function libvirtDomains(
   actions: LibvirtConnection,
   installationId: string,
-  clients: (id: string) => Promise<number>,
+  clients: MachineEvents['clients'],
 ): LibvirtDomains {
   async function read(id: string): Promise<ReadDomain | null> {
     try {
@@ -73,7 +74,8 @@ export function libvirtDomains(
     { paused, arriving }: DomainState,
   ): Promise<LibvirtMachine> {
     // What still comes does not run yet: its guest runs where it comes from.
-    return { ...domain, clients: await clients(domain.id), power: paused || arriving ? 'paused' : 'running', arriving }
+    const power = paused || arriving ? 'paused' : 'running'
+    return { ...domain, clients: await clients(domain.id, arriving), power, arriving }
   }
 
   /** One call for all: the state group is answered without asking QEMU, so one that hangs holds nothing up. */
@@ -107,6 +109,7 @@ export function libvirtDomains(
       )
       return machines.filter(machine => machine !== null)
     },
+    owns: async id => (await read(id)) !== null,
     find,
     async get(id) {
       const machine = await find(id)

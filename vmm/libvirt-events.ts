@@ -32,8 +32,8 @@ export interface MachineEvents extends AsyncDisposable {
   events(): AsyncIterableIterator<HostEvent>
   /** From now on events of this domain are told. */
   own(id: string): void
-  /** Its clients; QEMU is asked when it was running before us. */
-  clients(id: string): Promise<number>
+  /** Its clients; QEMU is asked when it was running before us. @param fresh it does not run yet: nobody looks at it. */
+  clients(id: string, fresh: boolean): Promise<number>
 }
 
 /**
@@ -88,11 +88,13 @@ export async function startMachineEvents(
     }
   }
 
-  async function clients(id: string): Promise<number> {
+  async function clients(id: string, fresh: boolean): Promise<number> {
     const known = screens.get(id)
     if (known) return Math.min(1, known.size)
     const connections = new Set<string>()
     screens.set(id, connections)
+    // A QEMU whose guest is still coming answers only when it has come.
+    if (fresh) return 0
     try {
       for (const connection of await spiceConnections(daemon.statistics, id)) connections.add(connection)
     } catch {

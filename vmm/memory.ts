@@ -17,6 +17,8 @@ export interface MachineMemory {
   trouble: Trouble | null
   /** The last step failed because libvirt was away: tried again as soon as it is back. */
   unreachable: boolean
+  /** A guest that came running counts as ready until then, as it was where it came from; else null. */
+  trustedUntilMs: number | null
   /** When this boot began; null while it does not run. */
   bootedAtMs: number | null
   /** The guest agent answered since this boot. */
@@ -40,6 +42,7 @@ export const freshMemory: MachineMemory = {
   retryAtMs: 0,
   trouble: null,
   unreachable: false,
+  trustedUntilMs: null,
   bootedAtMs: null,
   answered: false,
   answeredAtMs: null,
@@ -67,7 +70,14 @@ const inUseRetryMs = 5_000
 /** 1 s, 2 s, 4 s … 5 min. */
 export const retryDelayMs = (failures: number) => Math.min(firstRetryMs * 2 ** Math.max(0, failures - 1), lastRetryMs)
 
+/**
+ * A guest that came is asked whether it answers, and meanwhile whoever has it shall see no desktop that begins to start.
+ * Longer: one that did not survive its way is called ready for that time; shorter: a busy host makes desktops flap.
+ */
+const trustMs = 2_000
+
 const offline = {
+  trustedUntilMs: null,
   bootedAtMs: null,
   answered: false,
   answeredAtMs: null,
@@ -86,6 +96,15 @@ export function memoryStarted(memory: MachineMemory, nowMs: number): MachineMemo
 export function memoryAdopted(memory: MachineMemory, nowMs: number): MachineMemory {
   return { ...memory, ...offline, stopped: null, restsGeneration: null, bootedAtMs: nowMs }
 }
+
+/** One that ran elsewhere until now. */
+export function memoryArrived(memory: MachineMemory, nowMs: number): MachineMemory {
+  return { ...memoryAdopted(memory, nowMs), trustedUntilMs: nowMs + trustMs }
+}
+
+/** The moment it must have answered; null: it is not taken on trust. */
+export const trustEndsAtMs = ({ trustedUntilMs, answered }: MachineMemory, nowMs: number): number | null =>
+  trustedUntilMs !== null && !answered && nowMs < trustedUntilMs ? trustedUntilMs : null
 
 export function memoryAnswered(memory: MachineMemory, nowMs: number): MachineMemory {
   // What went wrong before this boot is over; the count stays until the guest proves steady.

@@ -7,6 +7,7 @@
  * What one of them said stays said as long as the move is wished; only the control plane ends a move.
  */
 import { type MachineDecision, type MachineFacts, type MachineStep, take, wait } from './decision.ts'
+import { trustEndsAtMs } from './memory.ts'
 import type { MoveReport, Trouble } from './report.ts'
 import type { MachineSpec, MoveSpec } from './spec.ts'
 
@@ -34,30 +35,13 @@ export function planMove(spec: MachineSpec, facts: MachineFacts, nowMs: number):
   return spec.move?.role === 'leave' ? planLeaving(spec, spec.move, facts) : null
 }
 
-/**
- * A guest that came is asked whether it answers before it is called arrived: so whoever has it sees no desktop that
- * begins to start. Longer: one whose agent is silent belongs to nobody's host for that time.
- */
-const answerMs = 2_000
-
-/** Until when its answer is waited for; null: it gave it, or will not. */
-function answerEndsAtMs(
-  { readyWhen }: MachineSpec,
-  { found, memory }: Pick<MachineFacts, 'found' | 'memory'>,
-  nowMs: number,
-): number | null {
-  if (memory.answered || memory.bootedAtMs === null || readyWhen === 'running' || found?.power === 'paused') return null
-  const endsAtMs = memory.bootedAtMs + answerMs
-  return nowMs < endsAtMs ? endsAtMs : null
-}
-
 /** Nothing of the guest is touched: it belongs to its source until the control plane says otherwise. */
 function planArriving(spec: MachineSpec, move: Arriving, facts: MachineFacts, nowMs: number): MachineDecision {
   const { found, image, storageId } = facts
   if (found?.arriving) return wait('it is on its way')
   // What runs here on an earlier disk came from no move of now; it would stand in the guest's way.
   if (found && found.incarnation !== spec.incarnation) return take({ do: 'destroy' }, 'its disk is of an earlier life')
-  if (found) return wait('it has arrived', answerEndsAtMs(spec, facts, nowMs))
+  if (found) return wait('it has arrived', trustEndsAtMs(facts.memory, nowMs))
   const said = saidOf(facts, move)
   if (said?.state === 'failed') return wait('it cannot come here')
   if (image !== 'ready') return wait('its image is being made', null, image === 'coming' ? null : image)
@@ -107,12 +91,11 @@ export function moveHolds(spec: MachineSpec | null, moveId: string, step: Machin
 export function moveReport(
   facts: Pick<MachineFacts, 'spec' | 'found' | 'memory' | 'move' | 'storageId' | 'overlays'>,
   decision: MachineDecision | null,
-  nowMs: number,
 ): MoveReport | null {
   const { spec } = facts
   if (!spec?.move) return null
   return spec.move.role === 'arrive'
-    ? arrivingReport(spec, spec.move, facts, decision, nowMs)
+    ? arrivingReport(spec, spec.move, facts, decision)
     : leavingReport(spec, spec.move, facts)
 }
 
@@ -121,16 +104,12 @@ function arrivingReport(
   move: Arriving,
   facts: Pick<MachineFacts, 'found' | 'memory' | 'move' | 'storageId' | 'overlays'>,
   decision: MachineDecision | null,
-  nowMs: number,
 ): MoveReport {
   const { found, memory } = facts
   const said = saidOf(facts, move)
   if (found?.arriving) return freshMove(move.id, 'moving', 'the guest is coming')
   const here = found?.incarnation === spec.incarnation
-  if (here && move.kind !== 'offline') {
-    const answers = answerEndsAtMs(spec, facts, nowMs) === null
-    return answers ? freshMove(move.id, 'arrived') : { ...freshMove(move.id, 'moving', 'it answers'), progress: 99 }
-  }
+  if (here && move.kind !== 'offline') return freshMove(move.id, 'arrived')
   if (said?.state === 'ready' && move.kind === 'offline' && diskShared(move, facts.storageId))
     return freshMove(move.id, 'arrived', 'its disk is here')
   if (said) return said

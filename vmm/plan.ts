@@ -11,7 +11,7 @@
 
 import { type MachineDecision, type MachineFacts, take, wait } from './decision.ts'
 import type { FoundMachine } from './host.ts'
-import type { MachineMemory } from './memory.ts'
+import { type MachineMemory, trustEndsAtMs } from './memory.ts'
 import { planMove } from './moves.ts'
 import type { Trouble } from './report.ts'
 import type { ImageSpec, MachineSpec } from './spec.ts'
@@ -58,7 +58,7 @@ function planRunning(spec: MachineSpec, found: FoundMachine, memory: MachineMemo
   if (admit) return admit
   if (spec.power === 'paused' && found.power === 'running') return take({ do: 'pause' }, 'it is wished paused')
   if (spec.power === 'running' && found.power === 'paused') return take({ do: 'resume' }, 'it is wished running')
-  return wait('as wished', bootEndsAtMs(spec, memory, nowMs))
+  return wait('as wished', trustEndsAtMs(memory, nowMs) ?? bootEndsAtMs(spec, memory, nowMs))
 }
 
 function planAdmit(spec: MachineSpec, memory: MachineMemory): MachineDecision | null {
@@ -100,8 +100,13 @@ function planStanding(spec: MachineSpec, facts: MachineFacts): MachineDecision {
   return take({ do: 'start' }, memory.stopped === 'crashed' ? 'it crashed' : 'it is wished running')
 }
 
-export const isReady = (spec: MachineSpec | null, found: FoundMachine | null, memory: MachineMemory): boolean =>
-  found !== null && (spec?.readyWhen === 'running' || memory.answered)
+export const isReady = (
+  spec: MachineSpec | null,
+  found: FoundMachine | null,
+  memory: MachineMemory,
+  nowMs: number,
+): boolean =>
+  found !== null && (spec?.readyWhen === 'running' || memory.answered || trustEndsAtMs(memory, nowMs) !== null)
 
 /** The moment a boot counts as failed; null when it is over, one way or the other. */
 export function bootEndsAtMs(spec: MachineSpec, memory: MachineMemory, nowMs: number): number | null {
@@ -112,7 +117,10 @@ export function bootEndsAtMs(spec: MachineSpec, memory: MachineMemory, nowMs: nu
 
 /** Runs, and neither answered nor ran out of time: it holds one of the slots of boot.ts. */
 export const isBooting = (spec: MachineSpec | null, found: FoundMachine | null, memory: MachineMemory, nowMs: number) =>
-  spec !== null && found?.power === 'running' && bootEndsAtMs(spec, memory, nowMs) !== null
+  spec !== null &&
+  found?.power === 'running' &&
+  trustEndsAtMs(memory, nowMs) === null &&
+  bootEndsAtMs(spec, memory, nowMs) !== null
 
 export interface ImageMemory {
   state: 'waiting' | 'making' | 'failed'

@@ -1,7 +1,16 @@
 import { describe, expect, it } from 'vitest'
+import { machineReport } from '../../vmm/agent-report.ts'
+import {
+  emptyWorld,
+  type KnownMachine,
+  machineOf,
+  worldEvent,
+  worldListing,
+  worldVersions,
+} from '../../vmm/agent-world.ts'
 import type { MachineFacts } from '../../vmm/decision.ts'
 import type { FoundMachine } from '../../vmm/host.ts'
-import { freshMemory, memoryStopped } from '../../vmm/memory.ts'
+import { freshMemory, memoryAnswered, memoryArrived, memoryStopped } from '../../vmm/memory.ts'
 import { failedMove, freshMove, moveHolds, moveReport } from '../../vmm/moves.ts'
 import { type MachineStep, planMachine } from '../../vmm/plan.ts'
 import type { MoveReport } from '../../vmm/report.ts'
@@ -113,25 +122,71 @@ describe('a host that a machine moves to', () => {
     ['says that it cannot, and rests', facts(arrive('live'), { move: broken }), null, 'failed'],
   ])('%s', (_title, given, step, said) => {
     const decision = planMachine(given, 0)
-    expect([decision.step?.do ?? null, moveReport(given, decision, 0)?.state]).toEqual([step, said])
+    expect([decision.step?.do ?? null, moveReport(given, decision)?.state]).toEqual([step, said])
   })
 
-  it('calls a guest arrived when it answers, or after two seconds', () => {
-    const memory = { ...freshMemory, bootedAtMs: 10_000 }
+  it('takes a guest that came at its word: ready as it was, until it did not answer for two seconds', () => {
+    const memory = memoryArrived(freshMemory, 10_000)
     const at = (nowMs: number, some: Partial<MachineFacts> = {}) => {
-      const given = facts(arrive('live'), { found: found(), memory, ...some })
+      const given = { ...facts(arrive('live'), { found: found(), memory, ...some }), id, busy: null, place: null }
       const decision = planMachine(given, nowMs)
-      return [moveReport(given, decision, nowMs)?.state, decision.wakeAtMs]
+      const { move, ready, step } = machineReport({ ...given, decision }, nowMs)
+      return [move?.state, ready, step, decision.wakeAtMs]
     }
-    expect(at(10_001)).toEqual(['moving', 12_000])
-    expect(at(12_000)).toEqual(['arrived', null])
-    expect(at(10_001, { memory: { ...memory, answered: true } })).toEqual(['arrived', null])
-    expect(at(10_001, { found: found({ power: 'paused' }) })).toEqual(['arrived', null])
+    expect(at(10_001)).toEqual(['arrived', true, null, 12_000])
+    expect(at(12_000)).toEqual(['arrived', false, 'booting', null])
+    const answered = memoryAnswered(memory, 10_500)
+    expect(at(10_501, { memory: answered })).toEqual(['arrived', true, null, null])
+    expect(at(12_000, { memory: answered })).toEqual(['arrived', true, null, null])
+  })
+
+  it('believes it at home as well, and looks again when its word runs out', () => {
+    const memory = { ...memoryArrived(freshMemory, 10_000), admittedSerial: 0 }
+    const given = facts(arrive('live'), { spec: machineSpec(1, { bootTimeoutMs: 5_000 }), found: found(), memory })
+    expect(planMachine(given, 10_001).wakeAtMs).toBe(12_000)
+    expect(planMachine(given, 12_000).wakeAtMs).toBe(15_000)
+  })
+
+  describe('hears that its guest runs', () => {
+    const screen = { host: '192.0.2.1', port: 5900 }
+    const coming = found({ arriving: true, power: 'paused', agentConnected: false, graphics: screen })
+    const listing = (machine: FoundMachine) => ({ machines: [machine], overlays: [], images: [] })
+    const worldWith = (some: Partial<KnownMachine>) => {
+      const world = emptyWorld('here')
+      const known = Object.assign(machineOf(world, coming.id), { spec: facts(arrive('live')).spec }, some)
+      return { world, known }
+    }
+    const resumed = { type: 'resumed', machineId: coming.id } as const
+
+    it('and waits for no listing; one that was begun before tells nothing', () => {
+      const { world, known } = worldWith({ found: coming })
+      const before = worldVersions(world)
+      expect(worldEvent(world, resumed, 7)).toBe(known.id)
+      worldEvent(world, { type: 'agent', machineId: known.id, connected: true }, 8)
+      worldListing(world, listing(coming), before, 9)
+      expect(known.found).toEqual({ ...coming, arriving: false, power: 'running', agentConnected: true })
+      expect(known.memory).toMatchObject({ bootedAtMs: 7, trustedUntilMs: 2_007 })
+    })
+
+    it.each<[string, Partial<KnownMachine>]>([
+      ['before any listing told that it comes', { found: null }],
+      ['and its screen is not known yet', { found: { ...coming, graphics: null } }],
+    ])('%s, so it is listed', (_title, some) => {
+      const { world, known } = worldWith(some)
+      expect(worldEvent(world, resumed, 7)).toBe('reread')
+      worldListing(world, listing({ ...coming, arriving: false, power: 'running' }), worldVersions(world), 8)
+      expect([known.found?.arriving, known.memory.trustedUntilMs]).toEqual([false, 2_008])
+    })
+
+    it('when it started it itself, and believes nothing', () => {
+      const { world, known } = worldWith({ found: null, busy: 'start' })
+      expect([worldEvent(world, resumed, 7), known.memory.trustedUntilMs]).toEqual([null, null])
+    })
   })
 
   it('says why a disk made on another image is refused', () => {
     const given = facts(arrive('storage', { from: 'there', sha: 'theirs' }))
-    expect(moveReport(given, planMachine(given, 0), 0)?.trouble?.code).toBe('conflict')
+    expect(moveReport(given, planMachine(given, 0))?.trouble?.code).toBe('conflict')
   })
 })
 
@@ -180,7 +235,7 @@ describe('a host that a machine moves from', () => {
     ],
   ])('%s', (_title, given, step, said) => {
     const decision = planMachine(given, 0)
-    expect([decision.step?.do ?? null, moveReport(given, decision, 0)?.state]).toEqual([step, said])
+    expect([decision.step?.do ?? null, moveReport(given, decision)?.state]).toEqual([step, said])
   })
 
   it.each<[string, MoveSpec | null, Partial<MachineFacts['spec'] & {}> | null, boolean]>([
