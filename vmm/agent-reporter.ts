@@ -36,8 +36,6 @@ export function makeReporter(): Reporter {
   const said = new Map<string, string>()
   const machines = new Map<string, MachineReport>()
   const images = new Map<string, ImageReport>()
-  /** Where each machine's move is: the other host waits for its next step, so that is said at once. */
-  const moveSteps = new Map<string, string>()
   const gone = new Set<string>()
   const strays = new Set<string>()
   const straysSaid = new Set<string>()
@@ -82,7 +80,7 @@ export function makeReporter(): Reporter {
     if (timer) clearTimeout(timer)
     timer = null
     dueMs = Number.POSITIVE_INFINITY
-    for (const map of [said, machines, images, moveSteps]) map.clear()
+    for (const map of [said, machines, images]) map.clear()
     for (const set of [gone, strays, straysSaid]) set.clear()
   }
 
@@ -102,14 +100,8 @@ export function makeReporter(): Reporter {
       if (!channel) return
       gone.delete(report.id)
       machines.set(report.id, report)
-      const step = report.move ? `${report.move.id} ${report.move.state}` : null
-      const went = step !== null && step !== moveSteps.get(report.id)
-      if (step === null) moveSteps.delete(report.id)
-      else moveSteps.set(report.id, step)
       const awaited = report.move !== null || (person && (report.ready || report.trouble !== null))
-      if (!went) return soon(awaited && said.get(report.id) !== JSON.stringify(report))
-      if (timer) clearTimeout(timer)
-      flush()
+      soon(awaited && said.get(report.id) !== JSON.stringify(report))
     },
     image(report) {
       if (!channel) return

@@ -1,8 +1,4 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { makeReporter } from '../../vmm/agent-reporter.ts'
-import { freshMove } from '../../vmm/moves.ts'
-import type { FromAgent } from '../../vmm/protocol.ts'
-import type { MachineReport } from '../../vmm/report.ts'
 import { type MoveSiteOptions, makeMoveSite } from './move-site.ts'
 import { sides } from './mover.ts'
 import { machineSpec } from './wishes.ts'
@@ -45,18 +41,6 @@ describe('a move', () => {
     const percents = site.told('source').map(({ progress }) => progress)
     expect(new Set(percents).size).toBeGreaterThan(2)
     expect(percents.toSorted((a, b) => a - b)).toEqual(percents)
-  })
-
-  it('has each of its steps said at once, as the other host waits for it', () => {
-    const sent: FromAgent[] = []
-    const reporter = makeReporter()
-    reporter.opened({ send: message => sent.push(message) }, () => ({ machines: [], images: [] }))
-    const report = { id: 'a', move: null } as MachineReport
-    const states = ['preparing', 'ready', 'moving', 'arrived'] as const
-    for (const state of states) reporter.machine({ ...report, move: freshMove('m', state) }, false)
-    const told = sent.flatMap(message => (message.type === 'report' ? message.machines : []))
-    expect(told.map(({ move }) => move?.state)).toEqual(states)
-    reporter.stop()
   })
 
   it('with its storage takes the disk along, and what stood there from an earlier time is not used', async () => {
