@@ -11,7 +11,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { makeProduct } from '../test/support/product.ts'
-import { cpuSeconds, machineBusySeconds, memoryBytes, processesWith, processTree } from './processes.ts'
+import { beganAtMs, cpuSeconds, machineBusySeconds, memoryBytes, processesWith, processTree } from './processes.ts'
 import { rawStorm } from './raw-storm.ts'
 
 const size = Number(process.argv[2] ?? 20)
@@ -97,12 +97,19 @@ process.exitCode = rows.every(([, value, limit]) => value <= limit) ? 0 : 1
 async function fill(name: string, count: number, keep = false) {
   const ownBefore = ownCpuSeconds()
   const busyBefore = machineBusySeconds()
-  const samples = new Map<string, { at: number; cpu: number }[]>()
-  const sampling = setInterval(() => {
+  const seen = new Map<string, { pid: number; beganMs: number; samples: { at: number; cpu: number }[] }>()
+  // Looking through all processes takes milliseconds, which the guests lack: rarely.
+  const finding = setInterval(() => {
     for (const [pid, line] of processesWith(`guest=${name}`)) {
       const guest = /guest=([\w-]+)/.exec(line)?.[1] ?? ''
+      const beganMs = beganAtMs(pid)
+      if (beganMs !== undefined && !seen.has(guest)) seen.set(guest, { pid, beganMs, samples: [] })
+    }
+  }, 500)
+  const sampling = setInterval(() => {
+    for (const { pid, samples } of seen.values()) {
       const cpu = cpuSeconds(pid)
-      if (cpu !== undefined) samples.set(guest, [...(samples.get(guest) ?? []), { at: Date.now(), cpu }])
+      if (cpu !== undefined) samples.push({ at: Date.now(), cpu })
     }
   }, 50)
   const sampler = process.cpuUsage()
@@ -115,6 +122,7 @@ async function fill(name: string, count: number, keep = false) {
       (await numberOf(`select count(*) from desktop where pool_id = '${pool.id}' and phase = 'ready'`)) === count,
     500,
   )
+  clearInterval(finding)
   clearInterval(sampling)
   const { user, system } = process.cpuUsage(sampler)
   const { rows } = await sql.query<{ name: string; id: string; at: Date }>(
@@ -122,12 +130,12 @@ async function fill(name: string, count: number, keep = false) {
     [pool.id],
   )
   const guests = rows.map(row => {
-    const seen = samples.get(row.name) ?? []
-    const atReady = seen.findLast(({ at }) => at <= row.at.getTime()) ?? seen.at(-1)
-    return { cpu: atReady?.cpu ?? Number.NaN, seconds: (row.at.getTime() - (seen[0]?.at ?? began)) / 1000 }
+    const { beganMs = began, samples = [] } = seen.get(row.name) ?? {}
+    const atReady = samples.findLast(({ at }) => at <= row.at.getTime()) ?? samples.at(-1)
+    return { cpu: atReady?.cpu ?? Number.NaN, seconds: (row.at.getTime() - beganMs) / 1000 }
   })
   const wall = (Math.max(...rows.map(row => row.at.getTime())) - began) / 1000
-  const guestCpuAtEnd = [...samples.values()].reduce((sum, seen) => sum + (seen.at(-1)?.cpu ?? 0), 0)
+  const guestCpuAtEnd = [...seen.values()].reduce((sum, { samples }) => sum + (samples.at(-1)?.cpu ?? 0), 0)
   const ownCpu = ownCpuSeconds() - ownBefore
   const foreign = machineBusySeconds() - busyBefore - guestCpuAtEnd - ownCpu - (user + system) / 1e6
   if (!keep) {

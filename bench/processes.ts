@@ -17,6 +17,17 @@ export function cpuSeconds(pid: number): number | undefined {
   }
 }
 
+/** When a process began, in ms since the epoch, to 10 ms; undefined when it has ended. */
+export function beganAtMs(pid: number): number | undefined {
+  try {
+    const ticks = Number(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1)?.split(' ')[19])
+    const upSeconds = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0])
+    return Date.now() - (upSeconds - ticks / ticksPerSecond) * 1000
+  } catch {
+    return undefined // ended between the listing and the look
+  }
+}
+
 /** Memory that would be free without it: shared pages counted by share. 0 when it has ended. */
 export function memoryBytes(pid: number): number {
   try {
