@@ -57,6 +57,19 @@ describe('a person over HTTP', () => {
     stop.abort()
   })
 
+  it('is found with the desktop by a part of either name, or of the address', async () => {
+    const { client } = await api.person('wanted_one')
+    const { desktop } = await client.poolClaim({ params: { id: poolId } })
+    const found = async (search: string) => (await admin.desktopList({ query: { search } })).items.map(({ id }) => id)
+    expect(await found('WANTED_')).toEqual([desktop.id])
+    expect(await found(desktop.name.toUpperCase())).toEqual([desktop.id])
+    expect(await found(desktop.address ?? '')).toContain(desktop.id)
+    expect(await found('wanted%')).toEqual([])
+    const params = { id: desktop.id, name: 'release' as const }
+    const { task } = await client.desktopAct({ params })
+    await client.taskGet({ params: { id: task.id }, query: { wait: '20s' } })
+  })
+
   it('sees of other people’s desktops nothing at all', async () => {
     const { items } = await admin.desktopList({ query: { limit: 1 } })
     const { client } = await api.person('nosy')
