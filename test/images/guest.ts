@@ -32,6 +32,8 @@ export interface GuestOptions {
   /** Another machine than the one below; its monitor and agent listen in the folder as `monitor` and `agent`. */
   machine?: (place: { folder: string; overlay: string }) => string[]
   extra?: string[]
+  /** Put before QEMU where it shall run elsewhere: `nsenter …`, which becomes it. */
+  enter?: string[]
 }
 
 /** What QEMU tells without being asked. */
@@ -108,7 +110,8 @@ export async function guestStart(options: GuestOptions) {
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', options.image, '-F', 'qcow2', overlay])
   const machine = options.machine ?? (place => machineArgs(options, place))
   const startedMs = performance.now()
-  const qemu = spawn('qemu-system-x86_64', [...machine({ folder, overlay }), ...(options.extra ?? [])], {
+  const [program = '', ...before] = [...(options.enter ?? []), 'qemu-system-x86_64']
+  const qemu = spawn(program, [...before, ...machine({ folder, overlay }), ...(options.extra ?? [])], {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let complaint = ''
