@@ -11,6 +11,9 @@ pg.types.setTypeParser(pg.types.builtins.INT8, Number)
 /** More: PostgreSQL's 100 connections are used up by few processes; fewer: claims of a class wait for each other. */
 const connections = 16
 
+/** Kept though nobody asks. Fewer: an idle site makes new ones, each a process, all the time; more: memory for nothing. */
+const kept = 2
+
 /**
  * Of a statement that joins more tables than these, the order stands as it is written: the table that is looked through
  * first. Higher: PostgreSQL plans a page of desktops (7 tables) for longer than it takes to read it; lower: it cannot
@@ -26,6 +29,7 @@ export function connectDatabase(url: string, report: (error: Error) => void, max
   const pool = new pg.Pool({
     connectionString: url,
     max,
+    min: Math.min(kept, max),
     allowExitOnIdle: true,
     onConnect: async client => void (await client.query(plansInOrder)),
   })
