@@ -147,8 +147,8 @@ async function busyMove({ runs, daemon }: Pair): Promise<string> {
   for (const deadline = Date.now() + 5_000; (await runs()).length !== 1 && Date.now() < deadline; ) await sleep(50)
   const on = await runs()
   if (on.length !== 1 || on[0] !== pair.home) return `runs on ${on.join(' and ') || 'nothing'}`
-  const answer = await guestRun(await daemon(pair.home), machine.id, 'echo well')
-  if (answer !== 'well') return 'does not answer'
+  const answer = await guestRun(await daemon(pair.home), machine.id, 'echo well').catch(String)
+  if (answer !== 'well') return `does not answer: ${answer}`
   const why = pair.told(pair.home).at(-1)?.trouble?.code
   return ended === 'done' ? 'over' : why === 'timeout' ? 'stays' : `${ended}: ${why}`
 }

@@ -1,8 +1,10 @@
 /** Commands in a guest, through its agent: what somebody at its keyboard would do. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { LibvirtDaemon } from '../../vmm/libvirt/daemon.ts'
+import { isLibvirt } from '../../vmm/libvirt/errors.ts'
 
 const askSeconds = 20
+const arrivalMs = 10_000
 
 async function ask<T>(daemon: LibvirtDaemon, id: string, execute: string, given: Record<string, unknown>): Promise<T> {
   const answer = await daemon.statistics.domainQemuAgentCommand(
@@ -16,8 +18,19 @@ async function ask<T>(daemon: LibvirtDaemon, id: string, execute: string, given:
   return (JSON.parse(answer ?? '{}') as { return: T }).return
 }
 
+/** A guest that has just arrived runs a moment before its new host has its agent's channel open. */
+async function answers(daemon: LibvirtDaemon, id: string): Promise<void> {
+  for (const deadline = Date.now() + arrivalMs; ; await pause(20))
+    try {
+      return void (await ask(daemon, id, 'guest-ping', {}))
+    } catch (error) {
+      if (!isLibvirt(error, 'agentUnresponsive') || Date.now() > deadline) throw error
+    }
+}
+
 /** @returns what it printed. @throws when it fails or does not end. */
 export async function guestRun(daemon: LibvirtDaemon, id: string, script: string): Promise<string> {
+  await answers(daemon, id)
   const { pid } = await ask<{ pid: number }>(daemon, id, 'guest-exec', {
     path: '/bin/sh',
     arg: ['-c', script],
