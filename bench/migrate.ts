@@ -147,7 +147,8 @@ async function busyMove({ runs, daemon }: Pair): Promise<string> {
   for (const deadline = Date.now() + 5_000; (await runs()).length !== 1 && Date.now() < deadline; ) await sleep(50)
   const on = await runs()
   if (on.length !== 1 || on[0] !== pair.home) return `runs on ${on.join(' and ') || 'nothing'}`
-  const answer = await guestRun(await daemon(pair.home), machine.id, 'echo well').catch(String)
+  // What it changes lies in its memory: one that started anew on the way does not have it.
+  const answer = await guestRun(await daemon(pair.home), machine.id, '[ -e /run/busy ] && echo well').catch(String)
   if (answer !== 'well') return `does not answer: ${answer}`
   const why = pair.told(pair.home).at(-1)?.trouble?.code
   return ended === 'done' ? 'over' : why === 'timeout' ? 'stays' : `${ended}: ${why}`
