@@ -237,6 +237,7 @@ describe('three hosts', () => {
     const away = (await anas()).hostName ?? ''
     await guests.run(away, ana.desktopId, 'echo hers >/data/kept; sync')
     await site.lab.kill(away)
+    await page.getByText('The server of your desktop does not answer').waitFor({ timeout: 60_000 })
     const back = await until(
       'hers runs elsewhere',
       async () => {
@@ -246,6 +247,8 @@ describe('three hosts', () => {
       90_000,
     )
     expect(await answerOf(back.hostName ?? '', 'cat /data/kept')).toBe('hers')
+    await waitForScreen(page)
+    expect(await page.evaluate(() => 'sameVisit' in window)).toBe(true)
     await settled(200_000, fewer)
     await site.lab.start(away)
     await site.hostIs(away, 'online')

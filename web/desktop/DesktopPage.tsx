@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { desktopQuery } from '../data/queries.ts'
 import classes from './Desktop.module.css'
 import { KeyRow } from './KeyRow.tsx'
-import { useScreen } from './session.ts'
+import { useReturn, useScreen } from './session.ts'
 import { TopBar } from './TopBar.tsx'
 import { Veil } from './Veil.tsx'
 
@@ -19,7 +19,9 @@ export function DesktopPage() {
   const { desktopId } = useParams({ from: '/person/desktop/$desktopId' })
   const area = useRef<HTMLDivElement>(null)
   const { data: desktop } = useQuery(desktopQuery(desktopId))
-  const { status, session, copied } = useScreen(desktopId, area)
+  const screen = useScreen(desktopId, area)
+  const { status, session, copied } = screen
+  const returning = useReturn(desktop, screen)
   const [keyRow, setKeyRow] = useState(false)
   const [hint, setHint] = useState(true)
   const name = desktop?.name ?? ''
@@ -31,6 +33,8 @@ export function DesktopPage() {
     const timer = setTimeout(() => setHint(false), hintMs)
     return () => clearTimeout(timer)
   }, [ready, session])
+  // The agent of a lost host may be all that does not answer: the picture stays as long as it comes.
+  const lasting = desktop?.move ? t('screen.moving') : desktop?.phase === 'unknown' ? t('screen.hostLost') : undefined
   const touch = matchMedia('(pointer: coarse)').matches
 
   return (
@@ -45,10 +49,10 @@ export function DesktopPage() {
         keyRow={keyRow}
         onKeyRow={() => setKeyRow(shown => !shown)}
       />
-      <Veil desktopId={desktopId} desktop={desktop} status={status} session={session} />
-      {ready && (desktop?.move || hint) && (
+      <Veil desktopId={desktopId} desktop={desktop} status={status} session={session} returning={returning} />
+      {ready && (lasting || hint) && (
         <div className={classes.hint} role="status">
-          <span>{desktop?.move ? t('screen.moving') : touch ? t('screen.hintTouch') : t('screen.hint')}</span>
+          <span>{lasting ?? (touch ? t('screen.hintTouch') : t('screen.hint'))}</span>
         </div>
       )}
       {keyRow && session && <KeyRow session={session} />}

@@ -13,19 +13,15 @@ interface VeilProps {
   desktop: Desktop | undefined
   status: SessionStatus
   session: Session | null
+  /** Its host was lost, and it is not back yet. */
+  returning: boolean
 }
 
 /** What stands over the last picture while it is not live, in plain words and with what can be done. */
-export function Veil({ desktopId, desktop, status, session }: VeilProps) {
+export function Veil({ desktopId, desktop, status, session, returning }: VeilProps) {
   const { t } = useTranslation()
   const start = useStart()
   if (status.state === 'ready') return null
-  if (status.state === 'connecting')
-    return (
-      <Word title={t('screen.connecting')}>
-        <Loader size="sm" color="var(--hdcs-screen-ink)" />
-      </Word>
-    )
   const again = (label: string) => (
     <Button onClick={() => session?.reconnect()} variant="white">
       {label}
@@ -36,6 +32,18 @@ export function Veil({ desktopId, desktop, status, session }: VeilProps) {
       {t('screen.home')}
     </ButtonLink>
   )
+  if (returning)
+    return (
+      <Word title={t('screen.hostLost')} text={t('screen.hostLostHelp')}>
+        <div className={classes.buttons}>{home}</div>
+      </Word>
+    )
+  if (status.state === 'connecting')
+    return (
+      <Word title={t('screen.connecting')}>
+        <Loader size="sm" color="var(--hdcs-screen-ink)" />
+      </Word>
+    )
   if (status.state === 'reconnecting') {
     const { attempt, reason } = status
     if (reason === 'moved' || desktop?.move) return <Word title={t('screen.moved')} text={t('screen.movedHelp')} />

@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'react'
 import { type ErrorCode, errorCodes, HdcsError } from '../../lib/errors.ts'
 import { openSession, type Session, type SessionStatus } from '../../spice/session.ts'
 import { ApiError, client } from '../data/client.ts'
+import type { Desktop } from '../data/nouns.ts'
 
 /** The session understands the house's errors: a refusal is told apart from a network that is away. */
 function asRefusal(thrown: unknown): unknown {
@@ -55,6 +56,23 @@ export function useScreen(desktopId: string, area: React.RefObject<HTMLElement |
     }
   }, [desktopId, area])
   return { status, session, copied }
+}
+
+/**
+ * Its host was lost: the page waits for the desktop to come back, there or on another host, and shows it then.
+ * @returns whether it waits.
+ */
+export function useReturn(desktop: Desktop | undefined, { status, session }: ScreenSession): boolean {
+  const [lost, setLost] = useState(false)
+  const phase = desktop?.phase
+  const live = status.state === 'ready'
+  useEffect(() => {
+    if (phase === 'unknown') return setLost(true)
+    if (!lost || phase !== 'ready') return
+    setLost(false)
+    if (!live) session?.reconnect()
+  }, [phase, lost, live, session])
+  return lost && !live
 }
 
 /** How often the round trip is taken. Shorter: traffic for nothing; longer: the word comes late. */

@@ -229,6 +229,8 @@ export const en = {
     lostHelp: 'Your desktop keeps running. The picture comes back by itself.',
     unreachable: 'The desktop does not answer yet, trying again ({{attempt}})',
     unreachableHelp: 'It may be restarting. The picture comes back by itself.',
+    hostLost: 'The server of your desktop does not answer',
+    hostLostHelp: 'If it stays away, your desktop starts on another one. This page goes on by itself.',
     moved: 'Your desktop is moving',
     movedHelp: 'It keeps running. The picture comes back by itself in a moment.',
     moving: 'Your desktop is moving. Just go on working.',
