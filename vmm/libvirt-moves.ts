@@ -12,7 +12,15 @@ import { migrateFlags, xmlFlags } from './libvirt/flags.ts'
 import type { TypedParams } from './libvirt/objects.ts'
 import type { LibvirtDomains } from './libvirt-domains.ts'
 import { refOf } from './libvirt-events.ts'
-import { firstPauseMs, type Ladder, ladderStart, type MigrationAct, migrationStats, migrationStep } from './migrate.ts'
+import {
+  firstPauseMs,
+  type Ladder,
+  ladderStart,
+  type MigrationAct,
+  migrationStats,
+  migrationStep,
+  type Rung,
+} from './migrate.ts'
 
 /** libvirt answers such questions in milliseconds; a QEMU that sends may take its time. */
 const askMs = 10_000
@@ -157,12 +165,18 @@ export function libvirtSend(
   }
 }
 
-const notConverging =
-  'The migration does not converge: the guest changes its memory faster than it can be sent, also when it is slowed down. It goes on where it was. Move it again when it is less busy, or stopped.'
+/** Why a ladder ended in a move that was given up. */
+const givenUp: Partial<Record<Rung, string>> = {
+  'given up':
+    'The migration does not converge: the guest changes its memory faster than it can be sent, also when it is slowed down. It goes on where it was. Move it again when it is less busy, or stopped.',
+  stalled:
+    'Nothing of the desktop was sent for two minutes. It goes on where it was. Look at the network between both hosts and at the storage of the target, then move it again.',
+}
 
 function moveFailure(thrown: unknown, ladder: Ladder, signal: AbortSignal): HdcsError {
   const error = asHdcsError(thrown)
-  if (ladder.rung === 'given up') return new HdcsError('timeout', notConverging, { cause: thrown })
+  const why = givenUp[ladder.rung]
+  if (why !== undefined) return new HdcsError('timeout', why, { cause: thrown })
   if (signal.aborted)
     return new HdcsError('cancelled', 'The move was cancelled; the desktop stays where it was.', { cause: thrown })
   const { cause } = error
