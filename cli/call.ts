@@ -1,6 +1,7 @@
 /** Every operation of the API by its name: `hdcs call desktopList poolId=… limit=5`. Derived from api/openapi.json. */
 import { readFileSync } from 'node:fs'
 import { HdcsError } from '../lib/errors.ts'
+import { find, isId, type Named } from './find.ts'
 import { type Column, table } from './print.ts'
 
 export interface Operation {
@@ -115,6 +116,33 @@ export function inputOf(operation: Operation, words: readonly string[]): CallInp
   if (missing.length)
     throw new HdcsError('invalid', `${missing.map(({ name }) => name).join(', ')}: missing. ${usage(operation)}`)
   return input
+}
+
+/**
+ * Names become ids: of the thing that the path is about, and in fields such as `clusterId`, where the API lists such things.
+ * @param ask asks an operation by its name
+ * @throws HdcsError `not_found`, with the names that would have been right
+ */
+export async function namesFound(
+  operations: readonly Operation[],
+  { path }: Operation,
+  input: CallInput,
+  ask: (operationId: string, query: Record<string, string>) => Promise<unknown>,
+): Promise<void> {
+  for (const values of [input.params, input.query, input.body ?? {}])
+    for (const [key, text] of Object.entries(values)) {
+      const noun = key === 'id' ? path.split('/{id}')[0]?.replace(/^.*\/(.+)s$/, '$1') : /^(.+)Id$/.exec(key)?.[1]
+      const list = operations.find(one => one.method === 'GET' && one.path === `/api/v1/${noun}s`)
+      if (typeof text !== 'string' || isId(text) || noun === undefined || !list) continue
+      const filters = list.query.some(({ name }) => name === 'name')
+      const found = await find(
+        noun,
+        text,
+        async id => ({ id, name: text }),
+        async query => (await ask(list.id, filters && query.name ? { name: query.name } : {})) as { items: Named[] },
+      )
+      values[key] = found.id
+    }
 }
 
 const within = (schema: Schema, path: readonly string[]): Schema =>

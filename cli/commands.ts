@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { ApiError, type Client, makeClient } from '../api/client.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { accountForget, accountRead, accountSave, serverUrl } from './account.ts'
-import { type CallInput, documentRead, inputOf, operationsOf, operationTable, usage } from './call.ts'
+import { type CallInput, documentRead, inputOf, namesFound, operationsOf, operationTable, usage } from './call.ts'
 import { answer, type Context, type Terminal } from './context.ts'
 import { act, claim, connect, desktopList, poolList } from './desktops.ts'
 import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
@@ -113,7 +113,8 @@ function program(around: Surroundings): Command {
     .action(with_((context, name?: string) => act(context, 'release', name)))
   top
     .command('act <action> [desktop]')
-    .description('start, shutdown, poweroff, reboot, reset, suspend, resume, delete')
+    .description('start, shutdown, poweroff, reboot, reset, suspend, resume, migrate, delete')
+    .option('--yes', 'delete without asking')
     .action(with_(act))
 
   const templates = top.command('templates').description('templates and their versions').action(with_(templateList))
@@ -219,8 +220,10 @@ async function call(
   if (operation.id === 'eventStream') return events(context, input.query)
   if (operation.streams) throw new HdcsError('invalid', 'This one takes a file: hdcs templates import NAME FILE')
   // The document and the client come from the same routes: every operation of the one is a function of the other.
-  const run = context.client[operation.id as keyof Client] as unknown as (ask: CallInput) => Promise<unknown>
-  const body = await run(input)
+  const run = (id: string, ask: CallInput) =>
+    (context.client[id as keyof Client] as unknown as (ask: CallInput) => Promise<unknown>)(ask)
+  await namesFound(operations, operation, input, (id, query) => run(id, { params: {}, query, body: undefined }))
+  const body = await run(operation.id, input)
   const task = (body as { task?: Task } | undefined)?.task
   if (task) await follow(context, task)
   if (body !== undefined) around.print(typeof body === 'string' ? body : JSON.stringify(body, null, 2))

@@ -8,6 +8,7 @@ import { find } from './find.ts'
 import { follow } from './follow.ts'
 import type { Desktop, Pool } from './nouns.ts'
 import { ago, type Column, duration, fields, table } from './print.ts'
+import { ask } from './prompt.ts'
 
 export async function poolList(context: Context): Promise<void> {
   const page = await context.client.poolList({ query: { limit: 500 } })
@@ -98,7 +99,17 @@ async function desktopFind(context: Context, text: string | undefined): Promise<
 }
 
 /** Start, reboot, release …: what the desktop's `actions` allows now. */
-export async function act(context: Context, name: string, text: string | undefined): Promise<void> {
+export interface ActOptions {
+  /** Destroys without asking. */
+  yes?: boolean
+}
+
+export async function act(
+  context: Context,
+  name: string,
+  text: string | undefined,
+  { yes = false }: ActOptions = {},
+): Promise<void> {
   const desktop = await desktopFind(context, text)
   const action = desktop.actions.find(one => one.name === name)
   if (!action)
@@ -106,6 +117,12 @@ export async function act(context: Context, name: string, text: string | undefin
       'invalid',
       `There is no ${name}; a desktop knows: ${desktop.actions.map(one => one.name).join(', ')}`,
     )
+  if (name === 'delete' && !yes) {
+    if (!process.stdin.isTTY)
+      throw new HdcsError('invalid', `This destroys ${desktop.name} and all that is on its disk: say so with --yes.`)
+    const typed = await ask(`${desktop.name} and all that is on its disk are destroyed. Type its name: `)
+    if (typed !== desktop.name) throw new HdcsError('cancelled', 'Nothing was done.')
+  }
   const params = { id: desktop.id, name: name as 'start' }
   const made = await context.client.desktopAct({ params })
   const task = await follow(context, made.task)

@@ -1,6 +1,6 @@
 import { HdcsError } from '../lib/errors.ts'
 
-interface Named {
+export interface Named {
   id: string
   name: string
 }

@@ -51,6 +51,10 @@ export async function hostJoin(context: Context, clusterName?: string): Promise<
   const get = (id: string) => clusterGet({ params: { id } })
   const cluster = clusterName && (await find('cluster', clusterName, get, query => list({ query })))
   const made = await joinTokenMake({ body: cluster ? { clusterId: cluster.id } : {} })
+  if (/=https?:\/\/(127\.|localhost|\[::1\])/.test(made.command))
+    context.terminal.note(
+      'This address means this machine alone. For another one: set HDCS_LISTEN to what it reaches, and hdcs login there.\n',
+    )
   context.terminal.note(`In the folder of HDCS on the new host, within the hour:\n\n`)
   answer(context, made, () => made.command)
 }

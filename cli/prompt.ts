@@ -28,7 +28,8 @@ function line(question: string, output: Writable): Promise<string> {
     })
     reader.once('SIGINT', () => process.kill(process.pid, 'SIGINT'))
     reader.once('close', () => {
-      if (!answered) reject(new HdcsError('invalid', 'There is nobody to ask: name and password are needed.'))
+      if (!answered)
+        reject(new HdcsError('invalid', 'There is nobody to ask: give what is needed with the command (--help).'))
     })
   })
 }

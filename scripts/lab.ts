@@ -10,6 +10,7 @@
  * HDCS_LAB_DIR is the lab's folder; without it, that of `npm run demo:cluster`.
  */
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readConfig } from '../lib/config.ts'
 import { type Lab, labOpen, labUp } from '../test/lab/lab.ts'
@@ -25,6 +26,11 @@ const onHost = (act: (lab: Lab, host: string) => Promise<void>) => async () => {
 
 const commands: Record<string, () => Promise<void>> = {
   async up() {
+    const running = existsSync(join(folder, 'lab.json')) ? labOpen(folder) : null
+    if (running?.hosts.some(({ name }) => running.runs(name)))
+      throw new Error(
+        'A lab runs there already (`npm run demo:cluster`?). See it: npm run lab -- status. End it first: npm run lab -- down.',
+      )
     const lab = await labUp({ folder, hosts: hostsAsked(words), outlives: true })
     console.log(`The control plane's place is ${lab.gateway}; the hosts' storage is ${lab.storage}.`)
     await status(lab)

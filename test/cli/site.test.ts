@@ -73,13 +73,19 @@ it('serves both administrators: people, templates, and any operation by its name
   await say(boss, 'users', 'remove', 'jon')
   expect(await say(boss, 'users')).not.toContain('jon')
   expect(await say(boss, 'templates')).toMatch(/tiny +1 sealed/)
-  const { items } = JSON.parse(await say(boss, 'call', 'poolList', 'name=demo'))
-  const changed = JSON.parse(
-    await say(boss, 'call', 'poolUpdate', `id=${items[0].id}`, 'description=For trying', 'maxSize=7'),
-  )
+  const changed = JSON.parse(await say(boss, 'call', 'poolUpdate', 'id=demo', 'description=For trying', 'maxSize=7'))
   expect(changed).toMatchObject({ description: 'For trying', maxSize: 7 })
   await say(boss, 'templates', 'build', 'tiny')
   expect(await say(boss, 'templates')).toMatch(/2 sealed/)
+})
+
+it('deletes a desktop only for whoever says so', async () => {
+  const keeper = await signedIn('remover', ['infrastructureAdministrator', 'person'])
+  const desktop = (JSON.parse(await say(keeper, 'call', 'desktopList')).items as { name: string }[])[0]?.name ?? ''
+  const { around, err } = speaker(url, { HDCS_TOKEN: keeper })
+  expect(await hdcs(['act', 'delete', desktop], around)).not.toBe(0)
+  expect(err()).toContain('say so with --yes')
+  expect(await say(keeper, 'act', 'delete', desktop, '--yes')).toContain('delete done')
 })
 
 it('shows an administrator the tree, what is taken of it, and the line that lets a host join', async () => {
@@ -89,12 +95,9 @@ it('shows an administrator the tree, what is taken of it, and the line that lets
   expect(await say(keeper, 'hosts', 'join', 'main')).toMatch(
     /^HDCS_CONTROL_URL=http.* HDCS_JOIN_TOKEN=\S+ npm run agent\s*$/,
   )
-  const { siteId } = JSON.parse(await say(keeper, 'call', 'clusterList')).items[0]
-  const made = JSON.parse(
-    await say(keeper, 'call', 'clusterCreate', 'name=second', `siteId=${siteId}`, 'lostMs:=20000'),
-  )
+  const made = JSON.parse(await say(keeper, 'call', 'clusterCreate', 'name=second', 'siteId=main', 'lostMs:=20000'))
   expect(made).toMatchObject({ name: 'second', lostMs: 20_000 })
-  await say(keeper, 'call', 'clusterUpdate', `id=${made.id}`, 'vcpusPerCore:=2.5')
-  await say(keeper, 'call', 'clusterDelete', `id=${made.id}`)
+  await say(keeper, 'call', 'clusterUpdate', 'id=second', 'vcpusPerCore:=2.5')
+  await say(keeper, 'call', 'clusterDelete', 'id=second')
   expect(await say(keeper, 'clusters')).not.toContain('second')
 })
