@@ -237,7 +237,9 @@ describe('three hosts', () => {
     const away = (await anas()).hostName ?? ''
     await guests.run(away, ana.desktopId, 'echo hers >/data/kept; sync')
     await site.lab.kill(away)
-    await page.getByText('The server of your desktop does not answer').waitFor({ timeout: 60_000 })
+    await page
+      .getByText(/The server of your desktop does not answer|Your desktop is starting/)
+      .waitFor({ timeout: 60_000 })
     const back = await until(
       'hers runs elsewhere',
       async () => {

@@ -13,7 +13,7 @@ interface VeilProps {
   desktop: Desktop | undefined
   status: SessionStatus
   session: Session | null
-  /** Its host was lost, and it is not back yet. */
+  /** Its host was lost or it starts again, and it is not there yet. */
   returning: boolean
 }
 
@@ -34,7 +34,10 @@ export function Veil({ desktopId, desktop, status, session, returning }: VeilPro
   )
   if (returning)
     return (
-      <Word title={t('screen.hostLost')} text={t('screen.hostLostHelp')}>
+      <Word
+        title={desktop?.phase === 'unknown' ? t('screen.hostLost') : t('screen.starting')}
+        text={desktop?.phase === 'unknown' ? t('screen.hostLostHelp') : t('screen.startingHelp')}
+      >
         <div className={classes.buttons}>{home}</div>
       </Word>
     )

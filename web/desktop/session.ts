@@ -58,21 +58,24 @@ export function useScreen(desktopId: string, area: React.RefObject<HTMLElement |
   return { status, session, copied }
 }
 
+/** A desktop in one of these comes up by itself. */
+const comingUp: readonly (string | undefined)[] = ['unknown', 'making', 'starting'] satisfies Desktop['phase'][]
+
 /**
- * Its host was lost: the page waits for the desktop to come back, there or on another host, and shows it then.
+ * Its host was lost, or it starts again: the page waits until it is there, on this host or another, and shows it then.
  * @returns whether it waits.
  */
 export function useReturn(desktop: Desktop | undefined, { status, session }: ScreenSession): boolean {
-  const [lost, setLost] = useState(false)
+  const [waits, setWaits] = useState(false)
   const phase = desktop?.phase
   const live = status.state === 'ready'
   useEffect(() => {
-    if (phase === 'unknown') return setLost(true)
-    if (!lost || phase !== 'ready') return
-    setLost(false)
-    if (!live) session?.reconnect()
-  }, [phase, lost, live, session])
-  return lost && !live
+    if (live || !comingUp.includes(phase)) {
+      setWaits(false)
+      if (waits && !live && phase === 'ready') session?.reconnect()
+    } else setWaits(true)
+  }, [phase, waits, live, session])
+  return waits
 }
 
 /** How often the round trip is taken. Shorter: traffic for nothing; longer: the word comes late. */

@@ -231,6 +231,8 @@ export const en = {
     unreachableHelp: 'It may be restarting. The picture comes back by itself.',
     hostLost: 'The server of your desktop does not answer',
     hostLostHelp: 'If it stays away, your desktop starts on another one. This page goes on by itself.',
+    starting: 'Your desktop is starting',
+    startingHelp: 'This page goes on by itself.',
     moved: 'Your desktop is moving',
     movedHelp: 'It keeps running. The picture comes back by itself in a moment.',
     moving: 'Your desktop is moving. Just go on working.',

@@ -226,6 +226,8 @@ export const zh = {
     unreachableHelp: '它可能正在重启，画面会自动恢复。',
     hostLost: '您的桌面所在的服务器没有响应',
     hostLostHelp: '如果服务器一直没有恢复，桌面会在另一台服务器上启动。本页面会自动继续。',
+    starting: '您的桌面正在启动',
+    startingHelp: '本页面会自动继续。',
     moved: '您的桌面正在迁移',
     movedHelp: '桌面一直在运行，画面稍后会自动恢复。',
     moving: '您的桌面正在迁移，可以继续工作。',
