@@ -60,7 +60,12 @@ export const desktopSchema = z
     session: z
       .object({ state: z.enum(['connected', 'disconnected']), since: timestamp, clients: z.number().int() })
       .nullable(),
+    /** In its host's words for those who may see machines, in those of its code for its person. */
     trouble: troubleSchema.nullable(),
+    /** A lost host that must be back, or off for certain, before it can run again: an older copy of it may run there. */
+    waitsForHost: z.object({ id: z.uuid(), name: z.string() }).nullable(),
+    /** Why it has no network while it runs; gone at its next start. */
+    noNetwork: z.string().nullable(),
     /** Its way to another host, while it is on it (`GET /migrations` has the past ones). */
     move: z
       .object({
@@ -106,6 +111,8 @@ export const desktopRoutes = [
       userId: z.uuid().optional(),
       phase: phaseSchema.optional(),
       name: z.string().optional(),
+      /** Those that something keeps from being used: a trouble, or a lost host. */
+      troubled: flag().optional(),
       /** Part of a name, address or person. */
       search: z.string().max(100).optional(),
     }),

@@ -19,6 +19,7 @@ import { pageOf } from './pages.ts'
 import { releaseWish } from './releasing.ts'
 import { desktopStart, startLock } from './starting.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
+import { troubleFor } from './trouble-words.ts'
 
 const iso = (date: Date | null) => date?.toISOString() ?? null
 const actorOf = (principal: Principal, userId: string | null) => ({
@@ -26,10 +27,18 @@ const actorOf = (principal: Principal, userId: string | null) => ({
   administrator: principal.permissions.has('desktop.write'),
 })
 
+/** The lost host that must be back, or off for certain, before its person's desktop runs again. */
+function waitsForHost(row: DesktopRow) {
+  const kept = row.pool_kind === 'persistent' && row.user_id !== null
+  if (row.phase === 'unknown' && row.host_state === 'lost' && kept) return { id: row.host_id, name: row.host_name }
+  return row.old_host
+}
+
 export type DesktopView = ReturnType<typeof desktopView>
 
 function desktopView(row: DesktopRow, principal: Principal, estimateMs: number | null) {
   const moving = ['making', 'starting', 'stopping', 'recycling', 'removing'].includes(row.phase)
+  const trouble = troubleFor(principal, row.observed_trouble)
   return {
     id: row.id,
     name: row.name,
@@ -43,7 +52,8 @@ function desktopView(row: DesktopRow, principal: Principal, estimateMs: number |
     address: row.address_text,
     templateVersion: row.version_number,
     phase: row.phase,
-    reason: row.phase_reason,
+    // One that failed says why in its host's words.
+    reason: row.phase === 'failed' ? (trouble?.text ?? row.phase_reason) : row.phase_reason,
     since: row.phase_since.toISOString(),
     power: row.observed_power,
     step: moving
@@ -58,7 +68,11 @@ function desktopView(row: DesktopRow, principal: Principal, estimateMs: number |
       row.session_state && row.session_since
         ? { state: row.session_state, since: row.session_since.toISOString(), clients: row.observed_clients }
         : null,
-    trouble: row.observed_trouble,
+    trouble,
+    waitsForHost: waitsForHost(row),
+    noNetwork: row.foreign_network
+      ? 'it came running from another cluster, whose address it still has: it has no network until it is shut down and started again'
+      : null,
     move:
       row.move_id !== null && row.move_state !== null && row.move_kind !== null
         ? {
@@ -98,6 +112,7 @@ export async function desktopList(
     userId?: string | undefined
     phase?: string | undefined
     name?: string | undefined
+    troubled?: boolean | undefined
     search?: string | undefined
   },
 ) {

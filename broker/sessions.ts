@@ -42,7 +42,10 @@ async function admit(broker: Broker, principal: Principal, desktopId: string): P
       throw new HdcsError('not_found', 'There is no such desktop among yours.')
     if (row.phase === 'paused') throw new HdcsError('conflict', `${row.name} is suspended: resume it first.`)
     if (row.observed_power !== 'running')
-      throw new HdcsError('conflict', `${row.name} has no screen yet (${row.phase_reason}): wait until it is ready.`)
+      throw new HdcsError(
+        'conflict',
+        `${row.name} has no screen yet (${row.phase === 'failed' ? 'it failed' : row.phase_reason}): wait until it is ready.`,
+      )
     await desktopAdmit(tx, desktopId, { password, validUntil: validUntil.toISOString() })
     await sessionInsert(tx, { id: sessionId, desktop_id: desktopId, user_id: principal.userId, created_at: now })
     return { name: row.name, address: row.observed_graphics }

@@ -13,6 +13,7 @@ import type { Broker } from './broker.ts'
 import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
 import { releaseWish } from './releasing.ts'
+import { troubleFor } from './trouble-words.ts'
 
 export interface TaskView {
   id: string
@@ -99,6 +100,11 @@ export function taskNew(ask: TaskAsk, now: Date): { row: TaskNew; view: TaskView
   return { row, view: taskView(shown, null) }
 }
 
+const taskShown = (principal: Principal, row: TaskRow, estimateMs: number | null): TaskView => {
+  const view = taskView(row, estimateMs)
+  return row.subject_type === 'desktop' ? { ...view, error: troubleFor(principal, view.error) } : view
+}
+
 export async function taskList(
   broker: Broker,
   principal: Principal,
@@ -122,16 +128,18 @@ export async function taskList(
     rows,
     query.limit,
     row => row.id,
-    row => taskView(row, null),
+    row => taskShown(principal, row, null),
   )
 }
 
-async function taskRead(broker: Broker, principal: Principal, id: string): Promise<TaskView> {
+async function taskSeen(broker: Broker, principal: Principal, id: string): Promise<{ row: TaskRow; task: TaskView }> {
   const [row] = await taskRows(broker.db, { ids: [id] })
   if (!row || (row.requested_by !== principal.userId && !principal.permissions.has('task.read')))
     throw new HdcsError('not_found', 'There is no such task.')
-  return taskView(row, await taskEstimate(broker, row.kind))
+  return { row, task: taskShown(principal, row, await taskEstimate(broker, row.kind)) }
 }
+const taskRead = async (broker: Broker, principal: Principal, id: string): Promise<TaskView> =>
+  (await taskSeen(broker, principal, id)).task
 
 /** Between two looks at a task somebody waits for. Shorter: more queries; longer: the answer comes later. */
 const lookMs = 100
@@ -153,9 +161,12 @@ export async function taskGet(
 }
 
 export async function taskLog(broker: Broker, principal: Principal, id: string) {
-  await taskRead(broker, principal, id)
+  const { row, task } = await taskSeen(broker, principal, id)
   const rows = await taskLogRows(broker.db, id)
-  return rows.map(({ at, text }) => ({ at: at.toISOString(), text }))
+  // The line that says how it failed holds the host's words as well.
+  const told = (text: string) =>
+    row.error && task.error ? text.replace(row.error.text, () => task.error?.text ?? '') : text
+  return rows.map(({ at, text }) => ({ at: at.toISOString(), text: told(text) }))
 }
 
 /** Ends the receipt and undoes what was begun: a claim is taken back, an image is no longer made. */

@@ -45,7 +45,7 @@ export async function desktopList(context: Context, everybody: boolean): Promise
     ...(everybody ? [{ title: 'HOST', value: (desktop: Desktop) => desktop.hostName ?? '—' }] : []),
     {
       title: 'NOTE',
-      value: desktop => desktop.trouble?.text ?? (desktop.session?.state === 'connected' ? 'connected' : ''),
+      value: note,
     },
   ]
   answer(context, page, () =>
@@ -53,6 +53,14 @@ export async function desktopList(context: Context, everybody: boolean): Promise
       ? 'You have no desktop. Get one: hdcs pools; hdcs claim POOL'
       : table(page.items, columns, context.terminal.width),
   )
+}
+
+/** What one should know of it, by codes: its host's own words are long, and stand in `--json`. */
+function note({ waitsForHost, trouble, noNetwork, session }: Desktop): string {
+  if (waitsForHost) return `waits until ${waitsForHost.name} is surely off`
+  if (trouble) return trouble.code.replaceAll('_', ' ')
+  if (noNetwork) return 'no network: shut it down and start it again'
+  return session?.state === 'connected' ? 'connected' : ''
 }
 
 export async function claim(context: Context, poolName: string): Promise<void> {

@@ -90,10 +90,31 @@ export interface DesktopFilter {
   phase?: string | undefined
   name?: string | undefined
   search?: string | undefined
+  /** Those that something keeps from being used: a trouble, or a host that is lost. */
+  troubled?: boolean | undefined
   /** Names after this one. */
   after?: string | undefined
   limit?: number
 }
+
+/** It came running from another cluster and still has the card and the address of that one's network (readdressing.ts). */
+const foreignNetwork = sql<boolean>`(desktop.observed_power in ('running', 'paused')
+  and pool.network ->> 'mode' <> 'bridge' and not desktop.address <<= cluster.supernet)`
+
+/** Whose disk is open elsewhere: the last host it was on that is lost, where its old copy may run. */
+const oldHost = sql<{
+  id: string
+  name: string
+} | null>`case when desktop.observed_trouble ->> 'code' = 'disk_in_use' then (
+  select jsonb_build_object('id', old.id, 'name', old.name) from transition
+  join host old on old.id = transition.host_id and old.state = 'lost' and old.id <> desktop.host_id
+  where transition.desktop_id = desktop.id order by transition.id desc limit 1) end`
+
+const troubled = (eb: ExpressionBuilder<Database, 'desktop'>) =>
+  eb.or([
+    eb('desktop.observed_trouble', 'is not', null),
+    eb.and([eb('desktop.phase', '=', 'unknown'), eb('desktop.user_id', 'is not', null)]),
+  ])
 
 /** Desktops with the names of what they belong to, by name: what pages and programs are shown. */
 export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
@@ -101,6 +122,7 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
     .selectFrom('desktop')
     .innerJoin('pool', 'pool.id', 'desktop.pool_id')
     .innerJoin('host', 'host.id', 'desktop.host_id')
+    .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
     .innerJoin('template_version', 'template_version.id', 'desktop.version_id')
     .leftJoin('user_account', 'user_account.id', 'desktop.user_id')
     .leftJoin('migration as move', join =>
@@ -118,6 +140,8 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
       'template_version.number as version_number',
       'user_account.name as user_name',
       sql<string>`host(desktop.address)`.as('address_text'),
+      foreignNetwork.as('foreign_network'),
+      oldHost.as('old_host'),
     ])
   if (filter.ids) query = query.where('desktop.id', 'in', filter.ids)
   if (filter.userId) query = query.where('desktop.user_id', '=', filter.userId)
@@ -125,6 +149,8 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
   if (filter.hostId) query = query.where('desktop.host_id', '=', filter.hostId)
   if (filter.phase) query = query.where('desktop.phase', '=', filter.phase as Phase)
   if (filter.name) query = query.where('desktop.name', '=', filter.name)
+  // Few are not ready: those have an index of their own.
+  if (filter.troubled) query = query.where('desktop.phase', '<>', 'ready').where(troubled)
   if (filter.after) query = query.where('desktop.name', '>', filter.after)
   if (filter.search) query = query.where(searched(filter.search))
   return query
