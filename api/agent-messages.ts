@@ -106,7 +106,7 @@ const messageSchema = z.discriminatedUnion('type', [
     machines: z.array(machine).max(maxThings),
     images: z.array(image).max(maxThings),
     gone: z.array(id).max(maxThings),
-    strays: z.array(id).max(maxThings),
+    strays: z.array(z.object({ id, incarnations: z.array(z.int()).min(1).max(100) })).max(maxThings),
   }),
   z.object({ type: z.literal('beat'), host: host.nullable() }),
   z.object({ type: z.literal('operated'), operationId: id, trouble: trouble.nullable(), data: z.base64().nullable() }),

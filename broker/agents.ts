@@ -28,7 +28,7 @@ import { machineSpec } from './machine-specs.ts'
 const gatherMs = 10
 
 /** Checked against the agent's own constant by the compiler. */
-const spokenProtocol: typeof protocolVersion = 2
+const spokenProtocol: typeof protocolVersion = 3
 
 export interface AgentLine {
   send(message: ToAgent): void
@@ -215,7 +215,10 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
       if (message.full || message.images.length > 0)
         await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
       const remove = await straysToRemove(db, agent.hostId, message.strays)
-      if (remove.length > 0) agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove })
+      for (const { id, because } of remove)
+        broker.log.info({ hostId: agent.hostId, desktopId: id, because }, 'a stray disk shall be removed')
+      const ids = remove.map(({ id }) => id)
+      if (ids.length > 0) agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove: ids })
       return
     }
     case 'operated':

@@ -86,18 +86,42 @@ export function desktopGenerations(db: Db, hostId: string) {
   return db.selectFrom('desktop').select(['id', 'generation', 'wished_present']).where(toldTo(hostId)).execute()
 }
 
-/** Of disks that a host has no word of: those it shall destroy. A disk on a storage that the desktop's own host shares is that host's. */
-export async function straysToRemove(db: Db, hostId: string, ids: string[]): Promise<string[]> {
-  if (ids.length === 0) return []
-  const { rows } = await sql<{ id: string }>`
-    select s.id from unnest(${ids}::uuid[]) s(id)
+/**
+ * Of disks that a host has no word of: those it shall destroy, and why. Another storage id at its desktop's home proves
+ * nothing: a home whose storage is not mounted may have marked an empty folder. So the disk of a life that is wished goes
+ * only when a move is on record that copied it from or to this storage, and the storage that the last such move left it on
+ * is where its home sees it now.
+ */
+export async function straysToRemove(
+  db: Db,
+  hostId: string,
+  strays: { id: string; incarnations: number[] }[],
+): Promise<{ id: string; because: string }[]> {
+  if (strays.length === 0) return []
+  const said = strays.map(({ id, incarnations }) => ({ id, newest: Math.max(...incarnations) }))
+  const { rows } = await sql<{ id: string; because: string }>`
+    select s.id, case
+      when d.id is null then 'no desktop has this id'
+      when not d.wished_present then 'its desktop is being removed'
+      when s.newest < d.wished_incarnation then 'it is of an earlier life of its desktop'
+      else 'a move took its desktop to another storage, or did not bring it to this one' end as because
+    from jsonb_to_recordset(${JSON.stringify(said)}::jsonb) s(id uuid, newest int)
     left join desktop d on d.id = s.id
     left join host home on home.id = d.host_id
     join host here on here.id = ${hostId}
+    cross join lateral (select here.observed_facts ->> 'storageId' as here, home.observed_facts ->> 'storageId' as home) storage
     where d.id is null
-      or (d.host_id <> here.id and home.observed_facts ->> 'storageId' <> here.observed_facts ->> 'storageId'
-        and not exists (select from migration m where m.desktop_id = d.id and m.ended_at is null))`.execute(db)
-  return rows.map(row => row.id)
+      or (d.host_id <> here.id and storage.home <> storage.here
+        and not exists (select from migration m where m.desktop_id = d.id and m.ended_at is null)
+        and (not d.wished_present or s.newest < d.wished_incarnation
+          or (home.state = 'online' and d.observed_incarnation = d.wished_incarnation and exists (
+            select from migration m
+            where m.desktop_id = d.id and storage.here in (m.from_storage_id, m.to_storage_id)
+              and storage.home = coalesce((
+                select last.to_storage_id from migration last
+                where last.desktop_id = d.id and last.state = 'done' and last.to_storage_id is not null
+                order by last.ended_at desc limit 1), m.from_storage_id)))))`.execute(db)
+  return rows
 }
 
 /** What a host's agent needs to know of its machines: all that are wished, or those named, wished or not. */

@@ -8,6 +8,7 @@ import * as manyHosts from './migrations/0004-many-hosts.ts'
 import * as tallies from './migrations/0005-tallies.ts'
 import * as placement from './migrations/0006-placement.ts'
 import * as fewerLooks from './migrations/0007-fewer-looks.ts'
+import * as movedStorages from './migrations/0008-moved-storages.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -18,6 +19,7 @@ const migrations = {
   '0005-tallies': tallies,
   '0006-placement': placement,
   '0007-fewer-looks': fewerLooks,
+  '0008-moved-storages': movedStorages,
 }
 
 /**

@@ -23,7 +23,14 @@ export interface MigrationNew {
 export async function migrationInsert(tx: Tx, { decision, ...migration }: MigrationNew): Promise<boolean> {
   const row = await tx
     .insertInto('migration')
-    .values({ ...migration, decision: decision && JSON.stringify(decision), started_at: null, ended_at: null })
+    .values({
+      ...migration,
+      decision: decision && JSON.stringify(decision),
+      from_storage_id: null,
+      to_storage_id: null,
+      started_at: null,
+      ended_at: null,
+    })
     .onConflict(conflict => conflict.column('desktop_id').where('ended_at', 'is', null).doNothing())
     .returning('id')
     .executeTakeFirst()
@@ -120,6 +127,8 @@ export async function migrationSet(
   set: {
     kind?: MigrationKind
     state?: MigrationState
+    from_storage_id?: string | null
+    to_storage_id?: string | null
     progress?: number
     text?: string
     trouble?: TroubleValue | null

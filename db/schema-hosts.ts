@@ -68,6 +68,9 @@ export interface MigrationTable {
   reason: Generated<string>
   /** One that runs and cannot move so may be shut down for it. */
   restart: Generated<boolean>
+  /** The storages that its disk is copied between; null while it is queued, and when nothing is copied. */
+  from_storage_id: string | null
+  to_storage_id: string | null
   decision: JsonOrNull<{ why: string; hosts: PlacementHostValue[] }>
   task_id: string | null
   wished_cancel: Generated<boolean>

@@ -1,6 +1,6 @@
 /** Says what changed, once, a little later: many changes of one moment are one message, and nothing is said twice. */
 import type { FromAgent } from './protocol.ts'
-import type { ImageReport, MachineReport } from './report.ts'
+import type { ImageReport, MachineReport, StrayReport } from './report.ts'
 
 export interface AgentChannel {
   send(message: FromAgent): void
@@ -14,6 +14,12 @@ const gatherMs = 40
  */
 const awaitedMs = 5
 
+/**
+ * A stray is told again after so long, with the next reading of the host: the answer was silence while its desktop was on
+ * its way or its home away. Longer: copies lie about; shorter: on shared storage every host tells of all the others' disks.
+ */
+const strayAgainMs = 40_000
+
 export interface Reporter {
   opened(channel: AgentChannel, all: () => { machines: MachineReport[]; images: ImageReport[] }): void
   closed(): void
@@ -21,8 +27,8 @@ export interface Reporter {
   machine(report: MachineReport, person: boolean): void
   image(report: ImageReport): void
   gone(id: string): void
-  /** There is a disk of it and no word in the wish. Said once per connection. */
-  stray(id: string): void
+  /** There are disks of it and no word in the wish. Said again until they are gone or it is wished. */
+  stray(id: string, incarnations: readonly number[]): void
   send(message: FromAgent): void
   stop(): void
 }
@@ -37,8 +43,9 @@ export function makeReporter(): Reporter {
   const machines = new Map<string, MachineReport>()
   const images = new Map<string, ImageReport>()
   const gone = new Set<string>()
-  const strays = new Set<string>()
-  const straysSaid = new Set<string>()
+  const strays = new Map<string, StrayReport>()
+  /** When each was said, and what. */
+  const straysSaid = new Map<string, { atMs: number; text: string }>()
 
   const flush = () => {
     timer = null
@@ -60,7 +67,7 @@ export function makeReporter(): Reporter {
       machines: fresh(machines),
       images: fresh(images),
       gone: [...gone],
-      strays: [...strays],
+      strays: [...strays.values()],
     }
     gone.clear()
     strays.clear()
@@ -80,8 +87,7 @@ export function makeReporter(): Reporter {
     if (timer) clearTimeout(timer)
     timer = null
     dueMs = Number.POSITIVE_INFINITY
-    for (const map of [said, machines, images]) map.clear()
-    for (const set of [gone, strays, straysSaid]) set.clear()
+    for (const things of [said, machines, images, gone, strays, straysSaid]) things.clear()
   }
 
   return {
@@ -98,7 +104,7 @@ export function makeReporter(): Reporter {
     },
     machine(report, person) {
       if (!channel) return
-      gone.delete(report.id)
+      for (const others of [gone, strays, straysSaid]) others.delete(report.id)
       machines.set(report.id, report)
       const awaited = report.move !== null || (person && (report.ready || report.trouble !== null))
       soon(awaited && said.get(report.id) !== JSON.stringify(report))
@@ -112,16 +118,19 @@ export function makeReporter(): Reporter {
       if (!channel) return
       machines.delete(id)
       images.delete(id)
-      said.delete(id)
+      for (const others of [said, strays, straysSaid]) others.delete(id)
       gone.add(id)
       soon()
     },
-    stray(id) {
-      if (!channel || straysSaid.has(id)) return
+    stray(id, overlays) {
+      const incarnations = overlays.toSorted((a, b) => a - b)
+      const text = `${incarnations}`
+      const before = straysSaid.get(id)
+      if (!channel || (before?.text === text && Date.now() - before.atMs < strayAgainMs)) return
       machines.delete(id)
       said.delete(id)
-      straysSaid.add(id)
-      strays.add(id)
+      straysSaid.set(id, { atMs: Date.now(), text })
+      strays.set(id, { id, incarnations })
       soon()
     },
     send: message => channel?.send(message),

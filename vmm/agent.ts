@@ -178,6 +178,8 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     const again = planMachine(factsOf(known), nowMs()).step
     if (ended || JSON.stringify(again) !== JSON.stringify(step)) return
     log.debug({ machine: known.id, step, because: known.decision?.because }, 'step')
+    if (step.do === 'remove disk')
+      log.info({ machine: known.id, incarnation: step.incarnation, because: known.decision?.because }, 'removes a disk')
     await takeStep(host, known, step, nowMs, () => touch([known.id]))
     // A boot proves itself by an answer, not by having begun.
     const proven = !known.found || !isBooting(known.spec, known.found, known.memory, nowMs())
@@ -208,7 +210,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     const held = known.spec || known.found || known.busy
     if (held || !world.wishHeard)
       return void reporter.machine(machineReport(known, nowMs()), known.spec?.priority === 'person')
-    if (known.overlays.length > 0) return void reporter.stray(id)
+    if (known.overlays.length > 0) return void reporter.stray(id, known.overlays)
     world.machines.delete(id)
     reporter.gone(id)
   }

@@ -133,9 +133,9 @@ export function makeDisks(folders: Folders, owner: DiskOwner | null): Disks {
 
     async overlayRemove(overlay) {
       const path = overlayPath(folders, overlay)
-      await rm(path, { force: true })
-      // The note of the move it came with (moved-disks.ts).
+      // The note of the move it came with (moved-disks.ts) goes first: killed in between, the disk is still seen and told.
       await rm(path.replace(/\.qcow2$/, '.move'), { force: true })
+      await rm(path, { force: true })
     },
 
     async imageUsed(imageId) {

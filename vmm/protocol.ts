@@ -3,10 +3,10 @@
  * `/api/v1/agent` with `Authorization: Bearer <agent key>`. Either side may lose the connection at any moment: the
  * agent dials again, says hello and reports everything; the control plane then sends the whole wish.
  */
-import type { HostReport, ImageReport, MachineReport, Trouble } from './report.ts'
+import type { HostReport, ImageReport, MachineReport, StrayReport, Trouble } from './report.ts'
 import type { HostSpec, ImageSpec, MachineSpec, Operation } from './spec.ts'
 
-export const protocolVersion = 2
+export const protocolVersion = 3
 
 /** Heartbeat of the agent. A host silent for `suspect` and `lost` periods is called so (broker/hosts.ts). */
 export const beatMs = 3_000
@@ -25,7 +25,8 @@ export type FromAgent =
   | { type: 'hello'; protocol: number; host: HostReport }
   /**
    * `full`: everything there is (after hello); else only what changed. `gone`: machines with neither domain nor disk any
-   * more. `strays`: machines of which there is a disk and no word in the wish; the answer is `remove`, or silence.
+   * more. `strays`: machines of which there are disks (of these lives) and no word in the wish; the answer is `remove`, or
+   * silence: they are told again.
    */
   | {
       type: 'report'
@@ -33,7 +34,7 @@ export type FromAgent =
       machines: MachineReport[]
       images: ImageReport[]
       gone: string[]
-      strays: string[]
+      strays: StrayReport[]
     }
   | { type: 'beat'; host: HostReport | null }
   | {

@@ -7,6 +7,13 @@ export interface Trouble {
   text: string
 }
 
+/** Disks of a machine that the wish does not name. */
+export interface StrayReport {
+  id: string
+  /** The lives they are of. */
+  incarnations: number[]
+}
+
 export interface MachineReport {
   id: string
   /** The spec's generation that was in force when this was observed. */

@@ -72,7 +72,9 @@ const steps: { [Do in Exclude<MoveStep['do'], 'wait'>]: Act<Do> } = {
   async admit(tx, row, { kind }, now) {
     const port = await screenPortTake(tx, row.to_host_id, row.desktop_id).catch((error: unknown) => asHdcsError(error))
     if (port instanceof HdcsError) return ended(tx, row, 'failed', { code: port.code, text: port.message }, now)
-    await migrationSet(tx, row.id, { kind, state: 'preparing', started_at: now, text: `${row.to_name} gets ready` })
+    const [from_storage_id = null, to_storage_id = null] = storagesBetween(row)
+    const begun = { kind, state: 'preparing', started_at: now, text: `${row.to_name} gets ready` } as const
+    await migrationSet(tx, row.id, { ...begun, from_storage_id, to_storage_id })
   },
   async send(tx, row) {
     await migrationSet(tx, row.id, { state: 'moving', text: 'begins' })
@@ -124,6 +126,12 @@ async function ended(
   await transitionNote(tx, [{ ...noted, was: row.phase, became: `move ${state}`, reason }], now)
   await originForgetHere(tx, row.desktop_id)
   await startAfter(tx, row)
+}
+
+/** Between which its disk is copied; none when both hosts share one. */
+function storagesBetween({ from_facts, to_facts }: MigrationOpenRow): string[] {
+  const [from, to] = [from_facts?.storageId, to_facts?.storageId]
+  return from && to && from !== to ? [from, to] : []
 }
 
 function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {

@@ -73,7 +73,7 @@ const report = {
     },
   ],
   gone: [id],
-  strays: [],
+  strays: [{ id, incarnations: [1, 2] }],
 } as const
 const said = [
   { type: 'hello', protocol: 1, host: { ...host, troubles: [trouble] } },

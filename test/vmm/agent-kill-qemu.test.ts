@@ -35,7 +35,8 @@ async function controlPlane(wish: () => ToAgent) {
       if (message.type === 'hello') socket.send(JSON.stringify(wish()))
       // What it finds and nothing was said of: no desktop of ours.
       if (message.type === 'report' && message.strays.length > 0) {
-        const answer: ToAgent = { type: 'change', machines: [], images: [], gone: [], remove: message.strays }
+        const remove = message.strays.map(({ id }) => id)
+        const answer: ToAgent = { type: 'change', machines: [], images: [], gone: [], remove }
         socket.send(JSON.stringify(answer))
       }
       control.hear(message)

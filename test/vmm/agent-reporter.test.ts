@@ -81,4 +81,34 @@ describe('what a host says', () => {
     vi.advanceTimersByTime(1_000)
     expect(sent).toHaveLength(1)
   })
+
+  describe('of a disk that nothing was said of', () => {
+    let strays: { id: string; incarnations: number[] }[]
+    beforeEach(() => {
+      strays = []
+      const send = (message: FromAgent) => void (message.type === 'report' && strays.push(...message.strays))
+      reporter.opened({ send }, () => ({ machines: [], images: [] }))
+    })
+    const tell = (lives: number[]) => {
+      reporter.stray('a', lives)
+      vi.advanceTimersByTime(1_000)
+      return strays.splice(0)
+    }
+
+    it('is told again later: the answer may be another by then', () => {
+      expect(tell([1])).toEqual([{ id: 'a', incarnations: [1] }])
+      expect(tell([1])).toEqual([])
+      vi.advanceTimersByTime(45_000)
+      expect(tell([1])).toEqual([{ id: 'a', incarnations: [1] }])
+    })
+
+    it('is told at once when there are others of it, and when it was wished or gone meanwhile', () => {
+      tell([1])
+      expect(tell([2, 1])).toEqual([{ id: 'a', incarnations: [1, 2] }])
+      reporter.machine(report('a'), false)
+      expect(tell([1, 2])).toHaveLength(1)
+      reporter.gone('a')
+      expect(tell([1, 2])).toHaveLength(1)
+    })
+  })
 })

@@ -21,7 +21,7 @@ export function makeControl(strays: 'remove' | 'keep' = 'remove') {
       for (const report of message.images) images.set(report.id, report)
       for (const id of message.gone) machines.delete(id)
       // As the control plane answers when it knows no desktop of that id.
-      if (strays === 'remove' && message.strays.length > 0) condemn(message.strays)
+      if (strays === 'remove' && message.strays.length > 0) condemn(message.strays.map(({ id }) => id))
     }
     for (const watcher of watchers) watcher()
   }

@@ -13,7 +13,7 @@ import {
 } from '../../../vmm/agent-world.ts'
 import { memoryAnswered, memoryFailed } from '../../../vmm/memory.ts'
 import { isBooting, type MachineStep, planMachine } from '../../../vmm/plan.ts'
-import { beatMs, type FromAgent, type ToAgent } from '../../../vmm/protocol.ts'
+import { beatMs, type FromAgent, protocolVersion, type ToAgent } from '../../../vmm/protocol.ts'
 import type { HostReport } from '../../../vmm/report.ts'
 import { hostHands, type Room, type RoomHost } from './room.ts'
 import type { Timeline } from './timeline.ts'
@@ -148,7 +148,7 @@ export function startModelAgent(
         if (told.get(id) !== text) message.machines.push(now)
         told.set(id, text)
       } else if (known.overlays.length > 0) {
-        if (!straysTold.has(id)) message.strays.push(id)
+        if (!straysTold.has(id)) message.strays.push({ id, incarnations: [...known.overlays] })
         straysTold.add(id)
       } else {
         world.machines.delete(id)
@@ -179,7 +179,7 @@ export function startModelAgent(
     opened() {
       told.clear()
       straysTold.clear()
-      send({ type: 'hello', protocol: 2, host: report() })
+      send({ type: 'hello', protocol: protocolVersion, host: report() })
       const machines = [...world.machines.values()].map(known => machineReport(known, nowMs()))
       send({ type: 'report', full: true, machines, images: [], gone: [], strays: [] })
     },

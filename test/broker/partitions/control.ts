@@ -323,10 +323,14 @@ export function makeModelControl({ timeline, send, fence }: ControlParts): Model
           }
       }
       observe(name, message.machines, message.gone)
-      const remove = message.strays.filter(id => {
+      // As in db/agents.ts; nothing moves in the model.
+      const strays = message.strays.filter(({ id, incarnations }) => {
         const row = desktops.get(id)
-        return !row || (row.hostName !== name && hosts.get(row.hostName)?.storageId !== host.storageId)
+        if (!row) return true
+        const elsewhere = row.hostName !== name && hosts.get(row.hostName)?.storageId !== host.storageId
+        return elsewhere && (!row.present || Math.max(...incarnations) < row.incarnation)
       })
+      const remove = strays.map(({ id }) => id)
       if (remove.length > 0) send(name, { type: 'change', machines: [], images: [], gone: [], remove })
     },
     wish(id, change, text) {
