@@ -4,7 +4,7 @@ import { idParams, route } from './route.ts'
 
 const stepSchema = z
   .object({
-    do: z.enum(['move', 'off', 'on']),
+    do: z.enum(['move', 'off', 'on', 'keep']),
     /** Of a move. */
     cause: z.enum(['balance', 'consolidation']).optional(),
     desktopId: z.uuid().optional(),
@@ -13,7 +13,7 @@ const stepSchema = z
     fromHostName: z.string().optional(),
     toHostId: z.uuid().optional(),
     toHostName: z.string().optional(),
-    /** Of a host that is to be emptied and switched off, or on. */
+    /** Of a host that is to be emptied and switched off, or on; or that serves again as it cannot be emptied. */
     hostId: z.uuid().optional(),
     hostName: z.string().optional(),
     because: z.string(),

@@ -4,84 +4,9 @@
  *
  *   rebalance     a host above the threshold for so long ──▶ a few desktops move to hosts that stay well below it
  *   consolidate   a host below the threshold for so long, and the others can carry its desktops ──▶ wished off: its desktops
- *                 leave, then its power; and on again before the rest runs full
+ *                 leave, then its power; and on again before the rest runs full, or when they cannot leave after all
  */
-import { HdcsError } from '../lib/errors.ts'
-
-export interface BalanceSettings {
-  rebalance: {
-    enabled: boolean
-    /** Of a host's cores or memory, whichever is used more. */
-    thresholdPercent: number
-    forMinutes: number
-    /** After moves: their effect is to be seen first. */
-    cooldownMinutes: number
-    /** At once. */
-    maxMoves: number
-  }
-  consolidate: {
-    enabled: boolean
-    thresholdPercent: number
-    /** So many stay on. */
-    minHosts: number
-    forMinutes: number
-    /** After a host was switched off or on. */
-    cooldownMinutes: number
-  }
-}
-
-export const balanceUsual: BalanceSettings = {
-  rebalance: { enabled: false, thresholdPercent: 85, forMinutes: 10, cooldownMinutes: 15, maxMoves: 3 },
-  consolidate: { enabled: false, thresholdPercent: 15, minHosts: 1, forMinutes: 30, cooldownMinutes: 60 },
-}
-
-type Limits = Record<string, readonly [least: number, most: number]>
-const limits = {
-  rebalance: { thresholdPercent: [50, 100], forMinutes: [1, 1440], cooldownMinutes: [1, 1440], maxMoves: [1, 50] },
-  consolidate: {
-    thresholdPercent: [1, 50],
-    minHosts: [1, 1000],
-    forMinutes: [1, 10_080],
-    cooldownMinutes: [1, 10_080],
-  },
-} satisfies Record<keyof BalanceSettings, Limits>
-
-/**
- * What stands in `cluster.balance`, whatever is absent being as usual.
- * @throws HdcsError `invalid`: an unknown field, a value of another kind, or one out of its limits.
- */
-export function balanceSettings(given: Record<string, unknown>): BalanceSettings {
-  refuseUnknown('balance', given, Object.keys(limits))
-  return {
-    rebalance: part('rebalance', given.rebalance),
-    consolidate: part('consolidate', given.consolidate),
-  }
-}
-
-function part<Name extends keyof BalanceSettings>(name: Name, given: unknown): BalanceSettings[Name] {
-  const usual = balanceUsual[name]
-  if (given === undefined) return usual
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new HdcsError('invalid', `balance.${name} should be an object.`)
-  const fields = given as Record<string, unknown>
-  refuseUnknown(`balance.${name}`, fields, Object.keys(usual))
-  for (const [field, value] of Object.entries(fields)) {
-    const [least, most] = (limits[name] as Limits)[field] ?? [0, 0]
-    const fits =
-      field === 'enabled'
-        ? typeof value === 'boolean'
-        : typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
-    const wanted = field === 'enabled' ? 'true or false' : `a whole number from ${least} to ${most}`
-    if (!fits) throw new HdcsError('invalid', `balance.${name}.${field} should be ${wanted}.`)
-  }
-  return { ...usual, ...fields }
-}
-
-function refuseUnknown(where: string, given: Record<string, unknown>, known: string[]): void {
-  const unknown = Object.keys(given).find(field => !known.includes(field))
-  if (unknown !== undefined)
-    throw new HdcsError('invalid', `${where} has no ${unknown}: there are ${known.join(', ')}.`)
-}
+import type { BalanceSettings } from './balance-settings.ts'
 
 export interface BalanceDesktop {
   id: string
@@ -91,6 +16,16 @@ export interface BalanceDesktop {
   running: boolean
   /** Why it stays where it is; null: it can move. */
   stays: string | null
+  /** It stays until somebody does something, or for long: what waits for it waits in vain. */
+  stuck: boolean
+}
+
+/** The rule by which desktops move, so that nothing is planned that is refused then (balancing.ts). */
+export interface MoveRule {
+  /** Why a desktop cannot go to hosts, by host; it can go to those that are not in it. */
+  against(desktop: BalanceDesktop): ReadonlyMap<string, string>
+  /** The same once a desktop goes there. */
+  after(desktop: BalanceDesktop, hostId: string): MoveRule
 }
 
 export interface BalanceHost {
@@ -116,6 +51,7 @@ export interface BalanceFacts {
   settings: BalanceSettings
   hosts: readonly BalanceHost[]
   history: BalanceHistory
+  rule: MoveRule
   /** Moves of this cluster that are not over, whoever asked for them. */
   openMoves: number
   movedAt: Date | null
@@ -139,6 +75,8 @@ export type BalanceStep =
   /** Empty it, then switch it off. */
   | { do: 'off'; hostId: string; hostName: string; because: string }
   | { do: 'on'; hostId: string; hostName: string; because: string }
+  /** It was to be emptied and cannot be: it serves again. */
+  | { do: 'keep'; hostId: string; hostName: string; because: string }
 
 export interface BalancePlan {
   steps: BalanceStep[]
@@ -199,7 +137,7 @@ const serving = (hosts: readonly BalanceHost[]) => hosts.filter(host => host.onl
 const cooling = (at: Date | null, minutes: number, now: Date) =>
   at !== null && now.getTime() - at.getTime() < minutesMs(minutes)
 
-function planRebalance({ settings, hosts, history, openMoves, movedAt }: BalanceFacts, now: Date): BalancePlan {
+function planRebalance({ settings, hosts, history, rule, openMoves, movedAt }: BalanceFacts, now: Date): BalancePlan {
   const rules = settings.rebalance
   if (!rules.enabled) return nothing('rebalancing is off')
   if (openMoves > 0) return nothing(`${openMoves} moves are under way: their effect is awaited`)
@@ -214,26 +152,30 @@ function planRebalance({ settings, hosts, history, openMoves, movedAt }: Balance
   if (!busiest) return nothing(`no host was above ${rules.thresholdPercent} % for ${rules.forMinutes} minutes`)
   const because = `${busiest.name} was above ${rules.thresholdPercent} % for ${rules.forMinutes} minutes (${percent(hostLoad(busiest))})`
   const steps: BalanceStep[] = []
-  let loads = serving(hosts)
-  for (const desktop of leavable(busiest)) {
-    const source = loads.find(host => host.id === busiest.id) ?? busiest
+  const notes: string[] = []
+  let then: Then = { loads: serving(hosts), rule }
+  for (const desktop of largestFirst(busiest)) {
+    const source = then.loads.find(host => host.id === busiest.id) ?? busiest
     if (steps.length >= rules.maxMoves || hostLoad(source) <= limit) break
-    const target = roomiest(loads, source, desktop, limit - margin)
-    if (!target) continue
-    steps.push({ do: 'move', cause: 'balance', ...between(desktop, source, target), because })
-    loads = moved(loads, desktop, source, target)
+    const target = desktop.stays ?? roomiest(then, source, desktop, limit - margin)
+    if (typeof target === 'string') notes.push(`${desktop.name} stays: ${target}`)
+    else {
+      steps.push({ do: 'move', cause: 'balance', ...between(desktop, source, target), because })
+      then = moved(then, desktop, source, target)
+    }
   }
-  return steps.length > 0 ? { steps, notes: [] } : nothing(`${because}, but no desktop of it fits elsewhere`)
+  if (steps.length === 0) notes.unshift(`${because}, but no desktop of it fits elsewhere`)
+  return { steps, notes: notes.slice(0, notesMost) }
 }
 
 function planConsolidate(
-  { settings, hosts, history, openMoves, switchedAt, short }: BalanceFacts,
+  { settings, hosts, history, rule, openMoves, switchedAt, short }: BalanceFacts,
   now: Date,
 ): BalancePlan {
   const rules = settings.consolidate
   if (!rules.enabled) return nothing('consolidation is off')
   const leaving = hosts.find(host => host.wishedOff && host.online && host.desktops.length > 0)
-  if (leaving) return openMoves > 0 ? nothing(`${leaving.name} is being emptied`) : emptied(leaving, hosts)
+  if (leaving) return openMoves > 0 ? nothing(`${leaving.name} is being emptied`) : emptied(leaving, hosts, rule)
   if (openMoves > 0) return nothing(`${openMoves} moves are under way`)
   if (short) return nothing('desktops find no room: nothing is switched off')
   if (cooling(switchedAt, rules.cooldownMinutes, now))
@@ -249,7 +191,7 @@ function planConsolidate(
   if (idle.length === 0) return nothing(`no host was below ${rules.thresholdPercent} % for ${rules.forMinutes} minutes`)
   const notes: string[] = []
   for (const host of idle) {
-    const against = host.stuckOn ?? cannotEmpty(host, on)
+    const against = host.stuckOn ?? cannotEmpty(host, { loads: on, rule })
     if (against === null) {
       const because = `${host.name} was below ${rules.thresholdPercent} % for ${rules.forMinutes} minutes, and ${on.length - 1} others can carry its ${host.desktops.length} desktops`
       return { steps: [{ do: 'off', hostId: host.id, hostName: host.name, because }], notes }
@@ -260,33 +202,45 @@ function planConsolidate(
 }
 
 /** Why its desktops cannot all go elsewhere; null: they can. */
-function cannotEmpty(host: BalanceHost, on: readonly BalanceHost[]): string | null {
+function cannotEmpty(host: BalanceHost, now: Then): string | null {
   const stays = host.desktops.find(desktop => desktop.stays !== null)
   if (stays) return `${stays.name} stays: ${stays.stays}`
-  let loads = on
+  let then = now
   for (const desktop of host.desktops) {
-    const source = loads.find(({ id }) => id === host.id) ?? host
-    const target = roomiest(loads, source, desktop, fullAfterOff)
-    if (!target) return `${desktop.name} fits nowhere else with ${percent(1 - fullAfterOff)} left free`
-    loads = moved(loads, desktop, source, target)
+    const source = then.loads.find(({ id }) => id === host.id) ?? host
+    const target = roomiest(then, source, desktop, fullAfterOff)
+    if (typeof target === 'string') return `${desktop.name} stays: ${target}`
+    then = moved(then, desktop, source, target)
   }
   return null
 }
 
-/** Its desktops leave, a few at a time. */
-function emptied(host: BalanceHost, hosts: readonly BalanceHost[]): BalancePlan {
+/** Its desktops leave, a few at a time, while all of them can: one that cannot would keep it on for nothing. */
+function emptied(host: BalanceHost, hosts: readonly BalanceHost[], rule: MoveRule): BalancePlan {
+  const named = { hostId: host.id, hostName: host.name }
+  const keep = ({ name }: BalanceDesktop, why: string | null): BalancePlan => ({
+    steps: [{ do: 'keep', ...named, because: `${host.name} cannot be emptied: ${name} stays: ${why}` }],
+    notes: [],
+  })
+  const stuck = host.desktops.find(desktop => desktop.stays !== null && desktop.stuck)
+  if (stuck) return keep(stuck, stuck.stays)
   const steps: BalanceStep[] = []
-  let loads: readonly BalanceHost[] = [host, ...serving(hosts)]
-  for (const desktop of host.desktops.filter(({ stays }) => stays === null).slice(0, atOnce)) {
-    const source = loads[0] as BalanceHost
-    const target = roomiest(loads.slice(1), source, desktop, 1)
-    if (!target) continue
+  let then: Then = { loads: [host, ...serving(hosts)], rule }
+  for (const desktop of host.desktops.filter(({ stays }) => stays === null)) {
+    const source = then.loads[0] as BalanceHost
+    const target = roomiest(then, source, desktop, 1)
+    if (typeof target === 'string') return keep(desktop, target)
     const because = `${host.name} is emptied to be switched off`
     steps.push({ do: 'move', cause: 'consolidation', ...between(desktop, source, target), because })
-    loads = moved(loads, desktop, source, target)
+    then = moved(then, desktop, source, target)
   }
-  return { steps, notes: steps.length === 0 ? [`${host.name} cannot be emptied now`] : [] }
+  if (steps.length > 0) return { steps: steps.slice(0, atOnce), notes: [] }
+  const notes = host.desktops.map(({ name, stays }) => `${host.name} is emptied later: ${name} stays: ${stays}`)
+  return { steps, notes: notes.slice(0, notesMost) }
 }
+
+/** More: nobody reads them. */
+const notesMost = 6
 
 /** More: the moves of one host starve the others; fewer: emptying takes hours. */
 const atOnce = 4
@@ -312,10 +266,10 @@ function planWake({ settings, hosts, short }: BalanceFacts): BalancePlan {
   return full >= fullWakes ? wake(`the hosts that are on are used by ${percent(full)}`) : nothing()
 }
 
-/** Large ones first: fewer moves do. */
-const leavable = (host: BalanceHost) =>
+/** Fewer moves do. */
+const largestFirst = (host: BalanceHost) =>
   host.desktops
-    .filter(desktop => desktop.running && desktop.stays === null)
+    .filter(({ running }) => running)
     .toSorted((a, b) => b.vcpus - a.vcpus || b.memoryBytes - a.memoryBytes || (a.id < b.id ? -1 : 1))
 
 /** What a desktop uses of its host's cores: nobody measures it here, so it is taken to be as its vCPUs are among all there. */
@@ -327,12 +281,31 @@ function coresOf(desktop: BalanceDesktop, host: BalanceHost): number {
 
 const bytesOf = (desktop: BalanceDesktop) => (desktop.running ? desktop.memoryBytes : 0)
 
-function roomiest(hosts: readonly BalanceHost[], source: BalanceHost, desktop: BalanceDesktop, most: number) {
-  const after = (host: BalanceHost) => hostLoad(loaded(host, desktop, coresOf(desktop, source), 1))
-  return hosts
-    .filter(host => host.id !== source.id && after(host) <= most)
-    .toSorted((a, b) => after(a) - after(b) || (a.id < b.id ? -1 : 1))[0]
+/** Hosts and the rule as they are once some moves are made. */
+interface Then {
+  loads: readonly BalanceHost[]
+  rule: MoveRule
 }
+
+/** The host that is used least with it, of those that may take it; else why there is none. */
+function roomiest({ loads, rule }: Then, source: BalanceHost, desktop: BalanceDesktop, most: number) {
+  const against = rule.against(desktop)
+  const judged = loads
+    .filter(host => host.id !== source.id)
+    .map(host => {
+      const load = hostLoad(loaded(host, desktop, coresOf(desktop, source), 1))
+      const full = load <= most ? undefined : `it would be used by ${percent(load)}, more than ${percent(most)}`
+      return { host, load, refusal: against.get(host.id) ?? full }
+    })
+  const [best] = judged
+    .filter(({ refusal }) => refusal === undefined)
+    .toSorted((a, b) => a.load - b.load || (a.host.id < b.host.id ? -1 : 1))
+  if (best) return best.host
+  const told = judged.slice(0, refusalsMost).map(({ host, refusal }) => `${host.name}: ${refusal}`)
+  return told.length === 0 ? 'there is no other host' : told.join('; ')
+}
+
+const refusalsMost = 3
 
 const loaded = (host: BalanceHost, desktop: BalanceDesktop, cores: number, sign: 1 | -1): BalanceHost => ({
   ...host,
@@ -341,15 +314,16 @@ const loaded = (host: BalanceHost, desktop: BalanceDesktop, cores: number, sign:
   desktops: sign === 1 ? [...host.desktops, desktop] : host.desktops.filter(({ id }) => id !== desktop.id),
 })
 
-function moved(hosts: readonly BalanceHost[], desktop: BalanceDesktop, source: BalanceHost, target: BalanceHost) {
+function moved({ loads, rule }: Then, desktop: BalanceDesktop, source: BalanceHost, target: BalanceHost): Then {
   const cores = coresOf(desktop, source)
-  return hosts.map(host =>
+  const after = loads.map(host =>
     host.id === source.id
       ? loaded(host, desktop, cores, -1)
       : host.id === target.id
         ? loaded(host, desktop, cores, 1)
         : host,
   )
+  return { loads: after, rule: rule.after(desktop, target.id) }
 }
 
 const between = (desktop: BalanceDesktop, source: BalanceHost, target: BalanceHost) => ({

@@ -32,6 +32,16 @@ export async function balanceClusters(db: Kysely<Database>, id?: string): Promis
   return rows
 }
 
+/** Why moves by balance failed since a moment, by desktop: the last word of each. */
+export async function balanceMovesFailed(db: Kysely<Database>, clusterId: string, since: Date) {
+  const { rows } = await sql<{ desktop_id: string; text: string }>`
+    select distinct on (m.desktop_id) m.desktop_id, coalesce(m.trouble ->> 'text', 'nobody said why.') as text
+    from migration m join host h on h.id = m.from_host_id
+    where h.cluster_id = ${clusterId} and m.cause in ('balance', 'consolidation') and m.state = 'failed' and m.ended_at > ${since}
+    order by m.desktop_id, m.ended_at desc`.execute(db)
+  return new Map(rows.map(row => [row.desktop_id, row.text]))
+}
+
 export async function hostWishedOffSet(db: Kysely<Database>, id: string, at: Date | null) {
   await db.updateTable('host').set({ wished_off_at: at }).where('id', '=', id).execute()
 }

@@ -2,8 +2,10 @@ import { type BalanceClusterRow, balanceClusters, hostIsEmpty, hostWishedOffSet 
 import { desktopLock } from '../../db/desktops.ts'
 import { addressLock } from '../../db/hosts.ts'
 import { desktopsMovable, hostEnds } from '../../db/migrations.ts'
-import { type BalanceHistory, type BalanceStep, balancePlan, balanceSeen, balanceSettings } from '../balance.ts'
-import { clusterLoad } from '../balancing.ts'
+import { HdcsError } from '../../lib/errors.ts'
+import { type BalanceHistory, type BalanceStep, balancePlan, balanceSeen } from '../balance.ts'
+import { balanceSettings } from '../balance-settings.ts'
+import { clusterLoad, moveRule } from '../balancing.ts'
 import type { Broker } from '../broker.ts'
 import { migrationOpen } from '../move-opening.ts'
 import { moveTarget } from '../move-target.ts'
@@ -16,41 +18,48 @@ const everyMs = 30_000
 /** Between two attempts to switch a host off. */
 const offAgainMs = 300_000
 
+/** What a process that leads remembers, begun anew in every one: thresholds and rests then count from there. */
+interface Memory {
+  /** By cluster. */
+  histories: Map<string, BalanceHistory>
+  /** When a host was last tried to be switched off. */
+  triedOff: Map<string, number>
+  /** Moves that were refused when they were asked for, by desktop: they rest (balancing.ts). */
+  refused: Map<string, { text: string; at: Date }>
+}
+
 /** Evens out the hosts of clusters that wish it, and switches nearly idle ones off and on (balance.ts). */
 export function balanceReconciler(broker: Broker): Reconciler {
-  /** By cluster. Begun anew in every process that leads: thresholds then count from there. */
-  const histories = new Map<string, BalanceHistory>()
-  const triedOff = new Map<string, number>()
+  const memory: Memory = { histories: new Map(), triedOff: new Map(), refused: new Map() }
   return {
     name: 'balance',
     everyMs,
     async step(signal) {
       for (const cluster of await balanceClusters(broker.db)) {
         if (signal.aborted) return
-        const history = await balance(broker, cluster, histories.get(cluster.id) ?? new Map(), triedOff)
-        histories.set(cluster.id, history)
+        memory.histories.set(cluster.id, await balance(broker, cluster, memory))
       }
     },
   }
 }
 
-async function balance(
-  broker: Broker,
-  cluster: BalanceClusterRow,
-  before: BalanceHistory,
-  triedOff: Map<string, number>,
-): Promise<BalanceHistory> {
+async function balance(broker: Broker, cluster: BalanceClusterRow, memory: Memory): Promise<BalanceHistory> {
+  const { triedOff, refused } = memory
   const settings = balanceSettings(cluster.balance)
-  const { hosts, switches } = await clusterLoad(broker.db, cluster)
+  const now = broker.clock.now()
+  const { hosts, switches, rows } = await clusterLoad(broker.db, cluster, now, refused)
   const wanted = settings.rebalance.enabled || settings.consolidate.enabled || hosts.some(host => host.wishedOff)
   if (!wanted) return new Map()
-  const now = broker.clock.now()
-  const history = balanceSeen(before, hosts, settings, now)
+  const history = balanceSeen(memory.histories.get(cluster.id) ?? new Map(), hosts, settings, now)
+  const rule = await moveRule(broker.db, rows)
   const { open_moves: openMoves, moved_at: movedAt, switched_at: switchedAt, short } = cluster
-  const plan = balancePlan({ settings, hosts, history, openMoves, movedAt, switchedAt, short }, now)
+  const plan = balancePlan({ settings, hosts, history, rule, openMoves, movedAt, switchedAt, short }, now)
   for (const step of plan.steps) {
     broker.log.info({ cluster: cluster.name, ...step }, 'balancing')
-    await take(broker, step, switches)
+    const text = await take(broker, step, switches)
+    if (text === undefined || step.do !== 'move') continue
+    broker.log.warn({ cluster: cluster.name, desktop: step.desktopName }, `not moved, it rests: ${text}`)
+    refused.set(step.desktopId, { text, at: now })
   }
   for (const host of hosts.filter(({ wishedOff, online }) => wishedOff && online)) {
     const tried = triedOff.get(host.id) ?? 0
@@ -62,26 +71,37 @@ async function balance(
   return history
 }
 
-async function take(broker: Broker, step: BalanceStep, switches: ReadonlyMap<string, HostToSwitch>): Promise<void> {
-  if (step.do === 'off') return hostWishedOffSet(broker.db, step.hostId, broker.clock.now())
+/** @returns why it was refused. */
+async function take(
+  broker: Broker,
+  step: BalanceStep,
+  switches: ReadonlyMap<string, HostToSwitch>,
+): Promise<string | undefined> {
   if (step.do === 'move') return move(broker, step)
+  if (step.do === 'off') await hostWishedOffSet(broker.db, step.hostId, broker.clock.now())
+  if (step.do === 'keep') await hostWishedOffSet(broker.db, step.hostId, null)
+  if (step.do !== 'on') return
   const power = switches.get(step.hostId)
   // Kept as wished off when it cannot be switched on: the next look tries again.
   if (power && (await hostSwitch(broker, power, 'on', step.because)))
     await hostWishedOffSet(broker.db, step.hostId, null)
 }
 
-/** What cannot go there after all stays: the next look plans anew. */
-async function move(broker: Broker, step: Extract<BalanceStep, { do: 'move' }>): Promise<void> {
-  await broker.db.transaction().execute(async tx => {
-    await addressLock(tx)
-    const locked = await desktopLock(tx, step.desktopId)
-    const [row] = await desktopsMovable(tx, { id: step.desktopId })
-    if (!locked || row?.host_id !== step.fromHostId || row.move_id !== null) return
-    const hosts = await hostsToPlaceOn(tx, { poolIds: [row.pool_id] })
-    const target = moveTarget(hosts, await hostEnds(tx), row, { hostId: step.toHostId, restart: false })
-    if (target.decision.hostId === undefined || target.kind === null) return
-    const why = { cause: step.cause, reason: step.because, taskId: null, restart: false }
-    await migrationOpen(tx, row, target, why, broker.clock.now())
-  })
+/** What changed since the plan is planned anew at the next look; @returns why it cannot go there after all. */
+async function move(broker: Broker, step: Extract<BalanceStep, { do: 'move' }>): Promise<string | undefined> {
+  try {
+    await broker.db.transaction().execute(async tx => {
+      await addressLock(tx)
+      const locked = await desktopLock(tx, step.desktopId)
+      const [row] = await desktopsMovable(tx, { id: step.desktopId })
+      if (!locked || row?.host_id !== step.fromHostId || row.move_id !== null) return
+      const hosts = await hostsToPlaceOn(tx, { poolIds: [row.pool_id] })
+      const target = moveTarget(hosts, await hostEnds(tx), row, { hostId: step.toHostId, restart: false })
+      const why = { cause: step.cause, reason: step.because, taskId: null, restart: false }
+      await migrationOpen(tx, row, target, why, broker.clock.now())
+    })
+  } catch (error) {
+    if (error instanceof HdcsError && (error.code === 'no_host' || error.code === 'conflict')) return error.message
+    throw error
+  }
 }

@@ -5,10 +5,10 @@ import {
   type BalanceHost,
   balancePlan,
   balanceSeen,
-  balanceSettings,
-  balanceUsual,
   hostLoad,
+  type MoveRule,
 } from '../../broker/balance.ts'
+import { balanceSettings, balanceUsual } from '../../broker/balance-settings.ts'
 import { HdcsError } from '../../lib/errors.ts'
 
 const GiB = 2 ** 30
@@ -32,16 +32,23 @@ const host = (name: string, cpu: number, desktops: number, some: Partial<Balance
     memoryBytes: GiB,
     running: true,
     stays: null,
+    stuck: false,
   })),
   ...some,
 })
 
 const settings = balanceSettings({ rebalance: { enabled: true }, consolidate: { enabled: true } })
+/** Everything can go everywhere, but for what is said of a desktop or of all: why not, by host. */
+const rule = (against: Record<string, Record<string, string>> = {}): MoveRule => ({
+  against: ({ id }) => new Map(Object.entries(against[id] ?? against.all ?? {})),
+  after: () => rule(against),
+})
 /** As if every host had looked so for hours. */
 const facts = (hosts: BalanceHost[], some: Partial<BalanceFacts> = {}): BalanceFacts => ({
   settings,
   hosts,
   history: balanceSeen(new Map(), hosts, some.settings ?? settings, at(-1000)),
+  rule: rule(),
   openMoves: 0,
   movedAt: null,
   switchedAt: null,
@@ -53,6 +60,12 @@ const told = (given: BalanceFacts) =>
     step.do === 'move' ? `${step.cause} ${step.desktopName} to ${step.toHostName}` : `${step.do} ${step.hostName}`,
   )
 const busy = [host('a', 0.95, 10), host('b', 0.3, 4), host('c', 0.2, 2)]
+const leaving = [host('a', 0.3, 4), host('b', 0.05, 2, { wishedOff: true })]
+const staying = (stays: string, stuck: boolean): BalanceHost[] => {
+  const [one, ...more] = host('b', 0.05, 2).desktops
+  const desktops = one ? [{ ...one, stays, stuck }, ...more] : more
+  return [host('a', 0.3, 4), host('b', 0.05, 2, { wishedOff: true, desktops })]
+}
 const quiet = [host('a', 0.3, 4), host('b', 0.05, 1), host('c', 0.3, 4)]
 
 describe('the settings of a cluster', () => {
@@ -99,8 +112,38 @@ describe('a cluster', () => {
     ['whose others are half full: nothing goes off', facts([host('a', 0.05, 4), host('b', 0.59, 19)]), []],
     [
       'with a host that is wished off: its desktops leave',
-      facts([host('a', 0.3, 4), host('b', 0.05, 2, { wishedOff: true })]),
+      facts(leaving),
       ['consolidation b-0 to a', 'consolidation b-1 to a'],
+    ],
+    [
+      'whose busy host has a desktop that may not go to the idlest: to another',
+      facts(busy, { rule: rule({ 'a-0': { c: 'the host has no gpu' } }) }),
+      ['balance a-0 to b', 'balance a-1 to c'],
+    ],
+    [
+      'whose busy host has desktops that may go nowhere: the others go',
+      facts(busy, { rule: rule({ 'a-0': { b: 'no gpu', c: 'no gpu' }, 'a-1': { b: 'apart', c: 'apart' } }) }),
+      ['balance a-2 to c', 'balance a-3 to c'],
+    ],
+    [
+      'whose idle host has a desktop that may go nowhere: it stays on',
+      facts(quiet, { rule: rule({ 'b-0': { a: 'no gpu', c: 'no gpu' } }) }),
+      [],
+    ],
+    [
+      'with a host that is wished off and cannot be emptied after all: it serves again',
+      facts(leaving, { rule: rule({ 'b-1': { a: 'the host has no gpu' } }) }),
+      ['keep b'],
+    ],
+    [
+      'with a host that is wished off and a desktop that does not get away: it serves again',
+      facts(staying('its move failed', true)),
+      ['keep b'],
+    ],
+    [
+      'with a host that is wished off and a desktop that starts: the others leave',
+      facts(staying('it is being started', false)),
+      ['consolidation b-1 to a'],
     ],
     [
       'that fills up: the host that is off comes on',
@@ -130,6 +173,23 @@ describe('a cluster', () => {
     const desktops = held.desktops.map(desktop => ({ ...desktop, stays: 'it is being started' }))
     expect(balancePlan(facts([host('a', 0.3, 4), { ...held, desktops }]), at(0)).notes).toContain(
       'b stays on: b-0 stays: it is being started',
+    )
+  })
+
+  it('says which desktops stay, and why', () => {
+    const nowhere = rule({ all: { a: 'the host has no gpu', b: 'the host has no gpu', c: 'it has no image' } })
+    const [first, ...rest] = balancePlan(facts(busy, { rule: nowhere }), at(0)).notes
+    expect(first).toContain('but no desktop of it fits elsewhere')
+    expect(rest).toContain('a-0 stays: b: the host has no gpu; c: it has no image')
+    expect(rest.length).toBeLessThan(10)
+    expect(balancePlan(facts(quiet, { rule: nowhere }), at(0)).notes).toContain(
+      'b stays on: b-0 stays: a: the host has no gpu; c: it has no image',
+    )
+    expect(balancePlan(facts(leaving, { rule: nowhere }), at(0)).steps).toMatchObject([
+      { do: 'keep', because: 'b cannot be emptied: b-0 stays: a: the host has no gpu' },
+    ])
+    expect(balancePlan(facts([host('a', 0.95, 10), host('b', 0.9, 9)]), at(0)).notes).toContain(
+      'a-0 stays: b: it would be used by 100 %, more than 75 %',
     )
   })
 

@@ -10,6 +10,7 @@ import { hostList } from '../../broker/hosts.ts'
 import { poolGet, poolList } from '../../broker/pools.ts'
 import { magicPacket } from '../../broker/power.ts'
 import { balanceReconciler } from '../../broker/reconcile/balance.ts'
+import { newId } from '../../lib/ids.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
 import { startSite, type TestSite } from '../support/site.ts'
 
@@ -48,6 +49,57 @@ describe('a cluster of two nearly idle hosts', () => {
     const able = await clusterBalancePlan(site.broker, admin, host?.clusterId ?? '')
     expect(able.steps).toMatchObject([{ do: 'off' }])
     expect(called()).toEqual([])
+  })
+
+  it('leaves desktops where no other host may have them, and lets a host serve again that cannot be emptied', async () => {
+    const { db } = site.broker
+    const balance = JSON.stringify({ consolidate: { enabled: true } })
+    await db.updateTable('cluster').set({ balance, power_command: command }).execute()
+    await db
+      .updateTable('pool')
+      .set({ needs: ['gpu'] })
+      .execute()
+    const [host] = (await hostList(site.broker, admin, { limit: 2 })).items
+    const plan = await clusterBalancePlan(site.broker, admin, host?.clusterId ?? '')
+    expect(plan.steps).toEqual([])
+    expect(plan.notes.join()).toContain('the host has no gpu')
+    await db
+      .updateTable('host')
+      .set({ wished_off_at: new Date() })
+      .where('id', '=', host?.id ?? '')
+      .execute()
+    await balanceReconciler(site.broker).step(never)
+    expect((await db.selectFrom('host').select('wished_off_at').execute()).map(row => row.wished_off_at)).toEqual([
+      null,
+      null,
+    ])
+    expect(called()).toEqual([])
+    await db.updateTable('pool').set({ needs: [] }).execute()
+  })
+
+  it('lets a desktop rest whose move failed', async () => {
+    const { db } = site.broker
+    const [one] = (await desktopList(site.broker, admin, { limit: 1 })).items
+    const [host] = (await hostList(site.broker, admin, { limit: 2 })).items
+    const id = newId(Date.now())
+    await db
+      .insertInto('migration')
+      .values({
+        id,
+        desktop_id: one?.id ?? '',
+        from_host_id: one?.hostId ?? '',
+        to_host_id: host?.id ?? '',
+        kind: 'live',
+        cause: 'consolidation',
+        reason: 'it is emptied',
+        state: 'failed',
+        trouble: JSON.stringify({ code: 'timeout', text: 'The line broke.' }),
+        ended_at: new Date(),
+      })
+      .execute()
+    const { notes } = await clusterBalancePlan(site.broker, admin, host?.clusterId ?? '')
+    expect(notes.join()).toContain(`${one?.name} stays: its last move did not come about and it rests: The line broke.`)
+    await db.deleteFrom('migration').where('id', '=', id).execute()
   })
 
   it('empties one, switches it off, places nothing there, and switches it on when it is not to save any more', async () => {

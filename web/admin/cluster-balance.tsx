@@ -1,5 +1,5 @@
 import { Button, Group, List, NumberInput, SimpleGrid, Stack, Switch, Text } from '@mantine/core'
-import { ArrowRightLeft, Power, PowerOff, Telescope } from 'lucide-react'
+import { ArrowRightLeft, Power, PowerOff, Telescope, Undo2 } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
@@ -105,7 +105,8 @@ export function ClusterBalance({ cluster }: { cluster: Cluster }) {
   )
 }
 
-const stepIcons = { move: ArrowRightLeft, off: PowerOff, on: Power }
+const stepIcons = { move: ArrowRightLeft, off: PowerOff, on: Power, keep: Undo2 }
+const hostSteps = { off: 'balance.stepOff', on: 'balance.stepOn', keep: 'balance.stepKeep' } as const
 
 function Preview({ plan }: { plan: BalancePlan }) {
   const { t } = useTranslation()
@@ -125,7 +126,7 @@ function Preview({ plan }: { plan: BalancePlan }) {
                     from: step.fromHostName ?? '',
                     to: step.toHostName ?? '',
                   })
-                : t(step.do === 'off' ? 'balance.stepOff' : 'balance.stepOn', { host: step.hostName ?? '' })}
+                : t(hostSteps[step.do], { host: step.hostName ?? '' })}
             </Text>
             <Text size="xs" c="dimmed">
               {step.because}

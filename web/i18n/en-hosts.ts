@@ -99,6 +99,7 @@ export const enHosts = {
     stepMove: '{{name}} moves from {{from}} to {{to}}',
     stepOff: '{{host}} is emptied and switched off',
     stepOn: '{{host}} is switched on',
+    stepKeep: '{{host}} serves again',
   },
   balanceField: {
     rebalance_thresholdPercent: 'Busy above',

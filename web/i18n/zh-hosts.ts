@@ -102,6 +102,7 @@ export const zhHosts = {
     stepMove: '{{name}} 从 {{from}} 迁往 {{to}}',
     stepOff: '清空 {{host}} 并关机',
     stepOn: '{{host}} 开机',
+    stepKeep: '{{host}} 恢复服务',
   },
   balanceField: {
     rebalance_thresholdPercent: '高于此值视为繁忙',
