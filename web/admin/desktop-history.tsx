@@ -42,9 +42,9 @@ export function DesktopHistory({ id }: { id: string }) {
           { key: 'to', head: t('desktops.to'), cell: row => word(row.to), text: row => row.to },
           { key: 'reason', head: t('desktops.reason'), cell: row => row.reason, text: row => row.reason },
           {
-            key: 'by',
-            head: t('desktops.by'),
-            cell: row => row.userName ?? t('desktops.system'),
+            key: 'whose',
+            head: t('desktops.whose'),
+            cell: row => row.userName ?? t('common.none'),
             text: row => row.userName ?? '',
           },
         ]}

@@ -509,6 +509,7 @@ export const en = {
     when: 'When',
     reason: 'Reason',
     by: 'By',
+    whose: 'Whose then',
     system: 'the system',
     overview: 'Overview',
     made: 'Made',

@@ -504,6 +504,7 @@ export const zh = {
     when: '时间',
     reason: '原因',
     by: '操作者',
+    whose: '当时的使用者',
     system: '系统',
     overview: '总览',
     made: '制作时间',
