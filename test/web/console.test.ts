@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { findingsOf, type Seen } from '../../web/admin/overview-findings.ts'
 import { createBody, emptyPool, fieldOf, type PoolValues, wrongIn } from '../../web/admin/pool-values.ts'
+import { resourcesSum } from '../../web/admin/resources-sum.ts'
 import { formatOf } from '../../web/admin/upload.ts'
+import { personNotice } from '../../web/data/words.ts'
 import { csvOf } from '../../web/ui/csv.ts'
 import { problemOf } from '../../web/ui/problem.ts'
 
@@ -24,7 +26,7 @@ const pool = (changes: object = {}) =>
 const seen = (changes: Partial<Seen>): Seen => ({
   hosts: [host()],
   pools: [pool()],
-  failed: [],
+  troubled: [],
   templates: [],
   ...changes,
 })
@@ -54,6 +56,70 @@ describe('what the overview finds wrong', () => {
   it('names pools that have nothing left, and those whose starts fail', () => {
     const pools = [pool({ counts: { assigned: 9 } }), pool({ id: 'q', status: 'restrained', statusText: 'disk full' })]
     expect(keys(findingsOf(seen({ pools })))).toEqual(['overview.poolRestrained', 'overview.poolEmpty'])
+  })
+
+  it('is who waits for a lost host, once for each host, with the way to make sure that it is off', () => {
+    const waits = (id: string, userId: string, host: string) => ({
+      ...{ id, userId, name: id, phase: 'unknown', trouble: null, waitsForHost: { id: host, name: host } },
+    })
+    const troubled = [
+      waits('a', 'ana', 'h2'),
+      waits('b', 'ben', 'h2'),
+      waits('c', 'ana', 'h2'),
+      waits('d', 'dan', 'h3'),
+    ]
+    const found = findingsOf(seen({ troubled: troubled as unknown as Seen['troubled'] }))
+    expect(found).toMatchObject([
+      { words: { key: 'overview.peopleWait', count: 2, host: 'h2' }, to: '/admin/hosts/$id', id: 'h2', show: 'fence' },
+      { words: { key: 'overview.peopleWait', count: 1, host: 'h3' }, id: 'h3' },
+    ])
+  })
+
+  it('is every other desktop that cannot be used, by the sentence of its code', () => {
+    const raw = 'qemu-system-x86_64: -blockdev /var/tmp/a.qcow2'
+    const troubled = [
+      { id: 'a', name: 'a', phase: 'starting', waitsForHost: null, trouble: { code: 'disk_in_use', text: raw } },
+      { id: 'b', name: 'b', phase: 'failed', waitsForHost: null, trouble: { code: 'start_failed', text: raw } },
+    ]
+    const found = findingsOf(seen({ troubled: troubled as unknown as Seen['troubled'] }))
+    expect(found).toMatchObject([
+      { words: { key: 'overview.desktopFailed', name: 'b' }, next: 'problem.code.start_failed' },
+      { words: { key: 'overview.desktopTrouble', name: 'a' }, next: 'problem.code.disk_in_use' },
+    ])
+    expect(JSON.stringify(found)).not.toContain('qemu')
+  })
+})
+
+describe('what a person is told of a desktop that cannot be used', () => {
+  const t = ((key: string) => key) as unknown as Parameters<typeof personNotice>[0]
+  const well = { trouble: null, waitsForHost: null, noNetwork: null }
+  const raw = 'qemu-system-x86_64: -blockdev /var/tmp/a.qcow2'
+  it.each([
+    [null, {}],
+    ['portal.waitsForHost', { trouble: { code: 'disk_in_use', text: raw } }],
+    ['portal.waitsForHost', { waitsForHost: { id: 'h', name: 'h2' } }],
+    ['problem.code.start_failed', { trouble: { code: 'start_failed', text: raw } }],
+    ['problem.code.internal', { trouble: { code: 'never_heard_of', text: raw } }],
+    ['portal.noNetwork', { noNetwork: 'its address is of another cluster' }],
+  ])('is %s and never what its host said', (words, changes) => {
+    expect(personNotice(t, { ...well, ...changes })).toBe(words)
+  })
+})
+
+describe('the resources of several clusters', () => {
+  it('are the sums of what each has', () => {
+    const amount = (total: number, used: number) => ({ total, used, reserved: 1, free: total - used - 1 })
+    const one = (total: number) => {
+      const each = amount(total, 2)
+      return { resources: { desktops: each, vcpus: each, memoryBytes: each, storageBytes: each } }
+    }
+    const summed = { total: 30, used: 4, reserved: 2, free: 24 }
+    expect(resourcesSum([one(10), one(20)])).toMatchObject({
+      desktops: summed,
+      memoryBytes: summed,
+      storageBytes: summed,
+    })
+    expect(resourcesSum([]).storageBytes).toEqual({ total: 0, used: 0, reserved: 0, free: 0 })
   })
 })
 

@@ -7,23 +7,33 @@ import type { CSSProperties } from 'react'
 import { useTranslation } from 'react-i18next'
 import { PoolBadge, TaskBadge } from '../data/badges.tsx'
 import { useMay } from '../data/me.ts'
-import type { Host, Pool, Task } from '../data/nouns.ts'
-import { desktopsQuery, hostsQuery, poolsQuery, tasksQuery, templatesQuery } from '../data/queries.ts'
+import type { Cluster, Host, Pool, Task } from '../data/nouns.ts'
+import {
+  clustersQuery,
+  desktopsQuery,
+  hostsQuery,
+  poolsQuery,
+  tasksQuery,
+  templatesQuery,
+  usageMs,
+} from '../data/queries.ts'
 import { taskWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
-import { formatBytes, formatNumber, formatPercent } from '../ui/format.ts'
+import { formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
-import { Meter, toneOfShare } from '../ui/Meter.tsx'
+import { Meter } from '../ui/Meter.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { PageWait } from '../ui/PageWait.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import classes from './Overview.module.css'
 import { type Finding, findingsOf } from './overview-findings.ts'
+import { ResourceMeters } from './resources.tsx'
+import { resourcesSum } from './resources-sum.ts'
 
 /** The message and its values belong together in a finding, but the compiler cannot follow a key that varies with them. */
 const sentence = (t: TFunction, { key, ...values }: Finding['words']): string =>
-  t(key, values as { host: string; text: string; name: string; number: number })
+  t(key, values as { host: string; text: string; name: string; number: number; count: number })
 
 /** Is anything wrong? How much is in use? Every figure leads to what it counts. */
 export function Overview() {
@@ -32,7 +42,8 @@ export function Overview() {
   const machines = may('host.read')
   const hosts = useQuery({ ...hostsQuery({ limit: 200 }), enabled: machines })
   const pools = useQuery({ ...poolsQuery({ limit: 200 }), enabled: may('pool.read') })
-  const failed = useQuery({ ...desktopsQuery({ phase: 'failed', limit: 20 }), enabled: may('desktop.read') })
+  const clusters = useQuery({ ...clustersQuery, enabled: machines, refetchInterval: usageMs })
+  const troubled = useQuery({ ...desktopsQuery({ troubled: true, limit: 100 }), enabled: may('desktop.read') })
   const templates = useQuery({ ...templatesQuery({ limit: 200 }), enabled: may('template.read') })
   const tasks = useQuery(tasksQuery({ limit: 30 }))
   if ((machines && !hosts.data && !hosts.error) || (!pools.data && !pools.error)) return <PageWait />
@@ -41,7 +52,7 @@ export function Overview() {
   const findings = findingsOf({
     hosts: machines ? (hosts.data?.items ?? null) : null,
     pools: poolItems,
-    failed: failed.data?.items ?? [],
+    troubled: troubled.data?.items ?? [],
     templates: templates.data?.items ?? [],
   })
   return (
@@ -52,7 +63,7 @@ export function Overview() {
           <Findings of={findings} />
         </Panel>
         <Panel title={t('overview.use')}>
-          <Use hosts={hosts.data?.items ?? []} pools={poolItems} machines={machines} />
+          <Use clusters={clusters.data?.items ?? []} pools={poolItems} machines={machines} />
         </Panel>
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
           <Panel title={t('overview.pools')}>
@@ -85,7 +96,7 @@ function Findings({ of: findings }: { of: Finding[] }) {
     )
   return (
     <ul className={classes.findings}>
-      {findings.map(({ key, level, words, text, next, to, id }) => (
+      {findings.map(({ key, level, words, text, next, to, id, show }) => (
         <li key={key} className={classes.finding} data-level={level}>
           <Icon of={level === 'bad' ? CircleAlert : TriangleAlert} />
           <div>
@@ -98,7 +109,13 @@ function Findings({ of: findings }: { of: Finding[] }) {
               </Text>
             )}
           </div>
-          <ButtonLink to={to} params={{ id } as never} size="compact-sm" variant="default">
+          <ButtonLink
+            to={to}
+            params={{ id } as never}
+            search={(show ? { show } : {}) as never}
+            size="compact-sm"
+            variant="default"
+          >
             {t('overview.look')}
           </ButtonLink>
         </li>
@@ -109,17 +126,17 @@ function Findings({ of: findings }: { of: Finding[] }) {
 
 const sum = <T,>(items: readonly T[], of: (item: T) => number) => items.reduce((total, item) => total + of(item), 0)
 
-function Use({ hosts, pools, machines }: { hosts: readonly Host[]; pools: readonly Pool[]; machines: boolean }) {
+function Use({
+  clusters,
+  pools,
+  machines,
+}: {
+  clusters: readonly Cluster[]
+  pools: readonly Pool[]
+  machines: boolean
+}) {
   const { t } = useTranslation()
-  const capacity = sum(hosts, host => host.capacity)
-  const running = machines ? sum(hosts, host => host.used.running) : null
-  const seen = hosts.filter(host => host.usage && host.facts)
-  const memoryUsed = sum(seen, host => host.usage?.memoryUsedBytes ?? 0)
-  const memory = sum(seen, host => host.facts?.memoryBytes ?? 0)
-  const cpus = sum(seen, host => host.facts?.cpus ?? 0)
-  const cpu = cpus ? sum(seen, host => (host.usage?.cpu ?? 0) * (host.facts?.cpus ?? 0)) / cpus : 0
-  const storage = sum(seen, host => host.usage?.storageTotalBytes ?? 0)
-  const storageUsed = storage - sum(seen, host => host.usage?.storageFreeBytes ?? 0)
+  const resources = resourcesSum(clusters)
   const figures = [
     { label: t('overview.people'), value: sum(pools, pool => pool.counts.assigned), to: '/admin/desktops' as const },
     {
@@ -128,11 +145,10 @@ function Use({ hosts, pools, machines }: { hosts: readonly Host[]; pools: readon
       to: '/admin/desktops' as const,
     },
     { label: t('pools.ready'), value: sum(pools, pool => pool.counts.ready), to: '/admin/pools' as const },
-    ...(running === null
-      ? []
-      : [{ label: t('overview.desktopsRunning'), value: running, to: '/admin/desktops' as const }]),
+    ...(machines
+      ? [{ label: t('overview.desktopsRunning'), value: resources.desktops.used, to: '/admin/desktops' as const }]
+      : []),
   ]
-  const one = (used: number, whole: number) => [{ value: used, tone: toneOfShare(whole ? used / whole : 0) }]
   const may = useMay()
   return (
     <Stack gap="lg">
@@ -157,33 +173,7 @@ function Use({ hosts, pools, machines }: { hosts: readonly Host[]; pools: readon
           )
         })}
       </div>
-      {machines && capacity > 0 && (
-        <SimpleGrid cols={{ base: 1, sm: 2 }} spacing="lg">
-          <Meter
-            label={t('overview.capacity')}
-            text={t('common.of', { part: formatNumber(running ?? 0), whole: formatNumber(capacity) })}
-            whole={capacity}
-            parts={one(running ?? 0, capacity)}
-          />
-          {memory > 0 && (
-            <Meter
-              label={t('overview.memory')}
-              text={t('overview.memoryUse', { used: formatBytes(memoryUsed), whole: formatBytes(memory) })}
-              whole={memory}
-              parts={one(memoryUsed, memory)}
-            />
-          )}
-          {cpus > 0 && <Meter label={t('overview.cpu')} text={formatPercent(cpu)} whole={1} parts={one(cpu, 1)} />}
-          {storage > 0 && (
-            <Meter
-              label={t('overview.storage')}
-              text={t('overview.memoryUse', { used: formatBytes(storageUsed), whole: formatBytes(storage) })}
-              whole={storage}
-              parts={one(storageUsed, storage)}
-            />
-          )}
-        </SimpleGrid>
-      )}
+      {machines && resources.desktops.total > 0 && <ResourceMeters of={resources} />}
     </Stack>
   )
 }

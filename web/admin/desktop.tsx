@@ -1,7 +1,7 @@
 import { Alert, Button, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { ArrowRightLeft, CircleAlert, ScreenShare, Waypoints } from 'lucide-react'
+import { ArrowRightLeft, ScreenShare, Waypoints } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal, useWrite } from '../data/actions.ts'
@@ -24,6 +24,7 @@ import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { DesktopHistory } from './desktop-history.tsx'
 import { asksFirst, desktopLoss } from './desktop-loss.ts'
 import { MoveDesktop } from './desktop-move.tsx'
+import { DesktopTrouble } from './desktop-trouble.tsx'
 import { MoveProgress, Moves } from './moves.tsx'
 import { WhyHere } from './why-here.tsx'
 
@@ -46,7 +47,7 @@ export function DesktopDetail() {
         up={up}
         title={desktop.name}
         badge={<DesktopBadge desktop={desktop} size="md" />}
-        text={desktop.reason}
+        text={desktop.reason === desktop.trouble?.text ? undefined : desktop.reason}
         actions={
           <>
             {desktop.userId === me.id && (
@@ -64,11 +65,7 @@ export function DesktopDetail() {
       />
       <Stack gap="lg">
         {desktop.move && may('desktop.read') && <OnItsWay desktopId={id} />}
-        {desktop.trouble && (
-          <Alert color="red" icon={<Icon of={CircleAlert} />} title={t('desktops.trouble')}>
-            {desktop.trouble.text}
-          </Alert>
-        )}
+        <DesktopTrouble desktop={desktop} />
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
           <Panel title={t('desktops.overview')}>
             <DesktopFacts desktop={desktop} onWhy={() => show('why')} />

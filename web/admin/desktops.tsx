@@ -17,6 +17,7 @@ import { EmptyState } from '../ui/EmptyState.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { Panel } from '../ui/Panel.tsx'
+import { StateBadge } from '../ui/StateBadge.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { desktopLoss } from './desktop-loss.ts'
 import { given, useListState } from './list-state.ts'
@@ -173,6 +174,8 @@ function useDesktopColumns(shown: { pool: boolean; host: boolean }): Column<Desk
       cell: row => (
         <>
           <DesktopBadge desktop={row} /> {row.step && <small>{stepWord(t, row.step.name)}</small>}
+          {row.waitsForHost && <small>{t('desktops.waitsShort', { host: row.waitsForHost.name })}</small>}
+          {row.noNetwork && <StateBadge look="warn" word={t('desktops.noNetwork')} />}
         </>
       ),
       text: row => t(`phase.${row.phase}`),

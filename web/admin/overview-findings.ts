@@ -1,5 +1,6 @@
 /** What is wrong, worst first, each with where to look next. Pure: the words stand in the message files. */
 import type { Desktop, Host, Pool, Template } from '../data/nouns.ts'
+import { type ProblemCode, problemOf } from '../ui/problem.ts'
 
 export interface Finding {
   key: string
@@ -9,26 +10,38 @@ export interface Finding {
     | { key: 'overview.hostTrouble'; host: string; text: string }
     | { key: 'overview.hostLost' | 'overview.hostSuspect' | 'overview.slow'; host: string }
     | {
-        key: 'overview.desktopFailed' | 'overview.poolRestrained' | 'overview.poolEmpty' | 'overview.poolWaiting'
+        key:
+          | 'overview.desktopFailed'
+          | 'overview.desktopTrouble'
+          | 'overview.poolRestrained'
+          | 'overview.poolEmpty'
+          | 'overview.poolWaiting'
         name: string
       }
     | { key: 'overview.templateFailed'; name: string; number: number }
+    | { key: 'overview.peopleWait'; count: number; host: string }
     | { key: 'overview.noHosts' }
   /** What an administrator reads beneath: the API's own reason, or our advice. */
   text: string | null
-  next: 'overview.hostLostNext' | 'overview.hostSuspectNext' | 'overview.poolEmptyNext' | 'overview.noHostsNext' | null
+  next:
+    | `overview.${'hostLostNext' | 'hostSuspectNext' | 'peopleWaitNext' | 'poolEmptyNext' | 'noHostsNext'}`
+    | `problem.code.${ProblemCode}`
+    | null
   to: '/admin/hosts' | '/admin/hosts/$id' | '/admin/desktops/$id' | '/admin/pools/$id' | '/admin/templates/$id'
   id: string
+  /** A dialogue of that page, opened at once. */
+  show?: 'fence'
 }
 
 export interface Seen {
   hosts: readonly Host[] | null
   pools: readonly Pool[]
-  failed: readonly Desktop[]
+  /** Desktops that something keeps from being used. */
+  troubled: readonly Desktop[]
   templates: readonly Template[]
 }
 
-export function findingsOf({ hosts, pools, failed, templates }: Seen): Finding[] {
+export function findingsOf({ hosts, pools, troubled, templates }: Seen): Finding[] {
   const found: Finding[] = []
   const add = (finding: Omit<Finding, 'next' | 'text'> & Partial<Finding>) =>
     found.push({ next: null, text: null, ...finding })
@@ -41,6 +54,7 @@ export function findingsOf({ hosts, pools, failed, templates }: Seen): Finding[]
       to: '/admin/hosts',
       id: '',
     })
+  found.push(...waitingOf(troubled))
   for (const host of hosts ?? []) {
     const at = { to: '/admin/hosts/$id', id: host.id } as const
     if (host.state === 'lost')
@@ -103,12 +117,16 @@ export function findingsOf({ hosts, pools, failed, templates }: Seen): Finding[]
         ...at,
       })
   }
-  for (const desktop of failed)
+  for (const desktop of troubled.filter(({ waitsForHost }) => !waitsForHost))
     add({
       key: desktop.id,
-      level: 'bad',
-      words: { key: 'overview.desktopFailed', name: desktop.name },
-      text: desktop.trouble?.text ?? desktop.reason,
+      level: desktop.phase === 'failed' ? 'bad' : 'warn',
+      words: {
+        key: desktop.phase === 'failed' ? 'overview.desktopFailed' : 'overview.desktopTrouble',
+        name: desktop.name,
+      },
+      text: desktop.trouble ? null : desktop.reason,
+      next: desktop.trouble && `problem.code.${problemOf(desktop.trouble).known ?? 'internal'}`,
       to: '/admin/desktops/$id',
       id: desktop.id,
     })
@@ -124,4 +142,26 @@ export function findingsOf({ hosts, pools, failed, templates }: Seen): Finding[]
           id: template.id,
         })
   return found.toSorted((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1))
+}
+
+/** People whose desktops wait for a lost host, once for each host: it is off for certain when somebody says so there. */
+function waitingOf(desktops: readonly Desktop[]): Finding[] {
+  const hosts = Map.groupBy(desktops, ({ waitsForHost }) => waitsForHost?.id)
+  return [...hosts].flatMap(([id, waiting]): Finding[] => {
+    const host = waiting[0]?.waitsForHost
+    if (id === undefined || !host) return []
+    const count = new Set(waiting.map(({ id: desktopId, userId }) => userId ?? desktopId)).size
+    return [
+      {
+        key: `${id} waited for`,
+        level: 'bad',
+        words: { key: 'overview.peopleWait', count, host: host.name },
+        text: null,
+        next: 'overview.peopleWaitNext',
+        to: '/admin/hosts/$id',
+        id,
+        show: 'fence',
+      },
+    ]
+  })
 }

@@ -1,6 +1,8 @@
 /** Words for what the API names by code: known ones from the message files, unknown ones as they came. */
 import type { TFunction } from 'i18next'
 import { en } from '../i18n/en.ts'
+import { problemOf } from '../ui/problem.ts'
+import type { Desktop } from './nouns.ts'
 
 type StepName = keyof typeof en.step
 type ActionName = keyof typeof en.action
@@ -18,4 +20,15 @@ export const phaseWord = (t: TFunction, name: string): string =>
 export function taskWord(t: TFunction, kind: string): string {
   const key = kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
   return key in en.taskKind ? t(`taskKind.${key as TaskKind}`) : kind
+}
+
+type Troubled = Pick<Desktop, 'trouble' | 'waitsForHost' | 'noNetwork'>
+/** The sentence of a trouble's code: what its host said stands elsewhere, folded away. */
+export const troubleWord = (t: TFunction, trouble: NonNullable<Desktop['trouble']>): string =>
+  t(`problem.code.${problemOf(trouble).known ?? 'internal'}`)
+/** What keeps a desktop from its person, in words that know no servers' names, programs or files. Null: nothing. */
+export function personNotice(t: TFunction, { trouble, waitsForHost, noNetwork }: Troubled): string | null {
+  if (waitsForHost || trouble?.code === 'disk_in_use') return t('portal.waitsForHost')
+  if (trouble) return troubleWord(t, trouble)
+  return noNetwork ? t('portal.noNetwork') : null
 }

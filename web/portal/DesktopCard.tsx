@@ -7,6 +7,7 @@ import { useRefusal, useWrite } from '../data/actions.ts'
 import { DesktopBadge } from '../data/badges.tsx'
 import { client } from '../data/client.ts'
 import type { Desktop, DesktopAction } from '../data/nouns.ts'
+import { personNotice } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
 import { ConfirmLoss } from '../ui/ConfirmLoss.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
@@ -35,6 +36,7 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
   const on = { params: { desktopId: desktop.id } }
   const wake = desktop.phase === 'paused' ? 'resume' : 'start'
   const asleep = desktop.phase === 'stopped' || desktop.phase === 'paused' || desktop.phase === 'failed'
+  const notice = personNotice(t, desktop)
   const usable = desktop.phase === 'ready' || desktop.phase === 'unknown'
 
   return (
@@ -52,9 +54,9 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
         <Text size="sm" c="dimmed">
           {desktop.poolName} · {t(desktop.kind === 'floating' ? 'portal.resets' : 'portal.keeps')}
         </Text>
-        {desktop.trouble && (
-          <Text size="sm" c="var(--mantine-color-error)">
-            {desktop.trouble.text}
+        {notice && (
+          <Text size="sm" c="var(--mantine-color-error)" role="status">
+            {notice}
           </Text>
         )}
         {desktop.move && (

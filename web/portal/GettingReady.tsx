@@ -7,13 +7,12 @@ import { useEffect } from 'react'
 import { useTranslation } from 'react-i18next'
 import { ApiError } from '../data/client.ts'
 import { desktopQuery, tasksQuery } from '../data/queries.ts'
-import { stepWord } from '../data/words.ts'
+import { personNotice, stepWord, troubleWord } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatClock, formatDuration } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { Picture } from '../ui/Picture.tsx'
-import { problemOf } from '../ui/problem.ts'
 import { Steps } from '../ui/Steps.tsx'
 import { useNow } from '../ui/TimeAgo.tsx'
 import { useClaim, useStart } from './claim.ts'
@@ -53,6 +52,7 @@ export function GettingReady() {
 
   const again = poolId ?? desktop?.poolId
   const trouble = task?.error ?? desktop?.trouble
+  const notice = desktop && personNotice(t, desktop)
   if (failed)
     return (
       <Frame picture={desktop?.poolName ?? 'desktop'} dimmed>
@@ -61,11 +61,13 @@ export function GettingReady() {
         </Title>
         {trouble && (
           <>
-            <Text>{t(`problem.code.${problemOf(trouble).known ?? 'internal'}`)}</Text>
             <Alert color="red" title={t('ready.reason')}>
-              {trouble.text}
+              {troubleWord(t, trouble)}
             </Alert>
             <Text c="dimmed">{t('ready.failedNext')}</Text>
+            <Text size="sm" c="dimmed">
+              {t('problem.request', { id: task?.id ?? desktopId })}
+            </Text>
           </>
         )}
         <ErrorPanel error={claim.error} />
@@ -128,6 +130,7 @@ export function GettingReady() {
         </>
       ) : (
         <>
+          {notice && <Alert color="yellow">{notice}</Alert>}
           <Steps of={steps} />
           <div>
             <Progress value={share} animated={!estimateMs} aria-label={current?.name ?? t('ready.title')} />

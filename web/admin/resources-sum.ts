@@ -1,0 +1,17 @@
+/** What several clusters have together. Pure: each cluster counts its own storages once, and only hosts that are online. */
+import type { Amount, Cluster, Resources } from '../data/nouns.ts'
+
+const sum = (amounts: readonly Amount[]): Amount => {
+  const of = (part: keyof Amount) => amounts.reduce((all, amount) => all + amount[part], 0)
+  return { total: of('total'), reserved: of('reserved'), used: of('used'), free: of('free') }
+}
+
+export function resourcesSum(clusters: readonly Pick<Cluster, 'resources'>[]): Resources {
+  const of = (kind: keyof Resources) => sum(clusters.map(({ resources }) => resources[kind]))
+  return {
+    desktops: of('desktops'),
+    vcpus: of('vcpus'),
+    memoryBytes: of('memoryBytes'),
+    storageBytes: of('storageBytes'),
+  }
+}
