@@ -27,6 +27,7 @@ import { migrateDatabase } from '../db/migrate.ts'
 import { listenDatabase } from '../db/notify.ts'
 import { settingInstallationId } from '../db/settings.ts'
 import { systemClock } from '../lib/clock.ts'
+import { commandsFolder } from '../lib/commands-folder.ts'
 import type { Config } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { lockFolder } from '../lib/folder-lock.ts'
@@ -104,6 +105,7 @@ export async function startControl(
     ticketKey,
     gatewayUrl: config.gatewayUrl,
     viewerFile: viewerFileText,
+    commandsFolder,
     uploadFolder: join(config.dataFolder, 'uploads'),
     maxUploadBytes: 200 * GiB,
     maxVirtualBytes: 2048 * GiB,

@@ -19,6 +19,8 @@ export interface Broker {
     spice: { host: string; port: number; password: string }
     usbFilter: string
   }): string
+  /** Where the programs that administrators may name stand on this machine (lib/commands-folder.ts). */
+  commandsFolder: string
   /** Uploaded images wait here until every host that needs them has fetched them. */
   uploadFolder: string
   /** An upload above this is refused. */

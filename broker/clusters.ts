@@ -18,9 +18,11 @@ import { newId } from '../lib/ids.ts'
 import { type BalanceSettings, balanceSettings } from './balance-settings.ts'
 import type { Broker } from './broker.ts'
 import { capacitiesOf } from './capacity.ts'
+import { commandCheck } from './commands.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { type LoadedHost, resourcesSum } from './resources.ts'
+import { screenPortsNarrow } from './screen-ports.ts'
 import { allHosts, countedIn } from './sites.ts'
 import { supernetChosen, supernetMove, supernetNew } from './subnets.ts'
 
@@ -110,6 +112,7 @@ export async function clusterCreate(broker: Broker, principal: Principal, body: 
     await addressLock(tx)
     const site_id = body.siteId ?? (await siteUsual(tx))
     await checkWish(tx, { ...usual, ...defined(body) })
+    await checkCommands(broker, body)
     const supernet = body.supernet === undefined ? await supernetNew(tx) : await supernetChosen(tx, body.supernet, null)
     await clusterInsert(tx, { ...columnsOf(body, {}), id, name: body.name, site_id, supernet }).catch(
       nameTaken(body.name),
@@ -121,7 +124,8 @@ export async function clusterCreate(broker: Broker, principal: Principal, body: 
 /**
  * Writes what was given and nothing else. Another network also gives its hosts other subnets, of which they are told
  * at once.
- * @throws HdcsError `not_found`, `invalid`, `conflict` (a name or network that is taken; a network with desktops in it).
+ * @throws HdcsError `not_found`, `invalid`, `conflict` (a name or network that is taken; a network with desktops in it;
+ * fewer screen ports than are in use).
  */
 export async function clusterUpdate(broker: Broker, principal: Principal, id: string, body: Given) {
   await broker.db.transaction().execute(async tx => {
@@ -130,6 +134,9 @@ export async function clusterUpdate(broker: Broker, principal: Principal, id: st
     if (!before) throw new HdcsError('not_found', 'There is no such cluster.')
     const { port_from: portFrom, port_to: portTo, suspect_ms: suspectMs, lost_ms: lostMs } = before
     await checkWish(tx, { portFrom, portTo, suspectMs, lostMs, ...defined(body) })
+    await checkCommands(broker, body, before)
+    const ports = { from: body.portFrom ?? portFrom, to: body.portTo ?? portTo }
+    if (ports.to - ports.from < portTo - portFrom) await screenPortsNarrow(tx, id, ports)
     if (body.supernet !== undefined && body.supernet !== before.supernet) {
       const supernet = await supernetChosen(tx, body.supernet, id)
       if (supernet !== before.supernet && (await clusterHasDesktops(tx, id)))
@@ -180,6 +187,18 @@ async function checkWish(
     )
   if (wish.siteId !== undefined && (await siteRows(tx, { ids: [wish.siteId] })).length === 0)
     throw new HdcsError('invalid', 'There is no such site.')
+}
+
+/** What stands already is not looked at again: else nothing else could be changed while a program is away. */
+async function checkCommands(
+  broker: Broker,
+  { fenceCommand, powerCommand }: Given,
+  before?: Pick<ClusterRow, 'fence_command' | 'power_command'>,
+) {
+  if (fenceCommand && fenceCommand !== before?.fence_command)
+    await commandCheck(broker, 'The fence command', fenceCommand)
+  if (powerCommand && powerCommand !== before?.power_command)
+    await commandCheck(broker, 'The power command', powerCommand)
 }
 
 /** Where a cluster belongs when nobody says: the site `main`, or the only one. */

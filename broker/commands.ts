@@ -1,5 +1,10 @@
 /** Programs that an administrator named run beside the control plane: no shell, a deadline, and their words kept. */
 import { execFile } from 'node:child_process'
+import { access, constants, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { basename, join } from 'node:path'
+import { HdcsError } from '../lib/errors.ts'
+import type { Broker } from './broker.ts'
 
 /** More lines of a task's log than this help nobody. */
 const mostLines = 100
@@ -26,6 +31,31 @@ export function commandRun(command: string, more: readonly string[], timeoutMs: 
       resolve({ ok: error === null, lines: [...lines, error ? endedBadly(error, timeoutMs) : 'it ended well'] })
     })
   })
+}
+
+/**
+ * Said when it is saved, not on the night it is needed. Looked at on this machine only, as another control plane's is
+ * not in reach: it may be the one that runs it.
+ * @throws HdcsError `invalid` when the program cannot be run here.
+ */
+export async function commandCheck({ commandsFolder }: Broker, what: string, command: string): Promise<void> {
+  const [program = ''] = command.split(' ')
+  const wrong = await programWrong(join(commandsFolder, basename(program)))
+  if (wrong === null) return
+  throw new HdcsError(
+    'invalid',
+    `${what}: ${program} ${wrong} on ${hostname()}. Put the program, or a link to it, there and make it executable (chmod +x), on every machine that runs the control plane: whichever leads runs it. Then save again.`,
+  )
+}
+
+async function programWrong(path: string): Promise<string | null> {
+  const found = await stat(path).catch(() => null) // not there, or a link to nowhere
+  if (found === null) return 'is not there'
+  if (!found.isFile()) return 'is no program'
+  return access(path, constants.X_OK).then(
+    () => null,
+    () => 'may not be run by HDCS',
+  )
 }
 
 const pathOnly = { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin' }

@@ -1,6 +1,6 @@
 import type { Tx } from '../db/connect.ts'
 import { addressLock } from '../db/hosts.ts'
-import { type PortWanted, screenPortsInsert } from '../db/screen-ports.ts'
+import { type PortWanted, screenPortsInsert, screenPortsMost } from '../db/screen-ports.ts'
 import { HdcsError } from '../lib/errors.ts'
 
 /**
@@ -24,4 +24,19 @@ export async function screenPortsTake(tx: Tx, wanted: PortWanted[]): Promise<Map
 /** The same for one desktop. @returns its port. */
 export async function screenPortTake(tx: Tx, hostId: string, desktopId: string): Promise<number | undefined> {
   return (await screenPortsTake(tx, [{ host_id: hostId, desktop_id: desktopId }])).get(desktopId)
+}
+
+/**
+ * Whether a cluster's range may become narrower: with none left, nothing would start or come to a host that is in use.
+ * Ports that desktops have stay theirs, also out of the new range. The caller holds `addressLock`.
+ * @throws HdcsError `conflict` with the numbers.
+ */
+export async function screenPortsNarrow(tx: Tx, clusterId: string, { from, to }: { from: number; to: number }) {
+  const size = to - from + 1
+  const most = await screenPortsMost(tx, clusterId)
+  if (!most || size > most.taken) return
+  throw new HdcsError(
+    'conflict',
+    `Ports ${from} to ${to} are ${size}, and ${most.taken} are in use on ${most.name} alone: none would be left for desktops that start or move there. Give it more than ${most.taken}, better twice as many, or remove desktops first.`,
+  )
 }

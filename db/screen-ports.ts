@@ -40,6 +40,14 @@ export async function screenPortsInsert(tx: Tx, wanted: PortWanted[]): Promise<M
   return new Map(rows.map(row => [row.desktop_id, row.port]))
 }
 
+/** The host of a cluster on which most screen ports are taken; undefined: none has any. */
+export async function screenPortsMost(tx: Tx, clusterId: string): Promise<{ name: string; taken: number } | undefined> {
+  const { rows } = await sql<{ name: string; taken: number }>`
+    select h.name, count(*)::int as taken from screen_port s join host h on h.id = s.host_id
+    where h.cluster_id = ${clusterId} group by h.id order by taken desc, h.name limit 1`.execute(tx)
+  return rows[0]
+}
+
 /**
  * Gives back the ports of desktops that are neither on that host nor on their way to or from it, once that host hears
  * wishes again: a lost one may still have the screen open. Those of desktops that are gone went with their row.

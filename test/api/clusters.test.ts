@@ -1,3 +1,5 @@
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../../api/client.ts'
 import { hostOfKey } from '../../broker/agents.ts'
@@ -16,6 +18,13 @@ beforeAll(async () => {
   mainId = (await firstStart(api.broker)).clusterId
 })
 afterAll(() => api[Symbol.asyncDispose]())
+
+/** As whoever holds the machine puts one there. */
+function commandPut(name: string, mode = 0o755) {
+  const file = join(api.broker.commandsFolder, name)
+  writeFileSync(file, '#!/bin/sh\n')
+  chmodSync(file, mode)
+}
 
 const siteMake = (name: string) => root.siteCreate({ body: { name } })
 
@@ -86,7 +95,29 @@ describe('clusters', () => {
     expect((await root.clusterList({ query: { name: 'refused' } })).items).toEqual([])
   })
 
+  it('refuse a command that cannot be run, with what to do, and keep one that was there when it was saved', async () => {
+    commandPut('asleep', 0o644)
+    mkdirSync(join(api.broker.commandsFolder, 'folder'))
+    symlinkSync('/nonexistent', join(api.broker.commandsFolder, 'nowhere'))
+    for (const name of ['none', 'asleep', 'folder', 'nowhere'])
+      for (const field of ['fenceCommand', 'powerCommand']) {
+        const body = { name: 'unarmed', [field]: `/etc/hdcs/commands/${name} --now` }
+        const refused = await refusal(root.clusterCreate({ body }))
+        expect(refused).toMatchObject({ status: 400, code: 'invalid' })
+        expect(refused.detail).toContain('make it executable')
+      }
+    commandPut('gone')
+    const body = { name: 'armed', powerCommand: '/etc/hdcs/commands/gone --now' }
+    const { id } = await root.clusterCreate({ body })
+    chmodSync(join(api.broker.commandsFolder, 'gone'), 0o644)
+    const params = { id }
+    expect(await root.clusterUpdate({ params, body: { ...body, lostMs: 60_000 } })).toMatchObject({ lostMs: 60_000 })
+    const other = { powerCommand: '/etc/hdcs/commands/gone --later' }
+    expect((await refusal(root.clusterUpdate({ params, body: other }))).detail).toContain('may not be run')
+  })
+
   it('change in what is given and in nothing else', async () => {
+    commandPut('off')
     const { id } = await root.clusterCreate({
       body: { name: 'changing', vcpusPerCore: 3, fenceCommand: '/etc/hdcs/commands/off h' },
     })
@@ -113,6 +144,7 @@ describe('clusters', () => {
   })
 
   it('show their commands, which hold passwords, to administrators only, and not to the audit trail', async () => {
+    commandPut('ipmi')
     const { id } = await root.clusterCreate({
       body: { name: 'fenced', fenceCommand: '/etc/hdcs/commands/ipmi -P hunter2' },
     })
@@ -152,5 +184,29 @@ describe('a cluster’s network', () => {
     expect(refused).toMatchObject({ code: 'conflict' })
     expect(await client.clusterGet({ params })).toMatchObject({ supernet: '10.128.0.0/14' })
     expect(desktop.address).toMatch(/^10\.128\./)
+  })
+})
+
+describe('a cluster’s range of screen ports', () => {
+  it('is refused, with numbers, when none would be left on a host, and moves freely otherwise', async () => {
+    await using site = await startSite()
+    await using busy = await startApi({ broker: site.broker })
+    const { client } = await busy.person('root', ['infrastructureAdministrator'])
+    await site.until('its desktops', async () => (await client.poolList({})).items[0]?.counts.ready === 2)
+    const [cluster] = (await client.clusterList({})).items
+    const params = { id: cluster?.id ?? '' }
+    const { taken } = await site.broker.db
+      .selectFrom('screen_port')
+      .select(count => count.fn.countAll<number>().as('taken'))
+      .executeTakeFirstOrThrow()
+    const tooFew = client.clusterUpdate({ params, body: { portTo: 16_000 + taken - 1 } })
+    const refused = await refusal(tooFew)
+    expect(refused).toMatchObject({ status: 409, code: 'conflict' })
+    expect(refused.detail).toContain(`are ${taken}, and ${taken} are in use on `)
+    expect(await client.clusterGet({ params })).toMatchObject({ portFrom: 16_000, portTo: 31_999 })
+    const enough = { portFrom: 20_000, portTo: 20_000 + taken }
+    expect(await client.clusterUpdate({ params, body: enough })).toMatchObject(enough)
+    const wider = { portTo: 20_000 + taken + 1 }
+    expect(await client.clusterUpdate({ params, body: wider })).toMatchObject(wider)
   })
 })

@@ -117,6 +117,7 @@ async function emptyBroker(undo: AsyncDisposableStack, clock: Clock): Promise<Br
     ticketKey: new Uint8Array(32),
     gatewayUrl: null,
     viewerFile: () => '[virt-viewer]\n',
+    commandsFolder: folder,
     uploadFolder: join(folder, 'uploads'),
     maxUploadBytes: 10_000_000,
     maxVirtualBytes: 2 ** 40,

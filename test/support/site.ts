@@ -35,6 +35,7 @@ export async function startPart(
     ticketKey: new Uint8Array(32),
     gatewayUrl: null,
     viewerFile: ({ name }) => `[virt-viewer]\ntitle=${name}\n`,
+    commandsFolder: '/nonexistent',
     uploadFolder: '/nonexistent',
     maxUploadBytes: 1e9,
     maxVirtualBytes: 1e12,
