@@ -30,7 +30,7 @@ export interface RunAgentOptions {
   hostName: string
   /** Holds images and overlays; QEMU's user must be able to enter it. Shared by the hosts of a cluster, or this host's own. */
   folder: string
-  /** This host's own: the build cache. */
+  /** This host's own: the build cache, and which storage it works on. */
   ownFolder: string
   /** Where gateways and other hosts reach this one: SPICE listens there. */
   address: string
@@ -69,7 +69,8 @@ export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposabl
     const { folder, ownFolder, address, firewall, migrationUri, postCopy } = options
     const { fetchImage } = controlRequests(options.controlUrl, key)
     const diskExchange = httpDiskExchange({ controlUrl: options.controlUrl, key })
-    const place = { folder, cacheFolder: join(ownFolder, 'cache'), spiceListen: address, migrationUri, postCopy }
+    const own = { cacheFolder: join(ownFolder, 'cache'), storageNote: join(ownFolder, 'storage-known') }
+    const place = { folder, ...own, spiceListen: address, migrationUri, postCopy }
     return { ...place, installationId, firewall, fetchImage, diskExchange }
   }
 }

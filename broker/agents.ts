@@ -216,7 +216,7 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
         await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
       const remove = await straysToRemove(db, agent.hostId, message.strays)
       for (const { id, because } of remove)
-        broker.log.info({ hostId: agent.hostId, desktopId: id, because }, 'a stray disk shall be removed')
+        broker.log.warn({ hostId: agent.hostId, desktopId: id, because }, 'a stray disk shall be removed')
       const ids = remove.map(({ id }) => id)
       if (ids.length > 0) agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove: ids })
       return

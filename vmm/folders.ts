@@ -2,8 +2,8 @@
  * A host's files: `images/<image>.qcow2` (sealed) with `<image>.json` beside it, `overlays/<machine>.<incarnation>.qcow2`,
  * `cache/`. A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
  */
-import { createHash, randomBytes, randomUUID } from 'node:crypto'
-import { chmod, link, mkdir, open, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'node:fs/promises'
+import { createHash, randomBytes } from 'node:crypto'
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
@@ -31,13 +31,20 @@ const partName = /\.(?<host>[0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}\.part$/
 /** Of a host that never came back. Shorter: an import of a large image on a slow line is taken away under its maker. */
 const strangersPartMs = 24 * 3_600_000
 
+export const foldersOf = (root: string, cache = join(root, 'cache')): Folders => ({
+  root,
+  images: join(root, 'images'),
+  overlays: join(root, 'overlays'),
+  cache,
+})
+
 /**
  * Makes the folders, enterable but not readable for QEMU's user, and marks them as this installation's.
  * @param cache is the host's own where `root` is shared: whether guests run on KVM is not the same on all.
  * @throws HdcsError `conflict` when they are another's.
  */
-export async function foldersMake(root: string, installationId: string, cache = join(root, 'cache')): Promise<Folders> {
-  const folders = { root, images: join(root, 'images'), overlays: join(root, 'overlays'), cache }
+export async function foldersMake(root: string, installationId: string, cache?: string): Promise<Folders> {
+  const folders = foldersOf(root, cache)
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true })
   for (const folder of [root, folders.images, folders.overlays]) await chmod(folder, 0o711)
   const mark = join(root, 'installation')
@@ -46,23 +53,6 @@ export async function foldersMake(root: string, installationId: string, cache = 
   else if (owner !== installationId)
     throw new HdcsError('conflict', `${root} holds the desktops of another HDCS installation: choose another folder.`)
   return folders
-}
-
-/**
- * Which storage this is: hosts that read the same identity share it. Made by the first host that comes; of two at the
- * same moment one wins, because the file is linked into place and never replaced.
- */
-export async function storageIdentity({ root }: Folders): Promise<string> {
-  const file = join(root, 'storage-id')
-  const known = await readFile(file, 'utf8').catch(() => null) // not made yet
-  if (known !== null) return known.trim()
-  const part = `${file}.${ourTag}-${randomBytes(4).toString('hex')}.part`
-  await writeFile(part, randomUUID())
-  await link(part, file).catch(error => {
-    if (error.code !== 'EEXIST') throw error // another host was first: its word counts
-  })
-  await rm(part)
-  return (await readFile(file, 'utf8')).trim()
 }
 
 /** @throws HdcsError `invalid` naming the folder on the way that QEMU's user cannot enter. */

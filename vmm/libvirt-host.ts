@@ -1,10 +1,11 @@
 /** A real host: machines are transient domains of libvirt, disks and images files in a folder. */
+import { mkdir } from 'node:fs/promises'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { bridgesRead } from './bridges.ts'
 import { type DesktopNetworkOptions, makeDesktopNetwork } from './desktop-network.ts'
 import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
-import { foldersMake, foldersReachable, foldersSweep, storageIdentity } from './folders.ts'
+import { foldersMake, foldersOf, foldersReachable, foldersSweep } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
 import { diskLocksOn, migrationUriOf } from './host-place.ts'
 import { makeImageStore } from './image-store.ts'
@@ -19,12 +20,15 @@ import { libvirtSend } from './libvirt-moves.ts'
 import { type DiskExchange, makeMovedDisks } from './moved-disks.ts'
 import type { MachineSpec } from './spec.ts'
 import { makeUsage } from './storage.ts'
+import { storageKnown, storageMeet } from './storage-identity.ts'
 import { importUpload } from './upload.ts'
 
 export interface LibvirtHostOptions extends HostOptions, DesktopNetworkOptions {
   daemon?: DaemonOptions
   /** Packages and probes, this host's own; in the folder unless told otherwise. */
   cacheFolder?: string
+  /** Where it keeps which storage it works on, this host's own too; nowhere: it takes the one it finds at its start. */
+  storageNote?: string
   /** Where SPICE listens: only the gateway may reach it. */
   spiceListen?: string
   /** How other hosts send it guests, when it is not where libvirt listens with TLS. */
@@ -47,23 +51,35 @@ const destroyMs = 60_000
 /** @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder). */
 export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host> {
   const { installationId, spiceListen = '127.0.0.1' } = options
-  const folders = await foldersMake(options.folder, installationId, options.cacheFolder)
+  const { folder, cacheFolder, storageNote: note = null } = options
+  const known = await storageKnown(folder, note)
+  // Nothing is made in a folder that waits for its storage: every step on it fails, and says so, until it is mounted.
+  const mounted = (await known?.check().catch((error: HdcsError) => error)) === undefined
+  const folders = mounted ? await foldersMake(folder, installationId, cacheFolder) : foldersOf(folder, cacheFolder)
+  if (cacheFolder) await mkdir(cacheFolder, { recursive: true })
+  const storage = known ?? (await storageMeet(folder, note))
   await using opened = new AsyncDisposableStack()
   const daemon = opened.use(await connectDaemon(options.daemon))
   const { emulator, owner } = await readHypervisor(daemon)
-  if (owner.uid !== 0) await foldersReachable(folders.root)
+  if (owner.uid !== 0 && mounted) await foldersReachable(folders.root)
   // Only root may give files away; else libvirt (which is root) does at each start.
   const ownersReady = process.getuid?.() === 0
   const disks = makeDisks(folders, ownersReady ? owner : null)
   const moved = makeMovedDisks(folders, disks, ownersReady ? owner : null, options.diskExchange ?? null)
   const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
-  const usage = makeUsage(folders.root)
-  const storageId = await storageIdentity(folders)
+  const usage = makeUsage(folders.root, storage.check)
+  /** Work on the storage: only while it is there. */
+  const onStorage =
+    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      await storage.check()
+      return work(...args)
+    }
   /** Asked anew each time: certificates and bridges come while we run. */
   const place = async () => ({
     address: spiceListen,
     mac: cardOf(spiceListen),
-    storageId,
+    storageId: storage.id,
     diskLocks: await diskLocksOn(),
     migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),
     bridges: await bridgesRead(options.enter).catch(() => []), // no `ip` here: then no pool can name one
@@ -130,28 +146,31 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   return {
     facts: async () => ({ ...(await knownFacts()), ...(await place()) }),
     usage,
-    overlays: disks.overlays,
-    overlayMake: disks.overlayMake,
-    overlayRemove: disks.overlayRemove,
-    ...images,
-    ...moved,
-    async arrivalPrepare(machine, arrival) {
+    overlays: onStorage(disks.overlays),
+    overlayMake: onStorage(disks.overlayMake),
+    overlayRemove: onStorage(disks.overlayRemove),
+    images: onStorage(images.images),
+    imageMake: onStorage(images.imageMake),
+    imageRemove: onStorage(images.imageRemove),
+    overlaySend: onStorage(moved.overlaySend),
+    overlayFetch: onStorage(moved.overlayFetch),
+    arrivalPrepare: onStorage(async (machine, arrival) => {
       // A bridge of the site is made when it is not there, before libvirt plugs the guest in.
       if (machine.nic) await network.sourceOf(machine.nic)
       await moved.arrivalPrepare(machine, arrival)
-    },
+    }),
     machineSend: libvirtSend(daemon, domains, options),
-    sweep: () => foldersSweep(folders),
+    sweep: onStorage(() => foldersSweep(folders)),
 
     machines: domains.list,
 
     networkEnsure: network.ensure,
     guestsEnsure: network.guestsEnsure,
 
-    async machineStart(spec) {
+    machineStart: onStorage(async spec => {
       machineEvents.own(spec.id)
       return start(spec)
-    },
+    }),
     async machineDestroy(id) {
       if (!(await domains.find(id))) return
       try {

@@ -20,15 +20,21 @@ function cpuTimes(): CpuTimes {
   return { busyMs, allMs }
 }
 
-/** @returns asks for the usage since it was asked last (at first: since now). */
-export function makeUsage(folder: string): () => Promise<HostUsage> {
+/**
+ * @param check fails while the storage is not mounted: what lies under it then is not its space.
+ * @returns asks for the usage since it was asked last (at first: since now).
+ */
+export function makeUsage(folder: string, check: () => Promise<void>): () => Promise<HostUsage> {
   let last = cpuTimes()
   return async () => {
     const now = cpuTimes()
     const passedMs = now.allMs - last.allMs
     const cpu = passedMs > 0 ? (now.busyMs - last.busyMs) / passedMs : 0
     last = now
-    const { totalBytes, freeBytes } = await foldersSpace(folder)
+    const { totalBytes, freeBytes } = await check().then(
+      () => foldersSpace(folder),
+      () => ({ totalBytes: 0, freeBytes: 0 }), // the host's trouble says why
+    )
     return {
       cpu: Math.min(1, Math.max(0, cpu)),
       memoryUsedBytes: totalmem() - (await memoryAvailableBytes()),
