@@ -4,10 +4,17 @@ import { commandForm, commandsFolder } from '../lib/commands-folder.ts'
 import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
 import { capacitiesSchema, resourcesSchema } from './sites.ts'
 
-const port = z.number().int().min(1024).max(65_535)
+/** A number within limits, which whoever is refused reads as a sentence. */
+const within = (least: number, most: number, unit = '') => {
+  const text = `must be from ${least} to ${most}${unit}`
+  return z.number(text).min(least, text).max(most, text)
+}
+const whole = 'must be a whole number'
+
+const port = within(1024, 65_535).int(whole)
 /** Agents beat every 3 s: less silence than this would suspect hosts that are well. */
-const silenceMs = z.number().int().min(4_000).max(3_600_000)
-const share = z.number().min(0).max(0.9)
+const silenceMs = within(4_000, 3_600_000, ' milliseconds').int(whole)
+const share = within(0, 0.9)
 /** A program and its arguments; it is run as it stands, by no shell. */
 const command = z
   .string()
@@ -15,8 +22,8 @@ const command = z
   .regex(commandForm, `a program in ${commandsFolder} by its whole path, and its arguments`)
   .nullable()
 
-const percent = z.number().int().min(1).max(100)
-const minutes = z.number().int().min(1).max(10_080)
+const percent = within(1, 100).int(whole)
+const minutes = within(1, 10_080, ' minutes').int(whole)
 const rebalanceSchema = z.object({
   enabled: z.boolean(),
   /** Of a host's cores or memory, whichever is used more: above it, a few desktops move elsewhere. */
@@ -24,14 +31,14 @@ const rebalanceSchema = z.object({
   forMinutes: minutes,
   cooldownMinutes: minutes,
   /** At once. */
-  maxMoves: z.number().int().min(1).max(50),
+  maxMoves: within(1, 50).int(whole),
 })
 const consolidateSchema = z.object({
   enabled: z.boolean(),
   /** Below it, a host is emptied and switched off while the others can carry its desktops. */
   thresholdPercent: percent,
   /** So many stay on. */
-  minHosts: z.number().int().min(1).max(1000),
+  minHosts: within(1, 1000).int(whole),
   forMinutes: minutes,
   cooldownMinutes: minutes,
 })
@@ -51,7 +58,7 @@ const clusterSettings = z.object({
   portTo: port,
   placement: z.enum(['spread', 'pack', 'balanced']),
   /** vCPUs promised per core; null: by the capacity formula (docs/capacity.md). */
-  vcpusPerCore: z.number().min(0.1).max(64).nullable(),
+  vcpusPerCore: within(0.1, 64).nullable(),
   /** Share of each host's memory that is kept for the host. */
   memoryReserve: share,
   /** Share of its hosts that warm desktops leave to persons. */

@@ -137,10 +137,12 @@ const serving = (hosts: readonly BalanceHost[]) => hosts.filter(host => host.onl
 const cooling = (at: Date | null, minutes: number, now: Date) =>
   at !== null && now.getTime() - at.getTime() < minutesMs(minutes)
 
+const underWay = (moves: number) => (moves === 1 ? '1 move is under way' : `${moves} moves are under way`)
+
 function planRebalance({ settings, hosts, history, rule, openMoves, movedAt }: BalanceFacts, now: Date): BalancePlan {
   const rules = settings.rebalance
   if (!rules.enabled) return nothing('rebalancing is off')
-  if (openMoves > 0) return nothing(`${openMoves} moves are under way: their effect is awaited`)
+  if (openMoves > 0) return nothing(`${underWay(openMoves)}: their effect is awaited`)
   if (cooling(movedAt, rules.cooldownMinutes, now)) return nothing(`moves rest for ${rules.cooldownMinutes} minutes`)
   const limit = rules.thresholdPercent / 100
   const [busiest] = serving(hosts)
@@ -176,7 +178,7 @@ function planConsolidate(
   if (!rules.enabled) return nothing('consolidation is off')
   const leaving = hosts.find(host => host.wishedOff && host.online && host.desktops.length > 0)
   if (leaving) return openMoves > 0 ? nothing(`${leaving.name} is being emptied`) : emptied(leaving, hosts, rule)
-  if (openMoves > 0) return nothing(`${openMoves} moves are under way`)
+  if (openMoves > 0) return nothing(underWay(openMoves))
   if (short) return nothing('desktops find no room: nothing is switched off')
   if (cooling(switchedAt, rules.cooldownMinutes, now))
     return nothing(`power rests for ${rules.cooldownMinutes} minutes`)

@@ -95,6 +95,12 @@ describe('clusters', () => {
     expect((await root.clusterList({ query: { name: 'refused' } })).items).toEqual([])
   })
 
+  it('refuse a number beyond its limits in words that say the limits', async () => {
+    const refused = await refusal(root.clusterCreate({ body: { name: 'hasty', lostMs: 5, portFrom: 80 } }))
+    expect(refused.detail).toMatch(/must be from 1024 to 65535|must be from 4000 to 3600000 milliseconds/)
+    expect(JSON.stringify(refused)).not.toContain('Too small')
+  })
+
   it('refuse a command that cannot be run, with what to do, and keep one that was there when it was saved', async () => {
     commandPut('asleep', 0o644)
     mkdirSync(join(api.broker.commandsFolder, 'folder'))
