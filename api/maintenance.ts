@@ -13,6 +13,8 @@ const planSchema = z
       z.object({
         desktopId: z.uuid(),
         desktopName: z.string(),
+        /** Whose it is; null: nobody has it. */
+        userName: z.string().nullable(),
         /** `migrate`: moves as it is; `restart`: is shut down, moves, starts again; `remake`: nobody has it, its pool makes another one elsewhere; `remove`: so too, but nowhere is room yet; `wait`: stays for now, `because` says for what. */
         do: z.enum(['migrate', 'restart', 'remake', 'remove', 'wait']),
         kind: migrationKindSchema.nullable(),

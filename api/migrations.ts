@@ -45,6 +45,8 @@ const choiceSchema = z
         fits: z.boolean(),
         score: z.number().nullable(),
         reason: z.string(),
+        /** Whether a person may send it there, if shut down for it; null where a host was named. */
+        nameable: z.boolean().nullable(),
       }),
     ),
   })

@@ -7,7 +7,7 @@ import type { HostEnd, MovableRow } from '../db/migrations.ts'
 import type { HostState } from '../db/schema.ts'
 import type { MigrationKind } from '../db/schema-hosts.ts'
 import { moveTarget, type Target } from './move-target.ts'
-import { decisionText, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
+import { type Decision, decisionText, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
 import { demandOf } from './placing.ts'
 
 export interface LeavingDesktop extends MovableRow {
@@ -111,6 +111,9 @@ function planned(
   return moved(desktop, hosts, ends)
 }
 
+/** The host it leaves is no news to whoever empties it. */
+const elsewhereText = (decision: Decision, { host_id }: LeavingDesktop) => decisionText(decision, id => id !== host_id)
+
 /** Nobody has it: what is on its disk need not travel. */
 function remade(desktop: LeavingDesktop, hosts: readonly HostFacts[]): Placed {
   if (desktop.phase === 'removing') return wait('it is being removed')
@@ -132,7 +135,7 @@ function remade(desktop: LeavingDesktop, hosts: readonly HostFacts[]): Placed {
   const because = 'nobody has it: its pool makes another one elsewhere'
   if (decision.hostId !== undefined)
     return { do: 'remake', because, target: { demand, decision, kind: null, waits: null, warning: null } }
-  return { do: 'remove', because: `nobody has it and ${decisionText(decision)}` }
+  return { do: 'remove', because: `nobody has it and ${elsewhereText(decision, desktop)}` }
 }
 
 /** Somebody has it: it moves as it is, if it can; else nobody is thrown out who is looking at it. */
@@ -141,7 +144,7 @@ function moved(desktop: LeavingDesktop, hosts: readonly HostFacts[], ends: Reado
   if (target.waits !== null) return wait(target.waits)
   if (target.kind !== null) return { do: 'migrate', because: target.decision.why, target }
   const restarted = moveTarget(hosts, ends, desktop, { hostId: null, restart: true })
-  const why = decisionText(target.decision)
+  const why = elsewhereText(target.decision, desktop)
   if (restarted.kind === null) return wait(why)
   if (desktop.kind === 'floating') return wait(`it cannot move running (${why}): until it is given back`)
   if (desktop.session_state === 'connected')
@@ -177,7 +180,11 @@ export function planReturn(
     if (moves <= 0) return []
     const target = moveTarget(hosts, world.ends, desktop, { hostId: host.id, restart: false })
     if (target.waits !== null) return stays(target.waits, false)
-    if (target.kind === null) return stays(decisionText(target.decision), host.state === 'online')
+    if (target.kind === null)
+      return stays(
+        decisionText(target.decision, id => id === host.id),
+        host.state === 'online',
+      )
     hosts = hosts.map(seen => (seen.id === host.id ? withDesktop(seen, target.demand) : seen))
     moves--
     const goes = { kind: target.kind, hostId: host.id, hostName: host.name, because: 'it came from there' }

@@ -1,6 +1,7 @@
 /** Maintenance of a host: nothing more is placed on it, its desktops leave by plan and come back when it ends. */
 import type { Principal } from '../auth/principal.ts'
 import type { Db, Tx } from '../db/connect.ts'
+import { desktopRows } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import {
   desktopsMovable,
@@ -19,14 +20,19 @@ import { hostGet } from './hosts.ts'
 import { hostsToPlaceOn } from './placing.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 
-export type MaintenancePlan = ReturnType<typeof planView>
+export type MaintenancePlan = Awaited<ReturnType<typeof planView>>
 
-function planView(host: { id: string; name: string }, items: readonly EvacuationItem[]) {
+/** With who works on each: the page names them before anything happens to their desktops. */
+async function planView(db: Db, host: { id: string; name: string }, items: readonly EvacuationItem[]) {
+  const ids = items.map(({ desktopId }) => desktopId)
+  const rows = ids.length > 0 ? await desktopRows(db, { ids, limit: ids.length }) : []
+  const people = new Map(rows.map(row => [row.id, row.user_name]))
   return {
     hostId: host.id,
     hostName: host.name,
     desktops: items.map(({ desktopId, desktopName, do: step, kind, hostId, hostName, because }) => {
-      return { desktopId, desktopName, do: step, kind, hostId, hostName, because }
+      const userName = people.get(desktopId) ?? null
+      return { desktopId, desktopName, userName, do: step, kind, hostId, hostName, because }
     }),
     counts: evacuationCounts(items),
   }
@@ -76,7 +82,7 @@ export async function maintenanceEnter(
   const now = broker.clock.now()
   const host = await hostRead(broker, id)
   const items = ask.evacuate ? await evacuationItems(broker.db, host, now) : []
-  const plan = planView(host, items)
+  const plan = await planView(broker.db, host, items)
   if (ask.dryRun) return { task: undefined, plan, host: await hostGet(broker, principal, id) }
   const already = host.wished_state === 'maintenance' && (host.wished_evacuate || !ask.evacuate)
   if (already) throw new HdcsError('conflict', `${host.name} is in maintenance already.`)
@@ -94,7 +100,7 @@ export async function maintenanceLeave(
   ask: { bringBack: boolean; dryRun: boolean },
 ): Promise<MaintenanceAnswer> {
   const host = await hostRead(broker, id)
-  const plan = planView(host, ask.bringBack ? await returnItems(broker.db, host) : [])
+  const plan = await planView(broker.db, host, ask.bringBack ? await returnItems(broker.db, host) : [])
   if (ask.dryRun) return { task: undefined, plan, host: await hostGet(broker, principal, id) }
   if (host.wished_state === 'online') throw new HdcsError('conflict', `${host.name} is not in maintenance.`)
   const wish = { wished_state: 'online' as const, wished_evacuate: false }

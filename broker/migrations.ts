@@ -68,7 +68,8 @@ export interface MoveChoice {
   hostName: string | null
   kind: MigrationKind | null
   why: string
-  hosts: Target['decision']['hosts']
+  /** `nameable`: a person may send it there, if shut down for it; null: not asked about. */
+  hosts: (Target['decision']['hosts'][number] & { nameable: boolean | null })[]
 }
 
 const choiceOf = ({ decision, kind, waits, warning }: Target): MoveChoice => ({
@@ -76,7 +77,7 @@ const choiceOf = ({ decision, kind, waits, warning }: Target): MoveChoice => ({
   hostName: decision.hostName ?? null,
   kind,
   why: waits ?? [decision.why, ...(warning ? [warning] : [])].join('; '),
-  hosts: decision.hosts,
+  hosts: decision.hosts.map(host => ({ ...host, nameable: null })),
 })
 
 /** Where it would go now. @throws HdcsError `not_found`. */
@@ -85,8 +86,18 @@ export async function desktopMovePlan(broker: Broker, principal: Principal, id: 
   const [row] = await desktopsMovable(broker.db, { id })
   if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
   const hosts = await hostsToPlaceOn(broker.db, { poolIds: [row.pool_id] })
-  const target = moveTarget(hosts, await hostEnds(broker.db), row, ask)
-  return { desktop, choice: choiceOf(target) }
+  const ends = await hostEnds(broker.db)
+  const choice = choiceOf(moveTarget(hosts, ends, row, ask))
+  if (ask.hostId !== null) return { desktop, choice }
+  // Left to us it stays in its cluster; a person who chooses is told what holds when that host is named.
+  const named = choice.hosts.map(host => {
+    const at = { hostId: host.hostId, restart: true }
+    const { decision, kind, waits } = moveTarget(hosts, ends, row, at)
+    const nameable = kind !== null || waits !== null
+    const reason = decision.hosts.find(({ hostId }) => hostId === host.hostId)?.reason
+    return { ...host, nameable, ...(!nameable && reason !== undefined && { reason }) }
+  })
+  return { desktop, choice: { ...choice, hosts: named } }
 }
 
 /**

@@ -21,7 +21,10 @@ export async function migrationOpen(
   now: Date,
 ): Promise<string> {
   if (decision.hostId === undefined)
-    throw new HdcsError('no_host', `No host can take ${row.name} (${decisionText(decision)}).`)
+    throw new HdcsError(
+      'no_host',
+      `No host can take ${row.name} (${decisionText(decision, id => id !== row.host_id)}).`,
+    )
   if (kind === null) throw new HdcsError('conflict', `${row.name}: ${waits ?? 'it cannot move now'}.`)
   const id = newId(now.getTime())
   const taken = await migrationInsert(tx, {

@@ -39,7 +39,8 @@ export interface HostFacts {
   poolDesktops: ReadonlyMap<string, number>
   /** Those on their way to here, which are counted elsewhere until they arrive. */
   poolComing: ReadonlyMap<string, number>
-  storageFreeBytes: number | null
+  /** Besides what is kept free (lib/capacity.ts); null: not told yet. */
+  storageLeftBytes: number | null
   /** What the host says is wrong with it (network, libvirt); null when it is well. */
   trouble: string | null
 }
@@ -76,9 +77,6 @@ export interface Decision {
   /** Every host, best first, those that do not fit last. */
   hosts: PlacementHostValue[]
 }
-
-/** An overlay starts at 200 KiB and grows; below this a host gets no more of them. */
-const storageReserveBytes = 1024 ** 3
 
 export const resourcesLeft = ({ offered, taken }: HostFacts): Resources => ({
   vcpus: Math.floor(offered.vcpus - taken.vcpus),
@@ -145,9 +143,7 @@ export const placementFilters = {
       : `${MiB(memoryBytes)} memory left${forPersons(host, demand)}, ${MiB(demand.memoryBytes)} wanted`
   },
   storage: host =>
-    host.storageFreeBytes === null || host.storageFreeBytes >= storageReserveBytes
-      ? undefined
-      : 'its storage is nearly full',
+    host.storageLeftBytes === null || host.storageLeftBytes > 0 ? undefined : 'its storage is nearly full',
   addresses: (host, { addressClusterId }) =>
     addressClusterId === host.clusterId || host.addressesFree > 0 ? undefined : 'its subnet has no address left',
   ports: host => (host.portsFree > 0 ? undefined : 'its range of screen ports is used up'),
@@ -345,9 +341,9 @@ export function withDesktop(host: HostFacts, demand: Demand): HostFacts {
 }
 
 /** Why nothing fits, in one sentence for a person who administers. */
-export function decisionText({ why, hosts }: Decision): string {
+export function decisionText({ why, hosts }: Decision, asked = (_hostId: string) => true): string {
   const told = hosts
-    .filter(({ fits }) => !fits)
+    .filter(({ fits, hostId }) => !fits && asked(hostId))
     .slice(0, 3)
     .map(({ hostName, reason }) => `${hostName}: ${reason}`)
   return told.length === 0 ? why : `${why}: ${told.join('; ')}`

@@ -1,6 +1,7 @@
 /** Moves and maintenance over HTTP, on two simulated hosts: every answer is compared with the document's schemas. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Client } from '../../api/client.ts'
+import { localHost } from '../../broker/first-start.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 import { refusal } from '../support/refusal.ts'
@@ -48,10 +49,33 @@ describe('POST /desktops/{id}/actions/migrate', () => {
     const response = await post(path(), { dryRun: true })
     expect(response.status).toBe(200)
     expect(await response.json()).toMatchObject({
-      choice: { kind: 'live', hosts: [{ fits: true }, { fits: false, reason: 'the desktop is there' }] },
+      choice: {
+        kind: 'live',
+        hosts: [
+          { fits: true, nameable: true },
+          { fits: false, nameable: false, reason: 'the desktop is there' },
+        ],
+      },
       desktop: { move: null },
     })
     expect((await admin.migrationList({ query: { desktopId } })).items).toEqual([])
+  })
+
+  it('says of a host of a cluster that its pool does not use that it cannot be named, and why', async () => {
+    const { id: farId } = await admin.clusterCreate({ body: { name: 'far' } })
+    const { hostId } = await localHost(site.broker, farId, 'far-1', [])
+    const beat = { state: 'online', observed_beat_at: new Date() } as const
+    await site.broker.db.updateTable('host').set(beat).where('id', '=', hostId).execute()
+    const { clusterId } = await admin.hostGet({
+      params: { id: (await admin.desktopGet({ params: { id: desktopId } })).hostId ?? '' },
+    })
+    const { id } = (await admin.poolList({ query: { name: 'demo' } })).items[0] ?? { id: '' }
+    await admin.poolUpdate({ params: { id }, body: { clusterIds: [clusterId] } })
+    const { choice } = await admin.desktopMigrate({ params: { id: desktopId }, body: { dryRun: true } })
+    const far = choice.hosts.find(host => host.hostId === hostId)
+    expect(far).toMatchObject({ nameable: false, reason: 'the pool does not use the cluster far' })
+    await admin.hostRemove({ params: { id: hostId } })
+    await admin.poolUpdate({ params: { id }, body: { clusterIds: [] } })
   })
 
   it('answers 202 with the receipt, which ends when the desktop is there', async () => {

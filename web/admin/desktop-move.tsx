@@ -53,6 +53,7 @@ export function MoveDesktop({ desktop, onClose }: { desktop: Desktop; onClose: (
                     value={host.hostId}
                     label={t('moves.hostOf', { host: host.hostName, cluster: host.clusterName })}
                     description={host.reason}
+                    disabled={host.nameable === false}
                   />
                 ))}
             </Stack>

@@ -5,7 +5,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
-import type { Host } from '../data/nouns.ts'
+import type { Host, Task } from '../data/nouns.ts'
 import { bringBackQuery, evacuationQuery, movesQuery, tasksQuery } from '../data/queries.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
@@ -125,6 +125,7 @@ export function EvacuationProgress({ host }: { host: Host }) {
   const tasks = useQuery(tasksQuery({ subjectId: host.id, state: 'running', limit: 10 }))
   const leaving = (read.data?.items ?? []).filter(move => move.fromHostId === host.id)
   if (!read.data) return null
+  const task = tasks.data?.items.find(({ kind, cancellable }) => cancellable && kind === 'host.enterMaintenance')
   const { desktops } = host.used
   if (leaving.length === 0)
     return desktops === 0 ? (
@@ -132,9 +133,8 @@ export function EvacuationProgress({ host }: { host: Host }) {
         {t('maintenance.emptyText')}
       </Alert>
     ) : (
-      <Waiting host={host} />
+      <Waiting host={host} task={task} />
     )
-  const task = tasks.data?.items.find(({ kind, cancellable }) => cancellable && kind === 'host.enterMaintenance')
   const done = leaving.reduce((sum, move) => sum + move.progress, 0) / leaving.length
   return (
     <Alert color="blue" icon={<Icon of={Wrench} />} title={t('maintenance.leaving', { count: leaving.length })}>
@@ -164,14 +164,20 @@ export function EvacuationProgress({ host }: { host: Host }) {
 }
 
 /** Nothing is on its way, and yet desktops are here: what each of them waits for. */
-function Waiting({ host }: { host: Host }) {
+function Waiting({ host, task }: { host: Host; task: Task | undefined }) {
   const { t } = useTranslation()
   const plan = useQuery(evacuationQuery(host.id))
   const { desktops } = host.used
   return (
-    <Alert color="blue" icon={<Icon of={Wrench} />} title={t('maintenance.quietTitle')}>
+    <Alert color="blue" icon={<Icon of={Wrench} />} title={t(task ? 'maintenance.waits' : 'maintenance.quietTitle')}>
       <Stack gap="sm">
         <Text size="sm">{t('maintenance.quietText', { count: desktops, formatted: formatNumber(desktops) })}</Text>
+        {task && (
+          <Group wrap="nowrap" gap="sm">
+            <Progress flex={1} value={Math.max(3, task.progress)} aria-label={t('maintenance.waits')} />
+            <CancelTask id={task.id} label={t('maintenance.stop')} />
+          </Group>
+        )}
         {plan.data && <MovePlan plan={plan.data.plan.desktops} empty={t('maintenance.nothingHere')} />}
       </Stack>
     </Alert>

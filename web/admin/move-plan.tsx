@@ -59,6 +59,11 @@ export function MovePlan({ plan, empty }: { plan: PlannedMove[]; empty: string }
               ),
             },
             {
+              key: 'person',
+              head: t('desktops.person'),
+              cell: row => row.userName ?? t('desktops.free'),
+            },
+            {
               key: 'how',
               head: t('moves.how'),
               cell: row => (

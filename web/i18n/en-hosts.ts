@@ -286,6 +286,7 @@ export const enHosts = {
     leaving_other: '{{count}} desktops are leaving',
     more_one: 'and {{count}} more',
     more_other: 'and {{count}} more',
+    waits: 'Being emptied: what is left waits',
     stop: 'Stop emptying',
   },
 

@@ -287,6 +287,7 @@ export const zhHosts = {
     leaving_other: '{{count}} 个桌面正在离开',
     more_one: '还有 {{count}} 个',
     more_other: '还有 {{count}} 个',
+    waits: '正在清空：其余桌面在等待',
     stop: '停止清空',
   },
 
