@@ -6,6 +6,7 @@ import type { Db, Tx } from '../db/connect.ts'
 import { type PlacementFactsRow, placementFacts, placementsInsert } from '../db/placements.ts'
 import type { HardwareValue } from '../db/schema.ts'
 import type { Affinity, NetworkValue, PlacementHostValue, PlacementPolicy, PlacementTable } from '../db/schema-hosts.ts'
+import { storageKeptBytes } from '../lib/capacity.ts'
 import { hostCapacity, machineExtraBytes } from './capacity.ts'
 import { type Decision, type Demand, type HostFacts, placeAll } from './placement.ts'
 
@@ -86,10 +87,13 @@ function factsOf(row: PlacementFactsRow, excluded: string | undefined): HostFact
     portsFree: row.ports - row.ports_taken,
     poolDesktops: new Map(Object.entries(row.pools)),
     poolComing: new Map(Object.entries(row.pools_coming)),
-    storageFreeBytes: row.observed_usage?.storageFreeBytes ?? null,
+    storageLeftBytes: storageLeft(row.observed_usage),
     trouble: excluded ?? row.observed_troubles[0]?.text ?? null,
   }
 }
+
+const storageLeft = (usage: PlacementFactsRow['observed_usage']) =>
+  usage && usage.storageFreeBytes - storageKeptBytes(usage.storageTotalBytes)
 
 /** Hosts that a stored decision lists, of those that fit and of those that do not. More: a class of 100 writes megabytes. */
 const hostsKept = { fitting: 15, refused: 15 }

@@ -1,5 +1,5 @@
 /** How full hosts and clusters are: resource pools. Pure. */
-import { referenceProfile } from '../lib/capacity.ts'
+import { referenceProfile, storageKeptBytes } from '../lib/capacity.ts'
 import type { HostFacts, HostUsage } from '../vmm/report.ts'
 import { hostCapacity, machineExtraBytes } from './capacity.ts'
 
@@ -39,8 +39,6 @@ export interface LoadedHost {
 }
 
 const none: Amount = { total: 0, reserved: 0, used: 0, free: 0 }
-/** What an overlay needs to begin with: placement puts nothing where less is free (broker/placement.ts). */
-const storageKeptBytes = 2 ** 30
 
 const amount = (total: number, reserved: number, used: number): Amount => ({
   total,
@@ -77,7 +75,11 @@ const profileBytes = referenceProfile.memoryBytes + machineExtraBytes
 function storageOf(usage: HostUsage | null): Amount {
   if (!usage) return none
   const used = usage.storageTotalBytes - usage.storageFreeBytes
-  return amount(usage.storageTotalBytes, Math.min(storageKeptBytes, usage.storageFreeBytes), used)
+  return amount(
+    usage.storageTotalBytes,
+    Math.min(storageKeptBytes(usage.storageTotalBytes), usage.storageFreeBytes),
+    used,
+  )
 }
 
 /** The sum of hosts that are online; a storage that several share counts once. */

@@ -5,6 +5,7 @@
  *     byThreads   = threads × 16                                                        vCPUs
  *     vcpus       = the smaller of both, or threads × what the administrator said
  *     memory      = memory − the larger of 512 MiB and the reserve
+ *     storage     = what is free − the larger of 1 GiB and a fiftieth of all
  *     desktops    = the smaller of vcpus ÷ profile's vCPUs and memory ÷ (profile's memory + 128 MiB), whole;
  *                   0 where one machine may not have so many vCPUs
  *
@@ -84,6 +85,12 @@ const vcpusPerThreadMost = 16
 
 /** Least that is kept for the host. Lower: the first burst of page cache swaps guests out. */
 const memoryKeptLeast = 512 * 2 ** 20
+
+/**
+ * Storage that is never given to new disks: who asks for more is refused. Lower: running desktops hit the wall (they are
+ * paused) before anybody is refused; higher: space lies idle.
+ */
+export const storageKeptBytes = (totalBytes: number) => Math.max(2 ** 30, Math.ceil(totalBytes / 50))
 
 /** What a host carries, in vCPUs, bytes, and desktops of a profile. */
 export function capacityOf(

@@ -6,6 +6,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import { storageKeptBytes } from '../lib/capacity.ts'
 import { HdcsError } from '../lib/errors.ts'
 
 export interface Folders {
@@ -14,12 +15,6 @@ export interface Folders {
   overlays: string
   cache: string
 }
-
-/**
- * Space that is never given to new disks: the larger of 1 GiB and a fiftieth. Lower: running desktops hit the wall
- * (they are paused) before anybody is refused; higher: space lies idle.
- */
-const reserveBytes = (totalBytes: number) => Math.max(2 ** 30, totalBytes / 50)
 
 /**
  * What this process makes is named after the host and the process: a sweep leaves it, and takes what earlier processes of
@@ -86,7 +81,7 @@ async function isLeftOver(path: string): Promise<boolean> {
 /** @throws HdcsError `storage_full` when so many more bytes would go into the reserve. */
 export async function foldersRoom(folders: Folders, neededBytes: number): Promise<void> {
   const { totalBytes, freeBytes } = await foldersSpace(folders.root)
-  const kept = reserveBytes(totalBytes)
+  const kept = storageKeptBytes(totalBytes)
   if (freeBytes - neededBytes >= kept) return
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
   const text = `The storage is full: ${gib(freeBytes)} of ${gib(totalBytes)} are free and ${gib(kept)} are kept for running desktops. Remove desktops or templates, or enlarge ${folders.root}.`

@@ -31,7 +31,7 @@ const host = (id: string, facts: Partial<HostFacts> = {}): HostFacts => ({
   portsFree: 1000,
   poolDesktops: new Map(),
   poolComing: new Map(),
-  storageFreeBytes: 100 * GiB,
+  storageLeftBytes: 100 * GiB,
   trouble: null,
   ...facts,
 })
@@ -72,7 +72,7 @@ describe('placement', () => {
       { ...used(9), personReserve: 0.25 },
       { priority: 'prewarm' },
     ],
-    ['its storage is nearly full', { storageFreeBytes: 1000 }, {}],
+    ['its storage is nearly full', { storageLeftBytes: 0 }, {}],
     ['its subnet has no address left', { addressesFree: 0 }, {}],
     ['its range of screen ports is used up', { portsFree: 0 }, {}],
     ['2 of the pool there, which keeps its desktops apart', mates(2), { affinity: 'onlyApart' }],

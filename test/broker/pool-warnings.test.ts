@@ -22,7 +22,7 @@ const host: HostFacts = {
   portsFree: 1000,
   poolDesktops: new Map(),
   poolComing: new Map(),
-  storageFreeBytes: null,
+  storageLeftBytes: null,
   trouble: null,
 }
 const pool = {

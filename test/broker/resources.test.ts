@@ -3,6 +3,7 @@ import type { Client } from '../../api/client.ts'
 import { type AgentHub, hostOfKey, makeAgentHub } from '../../broker/agents.ts'
 import { firstStart, localHost } from '../../broker/first-start.ts'
 import { hostJoin } from '../../broker/hosts.ts'
+import { hostsToPlaceOn } from '../../broker/placing.ts'
 import { hostsReconciler } from '../../broker/reconcile/hosts.ts'
 import { hostResources, type LoadedHost, resourcesSum } from '../../broker/resources.ts'
 import { protocolVersion } from '../../vmm/protocol.ts'
@@ -63,7 +64,7 @@ describe('a resource pool', () => {
         used: 4 * GiB + 2 * 2 ** 27,
         free: 20 * GiB - 3 * 2 ** 27,
       },
-      storageBytes: { total: 100 * GiB, reserved: GiB, used: 40 * GiB, free: 59 * GiB },
+      storageBytes: { total: 100 * GiB, reserved: 2 * GiB, used: 40 * GiB, free: 58 * GiB },
       desktops: { total: 21, reserved: 1, used: 2, free: 17 },
     })
   })
@@ -159,6 +160,20 @@ describe('a cluster’s pool', () => {
     expect(changed).toMatchObject({ name: 'Bay-7', tags: ['dongle', 'gpu'] })
     expect(await refusal(root.hostUpdate({ params, body: { name: 'two' } }))).toMatchObject({ code: 'conflict' })
     expect(await refusal(root.hostUpdate({ params, body: { tags: ['a b'] } }))).toMatchObject({ code: 'invalid' })
+  })
+
+  it('tells and fills the same storage as its agents: a fiftieth is kept', async () => {
+    const { hostId, line } = await join('nearly-full')
+    const storageOf = async (storageFreeBytes: number) => {
+      await line.received({ type: 'beat', host: { ...report, usage: { ...usage, storageFreeBytes } } })
+      const [{ storageLeftBytes } = { storageLeftBytes: null }] = (
+        await hostsToPlaceOn(api.broker.db, { poolIds: [] })
+      ).filter(({ id }) => id === hostId)
+      const { resources } = await root.hostGet({ params: { id: hostId } })
+      return [storageLeftBytes, resources.storageBytes.free]
+    }
+    expect(await storageOf(1.5 * GiB)).toEqual([-0.5 * GiB, 0])
+    expect(await storageOf(3 * GiB)).toEqual([GiB, GiB])
   })
 
   it('keeps the machine’s own host under another name', async () => {

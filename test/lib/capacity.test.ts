@@ -6,6 +6,7 @@ import {
   machineExtraBytes,
   profiles,
   referenceProfile,
+  storageKeptBytes,
   usualRules,
 } from '../../lib/capacity.ts'
 
@@ -72,5 +73,9 @@ describe('a host’s capacity', () => {
         expect(capacityOf(larger).desktops).toBeGreaterThanOrEqual(desktops)
       }),
     )
+  })
+
+  it('keeps a fiftieth of a storage, and never less than 1 GiB', () => {
+    expect([10 * GiB, 50 * GiB, 500 * GiB].map(storageKeptBytes)).toEqual([GiB, GiB, 10 * GiB])
   })
 })
