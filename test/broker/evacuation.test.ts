@@ -27,7 +27,7 @@ const host = (id: string, change: Partial<HostFacts> = {}): HostFacts => ({
   portsFree: 100,
   poolDesktops: new Map(),
   poolComing: new Map(),
-  storageFreeBytes: null,
+  storageLeftBytes: null,
   trouble: null,
   ...change,
 })
