@@ -1,7 +1,7 @@
 /** Three real hosts, two of them on one storage, with an agent each and a test as their control plane. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -109,6 +109,11 @@ async function pairOf(lab: Lab, { hosts, kind, machine, targetPort = null, postC
       agents[side] = lab.spawn(hosts[side], [process.execPath, agent], {
         env: { MOVE_AGENT: JSON.stringify(settings) },
       })
+    },
+    /** What lies of it on a side's storage. */
+    async files(side: Side): Promise<string[]> {
+      const names = await readdir(join(lab.storageOf(lab.host(hosts[side]).cluster), 'overlays'))
+      return names.filter(name => name.startsWith(machine.id)).toSorted()
     },
     /** No goodbye. */
     async kill(side: Side) {

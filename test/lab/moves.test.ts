@@ -23,6 +23,12 @@ async function pairOf(options: Partial<PairOptions> = {}) {
   return pair
 }
 const run = async (pair: Pair, script: string) => guestRun(await pair.daemon(pair.home), pair.base.id, script)
+/** No copy of the disk stays on the storage that it left. */
+const leavesNothing = (pair: Pair) =>
+  vi.waitFor(async () => {
+    expect(await pair.files('source')).toEqual([])
+    expect(await pair.files('target')).toEqual(expect.arrayContaining([expect.stringMatching(/\.qcow2$/)]))
+  }, 90_000)
 const count = async (pair: Pair) => Number(await run(pair, 'cat /run/count'))
 
 describe('a guest on real hosts', () => {
@@ -59,6 +65,7 @@ describe('a guest on real hosts', () => {
     expect(await pair.end(90_000)).toBe('done')
     await vi.waitFor(async () => expect(await pair.runs()).toEqual(['target']), 5_000)
     expect(await run(pair, 'echo 3 >/proc/sys/vm/drop_caches; sha256sum /data/kept')).toBe(sum)
+    await leavesNothing(pair)
   })
 
   it('stopped, goes to a host of another storage through the control plane, and starts there with what it wrote', async () => {
@@ -71,6 +78,7 @@ describe('a guest on real hosts', () => {
     pair.change({ power: 'running' })
     await pair.controls.target.machine(pair.base.id, ({ ready }) => ready, 120_000)
     expect(await run(pair, 'cat /data/kept')).toBe('something')
+    await leavesNothing(pair)
   })
 
   it('is cancelled on the way and stays', async () => {
