@@ -174,7 +174,7 @@ function useDesktopColumns(shown: { pool: boolean; host: boolean }): Column<Desk
       cell: row => (
         <>
           <DesktopBadge desktop={row} /> {row.step && <small>{stepWord(t, row.step.name)}</small>}
-          {row.waitsForHost && <small>{t('desktops.waitsShort', { host: row.waitsForHost.name })}</small>}
+          {row.waitsForHost && <small>{t('desktops.waitsShort', { host: row.waitsForHost.name })}</small>}{' '}
           {row.noNetwork && <StateBadge look="warn" word={t('desktops.noNetwork')} />}
         </>
       ),
