@@ -6,6 +6,7 @@ import { hostMaintenanceSet, migrationRows, migrationsCancel, originsForget } fr
 import type { TaskState } from '../db/schema.ts'
 import { type TaskNew, type TaskRow, taskInsert, taskLogAdd, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
 import { versionGiveUp } from '../db/templates.ts'
+import { transact } from '../db/transact.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -177,7 +178,7 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
   if (task.kind === 'desktop.migrate') return moveCallOff(broker, principal, task)
   const now = broker.clock.now()
   const error = { code: 'cancelled' as const, text: `Cancelled by ${principal.name}.` }
-  await broker.db.transaction().execute(async tx => {
+  await transact(broker.db, async tx => {
     // Before its receipt, as the desktops reconciler locks them.
     if (task.subject.type === 'desktop') await desktopLock(tx, task.subject.id)
     const { progress, steps } = task
@@ -191,7 +192,7 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
 
 /** The hosts decide where the guest is: the task ends with its move, which may still arrive. */
 async function moveCallOff(broker: Broker, principal: Principal, task: TaskView): Promise<TaskView> {
-  await broker.db.transaction().execute(async tx => {
+  await transact(broker.db, async tx => {
     const [move] = await migrationRows(tx, { taskIds: [task.id], open: true })
     if (!move) throw new HdcsError('conflict', 'The move is over: there is nothing left to cancel.')
     await migrationsCancel(tx, { id: move.id })

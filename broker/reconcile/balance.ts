@@ -2,6 +2,7 @@ import { type BalanceClusterRow, balanceClusters, hostIsEmpty, hostWishedOffSet 
 import { desktopLock } from '../../db/desktops.ts'
 import { addressLock } from '../../db/hosts.ts'
 import { desktopsMovable, hostEnds } from '../../db/migrations.ts'
+import { transact } from '../../db/transact.ts'
 import { HdcsError } from '../../lib/errors.ts'
 import { type BalanceHistory, type BalanceStep, balancePlan, balanceSeen } from '../balance.ts'
 import { balanceSettings } from '../balance-settings.ts'
@@ -90,7 +91,7 @@ async function take(
 /** What changed since the plan is planned anew at the next look; @returns why it cannot go there after all. */
 async function move(broker: Broker, step: Extract<BalanceStep, { do: 'move' }>): Promise<string | undefined> {
   try {
-    await broker.db.transaction().execute(async tx => {
+    await transact(broker.db, async tx => {
       await addressLock(tx)
       const locked = await desktopLock(tx, step.desktopId)
       const [row] = await desktopsMovable(tx, { id: step.desktopId })
