@@ -79,27 +79,24 @@ describe('a cluster of two nearly idle hosts', () => {
 
   it('lets a desktop rest whose move failed', async () => {
     const { db } = site.broker
-    const [one] = (await desktopList(site.broker, admin, { limit: 1 })).items
+    const { items } = await desktopList(site.broker, admin, { limit: 10 })
     const [host] = (await hostList(site.broker, admin, { limit: 2 })).items
-    const id = newId(Date.now())
-    await db
-      .insertInto('migration')
-      .values({
-        id,
-        desktop_id: one?.id ?? '',
-        from_host_id: one?.hostId ?? '',
-        to_host_id: host?.id ?? '',
-        kind: 'live',
-        cause: 'consolidation',
-        reason: 'it is emptied',
-        state: 'failed',
-        trouble: JSON.stringify({ code: 'timeout', text: 'The line broke.' }),
-        ended_at: new Date(),
-      })
-      .execute()
-    const { notes } = await clusterBalancePlan(site.broker, admin, host?.clusterId ?? '')
-    expect(notes.join()).toContain(`${one?.name} stays: its last move did not come about and it rests: The line broke.`)
-    await db.deleteFrom('migration').where('id', '=', id).execute()
+    const failed = items.map(({ id, hostId }) => ({
+      id: newId(Date.now()),
+      desktop_id: id,
+      from_host_id: hostId,
+      to_host_id: host?.id ?? '',
+      kind: 'live' as const,
+      cause: 'consolidation' as const,
+      reason: 'it is emptied',
+      state: 'failed' as const,
+      trouble: JSON.stringify({ code: 'timeout', text: 'The line broke.' }),
+      ended_at: new Date(),
+    }))
+    await db.insertInto('migration').values(failed).execute()
+    const plan = await clusterBalancePlan(site.broker, admin, host?.clusterId ?? '')
+    await db.deleteFrom('migration').execute()
+    expect(plan.notes.join()).toContain('stays: its last move did not come about and it rests: The line broke.')
   })
 
   it('empties one, switches it off, places nothing there, and switches it on when it is not to save any more', async () => {
