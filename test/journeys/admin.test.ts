@@ -115,7 +115,7 @@ describe('an administrator', () => {
   it('gets the line that joins a server, and the trail of all that was done', async () => {
     const { page, context, faults } = await portal.signIn()
     await open(page, '/admin/hosts')
-    await page.getByRole('button', { name: 'Add a server' }).click()
+    await page.getByRole('button', { name: 'Add a server', exact: true }).click()
     await page.getByRole('button', { name: 'Make the line' }).click()
     await page.getByText('Waiting for it to report').waitFor()
     await page.keyboard.press('Escape')
