@@ -56,13 +56,16 @@ function gather() {
 export async function followEvents(signal: AbortSignal): Promise<void> {
   const changed = gather()
   let broken = false
+  let heard = false
   let staleTimer: ReturnType<typeof setTimeout> | undefined
   const onOpen = () => {
     clearTimeout(staleTimer)
     become('live')
-    // After a long break the server may no longer hold what happened meanwhile: read everything that is shown.
-    if (broken) void queryClient.invalidateQueries()
+    // Nobody told of what happened before the page listened, and after a long break the server may no longer hold what
+    // happened meanwhile: read everything that is shown.
+    if (broken || !heard) void queryClient.invalidateQueries()
     broken = false
+    heard = true
   }
   const onBreak = () => {
     if (!broken) staleTimer = setTimeout(() => become('stale'), quietMs)
