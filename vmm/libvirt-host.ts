@@ -119,8 +119,10 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       spiceListen,
       ownersReady,
     }
+    const create = () =>
+      daemon.actions.domainCreateXml({ xml: domainXml(parts) }, { timeoutMs: startMs, lane: 'start' })
     try {
-      await daemon.actions.domainCreateXml({ xml: domainXml(parts) }, { timeoutMs: startMs, lane: 'start' })
+      await create().catch(thrown => (endedUnheard(thrown) ? create() : Promise.reject(thrown)))
     } catch (thrown) {
       // Asked before, by us or by an agent that was killed: it runs, which is what is wished.
       const already = isLibvirt(thrown, 'domainExists', 'operationInvalid') ? await domains.settled(spec.id) : null
@@ -249,6 +251,13 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
 
 /** QEMU's own locks speak before libvirt's lock manager does, and only in words. */
 const lockTaken = /Failed to get "(write|consistent read)" lock|Lockspace resource '[^']*' is locked/
+
+/**
+ * On a busy host a QEMU that refuses to start may have ended before libvirt was connected to it; then its reason stands
+ * in its log alone. Asked once more it is mostly told: a lock that is held must not look like a broken machine.
+ */
+export const endedUnheard = (thrown: unknown): boolean =>
+  asHdcsError(thrown).message.includes('failed to connect to monitor socket')
 
 /** Another host, or another QEMU of this one, has its disk open; null: something else. */
 function lockFailure(thrown: unknown): HdcsError | null {

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } fr
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { endedUnheard } from '../../vmm/libvirt-host.ts'
 import { until } from '../support/site.ts'
 import { groupsLeft } from './cgroups.ts'
 import { type Lab, labUp } from './lab.ts'
@@ -25,7 +26,8 @@ function machineXml(name: string, disk: string): string {
 
 async function run(host: string, xml: string): Promise<void> {
   await using daemon = await lab.daemon(host)
-  await daemon.actions.domainCreateXml({ xml }, { timeoutMs: 60_000 })
+  const create = () => daemon.actions.domainCreateXml({ xml }, { timeoutMs: 60_000 })
+  await create().catch(thrown => (endedUnheard(thrown) ? create() : Promise.reject(thrown)))
 }
 
 async function guests(host: string): Promise<string[]> {
