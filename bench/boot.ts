@@ -16,6 +16,7 @@ import { rawStorm } from './raw-storm.ts'
 
 const size = Number(process.argv[2] ?? 20)
 const lones = 3
+const rounds = 5
 const cores = cpus().length
 await using product = await makeProduct('bench', { simHosts: 0 })
 await product.start()
@@ -45,14 +46,21 @@ const raw = await rawStorm(image, size, cores)
 const rawLoneCpu = median(rawLones.map(({ cpu }) => cpu))
 /** What this machine takes for booting on all its cores at once. */
 const crowding = raw.reduce((sum, { cpu }) => sum + cpu, 0) / (size * rawLoneCpu)
-const rawFirst = firstOf(raw) / median(rawLones.map(({ seconds }) => seconds))
+// In turns: what else the machine does meanwhile is then in both.
+const rawFirsts: number[] = []
+const firsts: number[] = []
+for (let n = 0; n < rounds; n++) {
+  rawFirsts.push(firstOf(await rawStorm(image, cores, cores)))
+  firsts.push(firstOf((await fill(`first-${n}`, size, { until: cores })).guests))
+}
+const rawFirst = median(rawFirsts) / median(rawLones.map(({ seconds }) => seconds))
 console.log(
   `bare QEMU: lone ${rawLoneCpu.toFixed(2)} CPU s; ${size} boots, ${cores} at once, cost ${crowding.toFixed(2)} × as many lone ones, the first takes ${rawFirst.toFixed(2)} ×`,
 )
 
-const storm = await fill('storm', size, true)
+const storm = await fill('storm', size, { keep: true })
 const guestCpu = storm.guests.reduce((sum, { cpu }) => sum + cpu, 0)
-const first = firstOf(storm.guests)
+const first = median(firsts)
 const rows: [string, number, number, string][] = [
   ['wall ÷ (guest CPU ÷ cores)', storm.wall / (storm.guestCpuAtEnd / cores), 1.15, ''],
   [
@@ -94,7 +102,7 @@ for (const [name, value, limit] of rows)
 process.exitCode = rows.every(([, value, limit]) => value <= limit) ? 0 : 1
 
 /** A pool made and filled; everything that ran for it is read from /proc and the transitions, so that nothing is asked of the product meanwhile. */
-async function fill(name: string, count: number, keep = false) {
+async function fill(name: string, count: number, { keep = false, until: enough = count } = {}) {
   const ownBefore = ownCpuSeconds()
   const busyBefore = machineBusySeconds()
   const seen = new Map<string, { pid: number; beganMs: number; samples: { at: number; cpu: number }[] }>()
@@ -119,7 +127,7 @@ async function fill(name: string, count: number, keep = false) {
   })
   await until(
     async () =>
-      (await numberOf(`select count(*) from desktop where pool_id = '${pool.id}' and phase = 'ready'`)) === count,
+      (await numberOf(`select count(*) from desktop where pool_id = '${pool.id}' and phase = 'ready'`)) >= enough,
     500,
   )
   clearInterval(finding)
