@@ -8,7 +8,7 @@ import {
   transitionNote,
 } from '../../db/desktops.ts'
 import { sessionsEnd } from '../../db/sessions.ts'
-import { type TaskSettled, tasksSettle } from '../../db/tasks.ts'
+import type { TaskSettled } from '../../db/tasks.ts'
 import type { Broker } from '../broker.ts'
 import { type DesktopFacts, desktopConsequence, desktopPhase } from '../desktop-state.ts'
 import { releaseWish } from '../releasing.ts'
@@ -76,6 +76,11 @@ function settle(row: Row): { write: DesktopSettled; consequence: Consequence } {
 
 /** What became of its open receipts. Where more follows from the look, the look after that tells. */
 function receiptsOf(row: Row, consequence: Consequence, now: Date): TaskSettled[] {
+  // Told with the undoing: a moment later the desktop's next life has no trouble to tell.
+  if (consequence.do === 'undo claim')
+    return row.receipts
+      .filter(({ id }) => id === row.claim_task_id)
+      .flatMap(receipt => taskSettled(receipt, undone(row.observed_trouble), now))
   if (consequence.do !== 'nothing' && consequence.do !== 'forget') return []
   const desktop = consequence.do === 'forget' ? undefined : desktopForTask(row)
   return row.receipts.flatMap(receipt => taskSettled(receipt, desktopTask(receipt, desktop), now))
@@ -96,16 +101,8 @@ async function follow(tx: Tx, row: Row, consequence: Consequence, now: Date) {
       return
     case 'undo claim':
       await releaseWish(tx, row, 'floating', { because: consequence.because, now, became: 'claim undone' })
-      return claimFail(tx, row, now)
+      return
   }
-}
-
-/** Told with the undoing: a moment later the desktop's next life has no trouble to tell. */
-async function claimFail(tx: Tx, row: Row, now: Date) {
-  if (row.claim_task_id === null) return
-  const outcome = undone(row.observed_trouble)
-  const line = `failed: ${outcome.error?.text}`
-  await tasksSettle(tx, [{ ...outcome, id: row.claim_task_id, finished_at: now, line }], now)
 }
 
 const factsOf = (row: Row): DesktopFacts => ({
