@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import type { Tx } from './connect.ts'
 import type { HardwareValue, Power } from './schema.ts'
 import type { PlacementHostValue } from './schema-hosts.ts'
+import { portsFree } from './screen-ports.ts'
 
 export interface DesktopsNew {
   /** Names are the pool's with a number that was never used. */
@@ -49,12 +50,7 @@ export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<{ id: s
         select set_masklen(network(here.subnet)::inet, 32) + n as address
         from generate_series(2, (2 ^ (32 - masklen(here.subnet)))::int - 2) n) a
       where not exists (select from desktop d where d.address = a.address)
-    ), ported as (
-      select here.id as host_id, n as port, row_number() over (partition by here.id order by n) as nth
-      -- Of so many as are taken and wanted, enough are free: the whole range need not be walked.
-      from here, generate_series(port_from, least(port_to, port_from + ports_taken + wanted - 1)) n
-      where not exists (select from screen_port s where s.host_id = here.id and s.port = n)
-    ), made as (
+    ), ported as (${portsFree}), made as (
       insert into desktop (id, name, pool_id, host_id, version_id, hardware, address, wished_power, made_at, phase_since,
         step_since, user_id, user_slot, assigned_at, claim_task_id)
       select w.id, w.name, ${poolId}::uuid, w.host_id, ${make.versionId}::uuid, ${JSON.stringify(make.hardware)}::jsonb,

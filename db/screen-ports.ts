@@ -2,6 +2,13 @@
 import { sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 
+/** Part of a `with`: the free ports of each host of `here` (id, port_from, port_to, ports_taken, wanted), lowest first. */
+export const portsFree = sql`
+  select here.id as host_id, n as port, row_number() over (partition by here.id order by n) as nth
+  -- Of so many as are taken and wanted, enough are free: the whole range need not be walked.
+  from here, generate_series(port_from, least(port_to, port_from + ports_taken + wanted - 1)) n
+  where not exists (select from screen_port s where s.host_id = here.id and s.port = n)`
+
 export interface PortWanted {
   host_id: string
   desktop_id: string
@@ -23,15 +30,10 @@ export async function screenPortsInsert(tx: Tx, wanted: PortWanted[]): Promise<M
       where not exists (select from had where had.desktop_id = g.desktop_id)
     ), here as (
       select h.id, c.port_from, c.port_to, w.wanted,
-        (select count(*)::int from screen_port s where s.host_id = h.id) as taken
+        (select count(*)::int from screen_port s where s.host_id = h.id) as ports_taken
       from host h join cluster c on c.id = h.cluster_id
       join (select host_id, count(*)::int as wanted from wanted group by host_id) w on w.host_id = h.id
-    ), ported as (
-      select here.id as host_id, n as port, row_number() over (partition by here.id order by n) as nth
-      -- Of so many as are taken and wanted, enough are free: the whole range need not be walked.
-      from here, generate_series(port_from, least(port_to, port_from + taken + wanted - 1)) n
-      where not exists (select from screen_port s where s.host_id = here.id and s.port = n)
-    ), made as (
+    ), ported as (${portsFree}), made as (
       insert into screen_port (host_id, port, desktop_id)
       select host_id, p.port, w.desktop_id from wanted w join ported p using (host_id, nth)
       returning desktop_id, port
