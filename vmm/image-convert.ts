@@ -10,7 +10,7 @@ import { resolve } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
 import type { Progress } from './host.ts'
 import { type ImageFormat, imageCheck, isoMarkAt, isoMarked } from './image-check.ts'
-import { runProgram } from './programs.ts'
+import { type ProgramResult, runProgram } from './programs.ts'
 
 export interface ImageConversion {
   /** An uploaded file; nobody writes to it any more. */
@@ -58,12 +58,16 @@ function limitsOf(sourceBytes: number, maxVirtualBytes: number) {
   }
 }
 
-/** Program and arguments: `qemu-img` under limits. */
-function bounded(limits: { cpuSeconds: number; fileBytes: number }, args: string[]): [string, string[]] {
-  const { cpuSeconds, fileBytes } = limits
+/** `qemu-img` under limits. */
+function qemuImg(
+  { cpuSeconds, fileBytes }: { cpuSeconds: number; fileBytes: number },
+  args: string[],
+  options: { timeoutMs: number; signal: AbortSignal },
+): Promise<ProgramResult> {
   const space = [`--as=${memoryBytes}`, `--stack=${stackBytes}`]
   const prlimit = [...space, `--cpu=${cpuSeconds}`, `--fsize=${fileBytes}`, '--core=0']
-  return ['nice', ['-n', '10', 'ionice', '-c', '3', 'prlimit', ...prlimit, '--', 'qemu-img', ...args]]
+  const behind = ['-n', '10', 'ionice', '-c', '3', 'prlimit', ...prlimit, '--', 'qemu-img', ...args]
+  return runProgram('nice', behind, { ...options, env: oneHeap })
 }
 
 /**
@@ -77,8 +81,8 @@ export async function imageInspect(
   signal: AbortSignal,
 ): Promise<{ virtualBytes: number; notes: string[] }> {
   // An absolute name is never taken for a protocol (`nbd:…`, `json:…`). Probing is safe here: no guest wrote this file.
-  const [program, args] = bounded({ cpuSeconds: 30, fileBytes: 0 }, ['info', '--output=json', resolve(source)])
-  const result = await runProgram(program, args, { timeoutMs: infoMs, signal, env: oneHeap })
+  const ask = ['info', '--output=json', resolve(source)]
+  const result = await qemuImg({ cpuSeconds: 30, fileBytes: 0 }, ask, { timeoutMs: infoMs, signal })
   const verdict = imageCheck(result.code === 0 ? parsed(result.output) : null, { format, maxVirtualBytes })
   if (!verdict.accepted) throw new HdcsError(verdict.code, verdict.reason, { cause: result.errors })
   if (format === 'iso' && !isoMarked(await bytesAt(source, isoMarkAt, 5)))
@@ -104,8 +108,8 @@ export async function imageConvert(conversion: ImageConversion): Promise<Convert
     progress(5, 'converting the image')
     const watch = setInterval(() => void share(path, sourceBytes, progress), lookMs)
     try {
-      const [program, args] = bounded(limits, ['convert', '-f', from, '-O', 'qcow2', '-m', '2', resolve(source), path])
-      const result = await runProgram(program, args, { timeoutMs: limits.timeoutMs, signal, env: oneHeap })
+      const convert = ['convert', '-f', from, '-O', 'qcow2', '-m', '2', resolve(source), path]
+      const result = await qemuImg(limits, convert, { timeoutMs: limits.timeoutMs, signal })
       if (result.code !== 0) throw conversionError(result.errors)
     } finally {
       clearInterval(watch)
@@ -129,8 +133,8 @@ const soundCodes = [0, 3, 63]
 
 /** @throws HdcsError `invalid` when the tables inside the image contradict each other or point behind its end */
 async function imageSound(path: string, format: string, text: string, signal: AbortSignal): Promise<void> {
-  const [program, args] = bounded({ cpuSeconds: 300, fileBytes: 0 }, ['check', '-q', '-f', format, path])
-  const checked = await runProgram(program, args, { timeoutMs: checkMs, signal, env: oneHeap })
+  const check = ['check', '-q', '-f', format, path]
+  const checked = await qemuImg({ cpuSeconds: 300, fileBytes: 0 }, check, { timeoutMs: checkMs, signal })
   if (!soundCodes.includes(checked.code ?? -1)) throw new HdcsError('invalid', text, { cause: checked.errors })
 }
 
