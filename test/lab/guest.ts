@@ -53,4 +53,4 @@ export async function guestRun(daemon: LibvirtDaemon, id: string, script: string
 
 /** Counts ten times a second in memory and once a second on its disk, for as long as the guest lives. */
 export const guestCounter =
-  '(n=0; while :; do n=$((n+1)); echo $n >/run/count; [ $((n % 10)) = 0 ] && echo $n >/data/count; sleep 0.1; done) </dev/null >/dev/null 2>&1 &'
+  'echo 0 >/run/count; (n=0; while :; do n=$((n+1)); echo $n >/run/count.new && mv /run/count.new /run/count; [ $((n % 10)) = 0 ] && echo $n >/data/count; sleep 0.1; done) </dev/null >/dev/null 2>&1 &'

@@ -30,6 +30,9 @@ const leavesNothing = (pair: Pair) =>
     expect(await pair.files('target')).toEqual(expect.arrayContaining([expect.stringMatching(/\.qcow2$/)]))
   }, 90_000)
 const count = async (pair: Pair) => Number(await run(pair, 'cat /run/count'))
+/** A guest on a busy machine, or at its disk, may take longer for a step than we for two looks. */
+const countsOn = (pair: Pair, from: number) =>
+  vi.waitFor(async () => expect(await count(pair)).toBeGreaterThan(from), { timeout: 10_000, interval: 100 })
 
 describe('a guest on real hosts', () => {
   it('goes over live and back again: it counts on, keeps its address, and has its screen where the target was told', async () => {
@@ -42,7 +45,7 @@ describe('a guest on real hosts', () => {
     await pair.controls.target.machine(pair.base.id, ({ ready, move }) => ready && move === null, 20_000)
     const after = await count(pair)
     expect(after).toBeGreaterThanOrEqual(before)
-    expect(await count(pair)).toBeGreaterThan(after)
+    await countsOn(pair, after)
     expect(await run(pair, 'ip -4 address show eth0')).toContain('10.247.4.9/')
     const graphics = { serial: 3, password: 'secret', validUntil: new Date(Date.now() + 60_000).toISOString() }
     pair.change({ graphics })
@@ -54,7 +57,7 @@ describe('a guest on real hosts', () => {
     pair.move()
     expect(await pair.end(60_000)).toBe('done')
     await vi.waitFor(async () => expect(await pair.runs()).toEqual(['source']), 5_000)
-    expect(await count(pair)).toBeGreaterThan(after)
+    await countsOn(pair, after)
   })
 
   it('goes to a host of another storage with its disk, and what it wrote is there', async () => {
