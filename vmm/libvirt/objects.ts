@@ -29,7 +29,6 @@ export type StoragePoolRef = ValueOf<typeof storagePool>
 
 /** `key` is the path for pools made of files. */
 export const storageVolume = struct({ pool: text, name: text, key: text })
-export type StorageVolumeRef = ValueOf<typeof storageVolume>
 
 export const domainState = named([
   'nostate',
@@ -41,7 +40,6 @@ export const domainState = named([
   'crashed',
   'pmsuspended',
 ])
-export type DomainState = ValueOf<typeof domainState>
 
 export const storagePoolState = named(['inactive', 'building', 'running', 'degraded', 'inaccessible'])
 
@@ -166,7 +164,6 @@ export const dhcpLease = struct({
   hostName: optional(text),
   clientId: optional(text),
 })
-export type DhcpLease = ValueOf<typeof dhcpLease>
 
 export const domainInterface = struct({
   name: text,
