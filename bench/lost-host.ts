@@ -8,18 +8,10 @@
  *      2.5 × what making as many took; SQL statements for each, to ready).
  * Run: bash scripts/run.sh bench/lost-host.ts [DESKTOPS]
  */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import pg from 'pg'
-import { startControl } from '../bin/control.ts'
-import { localHost } from '../broker/first-start.ts'
-import { startEmbeddedPostgres } from '../db/embedded.ts'
-import { readConfig } from '../lib/config.ts'
-import { makeLog } from '../lib/log.ts'
 import { startAgent } from '../vmm/agent.ts'
 import { agentSocket } from '../vmm/agent-socket.ts'
 import { makeSimHost, makeSimStorage } from '../vmm/sim-host.ts'
+import { adminPassword, quietStatements, startBenchSite, until } from './site.ts'
 import { statementsHeard } from './statements.ts'
 
 const desktops = Number(process.argv[2] ?? 1_000)
@@ -27,38 +19,16 @@ const desktops = Number(process.argv[2] ?? 1_000)
 const hostCpus = [768, 256, 256, 256]
 const promised = { lostMs: 20_000, made: 2.5, statements: 1.5 }
 
-const folder = mkdtempSync(join(tmpdir(), 'hdcs-bench-'))
-const log = makeLog('bench', process.env.HDCS_LOG_LEVEL ?? 'error')
 await using undo = new AsyncDisposableStack()
-undo.defer(() => rmSync(folder, { recursive: true, force: true }))
-const { url: databaseUrl } = undo.use(await startEmbeddedPostgres(join(folder, 'database')))
-const config = readConfig(
-  {
-    HDCS_DATA_DIR: folder,
-    HDCS_LISTEN: '127.0.0.1:0',
-    HDCS_ADMIN_PASSWORD: 'bench-password',
-    HDCS_DATABASE_URL: databaseUrl,
-  },
-  true,
-)
-const control = undo.use(await startControl(config, log))
-const failures: string[] = []
-const promise = (kept: boolean, text: string) => {
-  console.log(`${kept ? '  kept ' : 'MISSED '} ${text}`)
-  if (!kept) failures.push(text)
-}
-const looker = new pg.Client(databaseUrl)
-await looker.connect()
-undo.defer(() => looker.end())
+const site = undo.use(await startBenchSite())
+const { control, log, numberOf, one, promise } = site
 
 const storage = makeSimStorage()
 const agents: AsyncDisposable[] = []
 for (const [index, cpus] of hostCpus.entries()) {
   const hostName = `sim-${index + 1}`
-  const { key } = await localHost(control.broker, control.clusterId, hostName, [])
-  const { installationId } = control
+  const { url, key, installationId } = await site.hostJoin(hostName)
   const sim = undo.use(makeSimHost({ installationId, hostName, cpus, memoryBytes: cpus * 2 ** 34, storage }))
-  const url = `${control.url.replace('http', 'ws')}/api/v1/agent`
   agents.push(undo.use(await startAgent({ host: sim, connect: agentSocket({ url, key, log }), log, bootSlots: 16 })))
 }
 
@@ -68,12 +38,11 @@ const { host_id: lostId } = await one<{ host_id: string }>(
 )
 const bareMs = await bare()
 await lost()
-console.log(failures.length === 0 ? 'every promise kept' : `missed: ${failures.length}`)
-process.exitCode = failures.length === 0 ? 0 : 1
+site.verdict()
 
 /** @returns for each desktop, from the wish for all of them to the last one ready. */
 async function filled(): Promise<number> {
-  const login = await post('/login', '', { name: 'admin', password: 'bench-password' })
+  const login = await post('/login', '', { name: 'admin', password: adminPassword })
   await until(async () => (await numberOf(`select count(*) n from host_image where observed_state = 'ready'`)) === 4)
   const { template_id: templateId } = await one<{ template_id: string }>('select template_id from pool')
   const began = performance.now()
@@ -111,7 +80,7 @@ async function bare(): Promise<number> {
        select desktop_id, 'return', host_id, why, hosts from placement join gone on gone.id = desktop_id`,
       'rollback',
     ])
-      await looker.query(`/* bench */ ${statement}`)
+      await one(statement)
     times.push(performance.now() - began)
   }
   return times.toSorted((a, b) => a - b)[2] ?? Number.NaN
@@ -164,34 +133,9 @@ async function allReady() {
   return (await numberOf(`select count(*) n from desktop where phase <> 'ready' or dirty`)) === 0
 }
 
-/** Statements of a site where nobody asks for anything, a second. */
-async function quietStatements(): Promise<number> {
-  let count = 0
-  using _hearing = statementsHeard(() => count++)
-  await pause(4_000)
-  return count / 4
-}
-
 async function post(path: string, token: string, body: unknown): Promise<Record<string, string>> {
   const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) }
   const answer = await fetch(`${control.url}/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
   if (!answer.ok) throw new Error(await answer.text())
   return (await answer.json()) as Record<string, string>
-}
-
-async function one<Row>(query: string): Promise<Row> {
-  const { rows } = await looker.query(`/* bench */ ${query}`)
-  return rows[0] as Row
-}
-
-async function numberOf(query: string): Promise<number> {
-  return Number((await one<{ n: string }>(query)).n)
-}
-
-function pause(ms: number) {
-  return new Promise(resolve => setTimeout(resolve, ms))
-}
-
-async function until(look: () => Promise<boolean>, everyMs = 100) {
-  while (!(await look())) await pause(everyMs)
 }
