@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Tx } from './connect.ts'
+import { pageOfRows, type Tx } from './connect.ts'
 import type { Database } from './schema.ts'
 import type { PlacementPolicy } from './schema-hosts.ts'
 
@@ -29,10 +29,7 @@ export function clusterRows(
   if (filter.name) query = query.where('cluster.name', '=', filter.name)
   if (filter.siteId) query = query.where('cluster.site_id', '=', filter.siteId)
   if (filter.after) query = query.where('cluster.name', '>', filter.after)
-  return query
-    .orderBy('cluster.name')
-    .limit(filter.limit ?? 1000)
-    .execute()
+  return pageOfRows(query.orderBy('cluster.name'), filter.limit).execute()
 }
 
 /** Whether anything of a cluster has an address of its network. */

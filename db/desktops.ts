@@ -1,5 +1,5 @@
 import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
-import type { Db, Tx } from './connect.ts'
+import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { Database, DesktopTable, HardwareValue, Phase, Power } from './schema.ts'
 import { type ReceiptOpen, receiptsSettled, type TaskSettled } from './tasks.ts'
 
@@ -143,34 +143,50 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
       foreignNetwork.as('foreign_network'),
       oldHost.as('old_host'),
     ])
-  if (filter.ids) query = query.where('desktop.id', 'in', filter.ids)
-  if (filter.userId) query = query.where('desktop.user_id', '=', filter.userId)
-  if (filter.poolId) query = query.where('desktop.pool_id', '=', filter.poolId)
-  if (filter.hostId) query = query.where('desktop.host_id', '=', filter.hostId)
-  if (filter.phase) query = query.where('desktop.phase', '=', filter.phase as Phase)
-  if (filter.name) query = query.where('desktop.name', '=', filter.name)
-  // Few are not ready: those have an index of their own.
-  if (filter.troubled) query = query.where('desktop.phase', '<>', 'ready').where(troubled)
-  if (filter.after) query = query.where('desktop.name', '>', filter.after)
-  if (filter.search) query = query.where(searched(filter.search))
-  return query
-    .orderBy('desktop.name')
-    .limit(filter.limit ?? 1000)
-    .execute()
+  query = query.where(narrowed(filter))
+  if (filter.search) query = query.where('desktop.name', '=', found(db, filter, filter.search))
+  return pageOfRows(query.orderBy('desktop.name'), filter.limit).execute()
 }
 
-/**
- * `%` and `_` typed by a person are themselves. Desktops' names are lower case; addresses are only looked through for what
- * may be a part of one: writing out every address costs more than all the rest. People are looked through by themselves:
- * desktops are told apart before anything is joined to each of them.
- */
-const searched = (text: string) => (eb: ExpressionBuilder<Database, 'desktop'>) => {
-  const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
-  return eb.or([
-    eb('desktop.name', 'like', pattern.toLowerCase()),
-    eb('desktop.user_id', 'in', eb.selectFrom('user_account').select('id').where('name', 'ilike', pattern)),
-    ...(/^[\d.]+$/.test(text) ? [eb(sql<string>`host(desktop.address)`, 'like', pattern)] : []),
+/** What a desktop's own columns tell. */
+const narrowed = (filter: DesktopFilter) => (eb: ExpressionBuilder<Database, 'desktop'>) =>
+  eb.and([
+    ...(filter.ids ? [eb('desktop.id', 'in', filter.ids)] : []),
+    ...(filter.userId ? [eb('desktop.user_id', '=', filter.userId)] : []),
+    ...(filter.poolId ? [eb('desktop.pool_id', '=', filter.poolId)] : []),
+    ...(filter.hostId ? [eb('desktop.host_id', '=', filter.hostId)] : []),
+    // In the text: the plan for a phase that few have is another one than for `ready`.
+    ...(filter.phase ? [eb('desktop.phase', '=', sql.lit(filter.phase as Phase))] : []),
+    ...(filter.name ? [eb('desktop.name', '=', filter.name)] : []),
+    // Few are not ready: those have an index of their own.
+    ...(filter.troubled ? [eb('desktop.phase', '<>', sql.lit<Phase>('ready')), troubled(eb)] : []),
+    ...(filter.after ? [eb('desktop.name', '>', filter.after)] : []),
   ])
+
+/**
+ * Names of the first desktops with this in their name, their person's or their address; `%` and `_` typed by a person
+ * are themselves. Each is looked for in an index of its own: reading all desktops costs many times as much. Desktops'
+ * names are lower case; addresses are only looked through for what may be a part of one.
+ */
+function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) {
+  const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
+  const first = () =>
+    db
+      .selectFrom('desktop')
+      .select('desktop.name')
+      .where(narrowed(filter))
+      .orderBy('desktop.name')
+      .limit(sql.lit(filter.limit ?? 1000))
+  const people = db.selectFrom('user_account').select('id').where('name', 'ilike', pattern)
+  const addresses = sql<string>`any(array(select address from desktop where host(address) like ${pattern}))`
+  return sql<string>`any(array(${sql.join(
+    [
+      first().where('desktop.name', 'like', pattern.toLowerCase()),
+      first().where('desktop.user_id', 'in', people),
+      ...(/^[\d.]+$/.test(text) ? [first().where('desktop.address', '=', addresses)] : []),
+    ],
+    sql` union all `,
+  )}))`
 }
 
 /** Rows that changed since their phase was last worked out, with their open receipts, locked for this transaction. */

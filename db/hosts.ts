@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Tx } from './connect.ts'
+import { pageOfRows, type Tx } from './connect.ts'
 import type { Database, HostFactsValue, HostState, HostUsageValue, TroubleValue } from './schema.ts'
 import { hostTallies } from './tallies.ts'
 
@@ -53,10 +53,7 @@ export function hostRows(
   if (filter.clusterId) query = query.where('host.cluster_id', '=', filter.clusterId)
   if (filter.siteId) query = query.where('cluster.site_id', '=', filter.siteId)
   if (filter.after) query = query.where('host.name', '>', filter.after)
-  return query
-    .orderBy('host.name')
-    .limit(filter.limit ?? 1000)
-    .execute()
+  return pageOfRows(query.orderBy('host.name'), filter.limit).execute()
 }
 
 /** Versions whose image is ready, by host: where a desktop of it can be made at once. */

@@ -1,7 +1,7 @@
 /** Desktops on their way from one host to another (docs/decisions/0006). The schema's own history is in migrations/. */
 import { sql } from 'kysely'
 import { type DesktopObserved, unheard } from './agents.ts'
-import type { Db, Tx } from './connect.ts'
+import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { HostState, TroubleValue } from './schema.ts'
 import type { MigrationCause, MigrationKind, MigrationState, PlacementHostValue } from './schema-hosts.ts'
 
@@ -68,10 +68,7 @@ export function migrationRows(
   if (filter.before) query = query.where('migration.id', '<', filter.before)
   const { hostId } = filter
   if (hostId) query = query.where(eb => eb.or([eb('from_host_id', '=', hostId), eb('to_host_id', '=', hostId)]))
-  return query
-    .orderBy('migration.id', 'desc')
-    .limit(filter.limit ?? 1000)
-    .execute()
+  return pageOfRows(query.orderBy('migration.id', 'desc'), filter.limit).execute()
 }
 
 export type MigrationOpenRow = Awaited<ReturnType<typeof migrationsOpen>>[number]

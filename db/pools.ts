@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Db, Tx } from './connect.ts'
+import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { Database, HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
 import type { Affinity, PlacementPolicy } from './schema-hosts.ts'
 import { poolTallies } from './tallies.ts'
@@ -47,10 +47,7 @@ export function poolRows(
       'in',
       db.selectFrom('entitlement').select('pool_id').where('subject', 'in', filter.subjects),
     )
-  return query
-    .orderBy('pool.name')
-    .limit(filter.limit ?? 1000)
-    .execute()
+  return pageOfRows(query.orderBy('pool.name'), filter.limit).execute()
 }
 
 export interface PoolNew {

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Db, Tx } from './connect.ts'
+import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { Database } from './schema.ts'
 
 export type SiteRow = Awaited<ReturnType<typeof siteRows>>[number]
@@ -19,10 +19,7 @@ export function siteRows(
   if (filter.ids) query = query.where('site.id', 'in', filter.ids)
   if (filter.name) query = query.where('site.name', '=', filter.name)
   if (filter.after) query = query.where('site.name', '>', filter.after)
-  return query
-    .orderBy('site.name')
-    .limit(filter.limit ?? 1000)
-    .execute()
+  return pageOfRows(query.orderBy('site.name'), filter.limit).execute()
 }
 
 export async function siteInsert(db: Db, site: { id: string; name: string }) {

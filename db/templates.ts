@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import type { Db, Tx } from './connect.ts'
+import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { Database, HardwareValue, TroubleValue, VersionSource, VersionState } from './schema.ts'
 
 /** Templates with how many pools and desktops stand on them, by name. */
@@ -19,10 +19,7 @@ export function templateRows(
   if (filter.ids) query = query.where('id', 'in', filter.ids)
   if (filter.name) query = query.where('name', '=', filter.name)
   if (filter.after) query = query.where('name', '>', filter.after)
-  return query
-    .orderBy('name')
-    .limit(filter.limit ?? 1000)
-    .execute()
+  return pageOfRows(query.orderBy('name'), filter.limit).execute()
 }
 
 export type VersionRow = Awaited<ReturnType<typeof versionRows>>[number]
