@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { accountFile, accountForget, accountRead, accountSave, serverUrl } from '../../cli/account.ts'
+import { testFolder } from '../support/folder.ts'
 
-const somewhere = () => ({ XDG_CONFIG_HOME: mkdtempSync(join(tmpdir(), 'hdcs-account-')) })
+const somewhere = () => ({ XDG_CONFIG_HOME: testFolder() })
 const account = { url: 'http://127.0.0.1:8080', token: 'secret', userName: 'ana' }
 
 describe('the account file', () => {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { hdcs } from '../../cli/commands.ts'
 import { exitCodes } from '../../cli/exit.ts'
+import { testFolder } from '../support/folder.ts'
 import { fakeServer, person } from './server.ts'
 
 const poolId = '01900000-0000-7000-8000-000000000001'
@@ -151,7 +151,7 @@ describe('hdcs', () => {
   it('saves the viewer file for its owner alone, of the only desktop when none is named', async () => {
     await using server = await fakeServer(world)
     const { around } = person(server.url)
-    const file = join(mkdtempSync(join(tmpdir(), 'hdcs-')), 'x.vv')
+    const file = join(testFolder(), 'x.vv')
     expect(await hdcs(['connect', '--save', file], around)).toBe(exitCodes.done)
     expect(readFileSync(file, 'utf8')).toContain('[virt-viewer]')
     expect(statSync(file).mode & 0o777).toBe(0o600)
@@ -167,7 +167,7 @@ describe('hdcs', () => {
 describe('hdcs templates import', () => {
   it('declares size, format and checksum, then sends the file', async () => {
     const templateId = '01900000-0000-7000-8000-000000000009'
-    const file = join(mkdtempSync(join(tmpdir(), 'hdcs-')), 'disk.bin')
+    const file = join(testFolder(), 'disk.bin')
     const bytes = Buffer.concat([Buffer.from('QFI\u00fb', 'latin1'), Buffer.alloc(200_000, 7)])
     writeFileSync(file, bytes)
     let declared: { source?: unknown } = {}
@@ -202,7 +202,7 @@ describe('the program', () => {
         return { body: { token: 'fresh', expiresAt: '2027-01-01T00:00:00Z', user: { name: 'ana' } } }
       },
     })
-    const home = mkdtempSync(join(tmpdir(), 'hdcs-'))
+    const home = testFolder()
     const child = spawn(process.execPath, ['bin/hdcs.ts', 'login', server.url, '--name', 'ana'], {
       env: { ...process.env, XDG_CONFIG_HOME: home },
       stdio: ['pipe', 'pipe', 'inherit'],

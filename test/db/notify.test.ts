@@ -1,12 +1,11 @@
-import { mkdtempSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { listenDatabase } from '../../db/notify.ts'
+import { testFolder } from '../support/folder.ts'
 
 it('listening ends when asked to, also in the moment between connected and ready', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'hdcs-'))
+  const folder = testFolder()
   // Accepts and never says a word: that moment, as long as we like.
   const met = Promise.withResolvers<Socket>()
   const server = createServer(met.resolve).listen(join(folder, '.s.PGSQL.5432'))
