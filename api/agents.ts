@@ -11,7 +11,7 @@ import type { Authority } from '../auth/authority.ts'
 import { type AgentHub, hostOfKey } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
 import { hostCertify } from '../broker/certificates.ts'
-import { hostJoin } from '../broker/hosts.ts'
+import { hostJoin, hostKnown } from '../broker/hosts.ts'
 import { uploadPath } from '../broker/templates.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { mountAgentDisks } from './agent-disks.ts'
@@ -67,9 +67,8 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
   )
   app.get('/api/v1/agents/me', context =>
     answered(context, async () => {
-      const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))
-      if (!host) throw new HdcsError('unauthenticated', 'This is no host’s key (any more): join with a new token.')
-      return context.json({ hostId: host.id, installationId })
+      const known = await hostKnown(broker, keyOf(context.req.header('authorization')))
+      return context.json({ ...known, installationId })
     }),
   )
   app.post('/api/v1/agents/certificate', context =>

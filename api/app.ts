@@ -8,6 +8,7 @@ import { mountDocs } from './docs.ts'
 import { problemResponse } from './errors.ts'
 import { dataPolicy, securityHeaders } from './headers.ts'
 import { type Health, mountHealth } from './health.ts'
+import { mountJoin } from './join.ts'
 import { makeMetrics } from './metrics.ts'
 import { openApiDocument } from './openapi.ts'
 import { makePages } from './pages.ts'
@@ -66,6 +67,7 @@ export function makeApp(settings: AppSettings): Hono {
   const document = JSON.stringify(openApiDocument(settings.routes))
   app.get('/api/v1/openapi.json', context => context.body(document, 200, { 'content-type': 'application/json' }))
   mountDocs(app)
+  mountJoin(app, front)
   for (const route of byPrecision(settings.routes)) {
     const path = route.path.replace(/\{(\w+)\}/g, ':$1')
     app.on(route.method.toUpperCase(), path, context => serveRoute(serving, route, context))

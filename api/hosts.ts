@@ -186,7 +186,16 @@ export const hostRoutes = [
     summary: 'A one-time token with which a new host’s agent joins a cluster',
     permission: 'host.write',
     body: z.object({ clusterId: z.uuid().optional(), minutes: z.number().int().min(1).max(1440).default(60) }),
-    answers: { 201: z.object({ token: z.string(), expiresAt: timestamp, command: z.string() }) },
+    answers: {
+      201: z.object({
+        token: z.string(),
+        expiresAt: timestamp,
+        /** One line for a shell of the new host. */
+        command: z.string(),
+        /** False: its address means the control plane's own machine alone; another one reaches nothing there. */
+        reachable: z.boolean(),
+      }),
+    },
     handle: async ({ broker, principal, body, origin }) => ({
       status: 201,
       body: await joinTokenMake(broker, principal, body, origin),

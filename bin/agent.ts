@@ -97,6 +97,17 @@ export async function addressTowards(controlUrl: string): Promise<string> {
   }
 }
 
+/** @throws HdcsError `invalid`. */
+export function controlUrlOf(env: Record<string, string | undefined>): string {
+  const controlUrl = (env.HDCS_CONTROL_URL ?? '').replace(/\/$/, '')
+  if (!/^https?:\/\//.test(controlUrl))
+    throw new HdcsError(
+      'invalid',
+      'HDCS_CONTROL_URL is the control plane’s address, for example https://hdcs.example:8080.',
+    )
+  return controlUrl
+}
+
 /** Where this host's desktops lie and how it is reached: as set, else in the data folder and as the control plane sees us. */
 export async function hostPlace(config: Config, ownFolder: string, controlUrl: string) {
   const folder = config.storageFolder ?? ownFolder
@@ -115,12 +126,16 @@ export async function hostPlace(config: Config, ownFolder: string, controlUrl: s
  * The host's identity: kept from an earlier start, else got for a one-time token and kept where only we can read it.
  * A host that was removed joins anew with a new token.
  */
-async function hostIdentity(controlUrl: string, dataFolder: string, hostName: string): Promise<Joined> {
+export async function hostIdentity(
+  controlUrl: string,
+  dataFolder: string,
+  hostName: string,
+  token: string | undefined,
+): Promise<Joined> {
   const file = join(dataFolder, 'agent.json')
-  const token = process.env.HDCS_JOIN_TOKEN
   const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Joined) : null
   // Only a token may replace the kept key, and only one that is worth nothing any more.
-  if (kept && (!token || (await controlRequests(controlUrl, kept.key).isKnown()))) return kept
+  if (kept && (!token || (await controlRequests(controlUrl, kept.key).me()))) return kept
   if (!token)
     throw new HdcsError(
       'invalid',
@@ -154,20 +169,17 @@ const isLoopback = (address: string) => address === '::1' || address.startsWith(
 
 if (import.meta.main)
   await runProcess('agent', async ({ config, log, tell }) => {
-    const controlUrl = (process.env.HDCS_CONTROL_URL ?? '').replace(/\/$/, '')
-    if (!/^https?:\/\//.test(controlUrl))
-      throw new HdcsError(
-        'invalid',
-        'HDCS_CONTROL_URL is the control plane’s address, for example https://hdcs.example:8080.',
-      )
+    const controlUrl = controlUrlOf(process.env)
     // Two agents of one host would each destroy what the other makes.
     await using undo = new AsyncDisposableStack()
     const ownFolder = join(config.dataFolder, 'host')
     undo.use(lockFolder(ownFolder))
     const [hostName = 'host'] = hostname().split('.')
-    const { HDCS_AGENT_KEY: key, HDCS_INSTALLATION_ID: installationId } = process.env
+    const { HDCS_AGENT_KEY: key, HDCS_INSTALLATION_ID: installationId, HDCS_JOIN_TOKEN: token } = process.env
     const identity =
-      key && installationId ? { key, installationId } : await hostIdentity(controlUrl, config.dataFolder, hostName)
+      key && installationId
+        ? { key, installationId }
+        : await hostIdentity(controlUrl, config.dataFolder, hostName, token)
     tell('checking libvirt, QEMU and KVM')
     const place = await hostPlace(config, ownFolder, controlUrl)
     undo.use(await runAgent({ ...identity, ...place, controlUrl, hostName, simulated: config.simHosts > 0, log }))

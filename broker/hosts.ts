@@ -2,9 +2,11 @@ import { createHash, randomBytes } from 'node:crypto'
 import type { Principal } from '../auth/principal.ts'
 import { clusterRows } from '../db/clusters.ts'
 import type { Tx } from '../db/connect.ts'
+import { hostHistoryAdd } from '../db/host-history.ts'
 import {
   addressLock,
   type HostRow,
+  hostByKey,
   hostInsert,
   hostNames,
   hostRows,
@@ -121,8 +123,20 @@ export async function joinTokenMake(
   return {
     token,
     expiresAt: expiresAt.toISOString(),
-    command: `HDCS_CONTROL_URL=${origin} HDCS_JOIN_TOKEN=${token} npm run agent`,
+    // The token goes by the pipe: as an argument it would stand in the host's process list, and in sudo's log.
+    command: `(echo HDCS_JOIN_TOKEN=${token}; curl -fsSL '${origin}/join') | bash`,
+    reachable: !isLoopback(new URL(origin).hostname),
   }
+}
+
+/** Names and addresses by which a machine means itself. */
+const isLoopback = (host: string) => /^(127\.[\d.]+|\[::1\]|(.+\.)?localhost)$/.test(host)
+
+/** What a host may know of itself here: its name may differ from the machine's own. */
+export async function hostKnown(broker: Broker, key: string | undefined) {
+  const host = key === undefined ? undefined : await hostByKey(broker.db, secretHash(key))
+  if (!host) throw new HdcsError('unauthenticated', 'This is no host’s key (any more): join with a new token.')
+  return { hostId: host.id, name: host.name, heardAt: host.observed_beat_at?.toISOString() ?? null }
 }
 
 /** A new host joins with its token and gets a key of its own. @throws HdcsError `forbidden`: unknown, used or expired token. */
@@ -134,7 +148,8 @@ export async function hostJoin(
     const used = await joinTokenUse(tx, secretHash(ask.token), broker.clock.now())
     if (!used)
       throw new HdcsError('forbidden', 'The join token is unknown, used or expired: make a new one on the Hosts page.')
-    return hostAdd(tx, { clusterId: used.cluster_id, name: ask.hostName, networks: ask.networks })
+    const { hostName: name, networks } = ask
+    return hostAdd(tx, { clusterId: used.cluster_id, name, networks }, broker.clock.now())
   })
 }
 
@@ -146,6 +161,7 @@ export async function hostJoin(
 export async function hostAdd(
   tx: Tx,
   host: { clusterId: string; name: string; networks: string[] },
+  now: Date,
 ): Promise<{ hostId: string; key: string }> {
   await addressLock(tx)
   const subnet = await subnetFor(tx, host.clusterId, host.networks)
@@ -156,5 +172,6 @@ export async function hostAdd(
   const hostId = newId()
   const { clusterId: cluster_id, networks } = host
   await hostInsert(tx, { id: hostId, cluster_id, name, key_hash: secretHash(key), subnet, networks })
+  await hostHistoryAdd(tx, { hostId, what: 'joined' }, now)
   return { hostId, key }
 }

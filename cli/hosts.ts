@@ -45,16 +45,22 @@ export async function clusterList(context: Context): Promise<void> {
   answer(context, page, () => table(rows, columns, context.terminal.width))
 }
 
+export const clusterFind = ({ client }: Context, name: string): Promise<Cluster> =>
+  find(
+    'cluster',
+    name,
+    id => client.clusterGet({ params: { id } }),
+    query => client.clusterList({ query }),
+  )
+
 /** The line to paste on the new host. */
 export async function hostJoin(context: Context, clusterName?: string): Promise<void> {
-  const { clusterGet, clusterList: list, joinTokenMake } = context.client
-  const get = (id: string) => clusterGet({ params: { id } })
-  const cluster = clusterName && (await find('cluster', clusterName, get, query => list({ query })))
-  const made = await joinTokenMake({ body: cluster ? { clusterId: cluster.id } : {} })
-  if (/=https?:\/\/(127\.|localhost|\[::1\])/.test(made.command))
+  const cluster = clusterName && (await clusterFind(context, clusterName))
+  const made = await context.client.joinTokenMake({ body: cluster ? { clusterId: cluster.id } : {} })
+  if (!made.reachable)
     context.terminal.note(
-      'This address means this machine alone. For another one: set HDCS_LISTEN to what it reaches, and hdcs login there.\n',
+      'This address means this machine alone. For another one: start HDCS with HDCS_LISTEN (or, behind a proxy, HDCS_PUBLIC_URL)\nset to what it reaches, and hdcs login there.\n',
     )
-  context.terminal.note(`In the folder of HDCS on the new host, within the hour:\n\n`)
+  context.terminal.note(`On the new host (Debian 12, Node.js 20 or newer with npm, curl), within the hour:\n\n`)
   answer(context, made, () => made.command)
 }

@@ -114,7 +114,7 @@ export function hostByKey(db: Kysely<Database>, keyHash: string) {
   return db
     .selectFrom('host')
     .innerJoin('cluster', 'cluster.id', 'host.cluster_id')
-    .select(['host.id', 'host.name', sql<string>`host.subnet::text`.as('subnet')])
+    .select(['host.id', 'host.name', 'host.observed_beat_at', sql<string>`host.subnet::text`.as('subnet')])
     .select(sql<string>`cluster.supernet::text`.as('supernet'))
     .where('host.key_hash', '=', keyHash)
     .executeTakeFirst()

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# bootstrap.sh [run|test] : brings what this machine lacks, and says what it does. `npm start` and `npm test` call it first.
+# bootstrap.sh [run|host|test] : brings what this machine lacks, and says what it does. `npm start` and `npm test` call it first.
+# A host that only runs an agent (scripts/join.sh) needs neither the pages nor what builds them.
 #   1. Debian packages and a running libvirtd (scripts/machine.sh; not for simulated hosts, HDCS_SIM_HOSTS)
 #   2. the npm packages of package-lock.json, Node 24 among them
 #   3. the web pages (web/dist)
@@ -9,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=${1:-run}
 export HDCS_BOOTSTRAP_LOG=${HDCS_BOOTSTRAP_LOG:-$PWD/bootstrap.log}
 . scripts/say.sh
-[ "$mode" = run ] || [ "$mode" = test ] || refuse "usage: bash scripts/bootstrap.sh [run|test]" 2
+case $mode in run | host | test) ;; *) refuse "usage: bash scripts/bootstrap.sh [run|host|test]" 2 ;; esac
 
 # Two starts at once must not run two installations into one folder; the second one waits.
 exec 9<scripts
@@ -22,15 +23,20 @@ if [ "$mode" = test ] || [ "${HDCS_SIM_HOSTS:-0}" = 0 ]; then bash scripts/machi
 node=node_modules/.bin/node
 stamp=node_modules/.hdcs-lock
 lock=$(sha256sum <package-lock.json)
-if [ ! -x "$node" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$lock" ]; then
-  if [ ! -x "$node" ] || [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
+installed=$(cat "$stamp" 2>/dev/null || true)
+with=--include=dev
+if [ "$mode" = host ] && [ "$installed" != "$lock" ]; then with=--omit=dev lock="$lock host"; fi
+if [ ! -x "$node" ] || [ "$installed" != "$lock" ]; then
+  if [ ! -x "$node" ] || [[ $installed == *host ]] || [ ! node_modules/.package-lock.json -nt package-lock.json ]; then
     ADVICE='The npm registry must be reachable (npm ping), and about 700 MB of disk be free; then say it again.'
     step 'installing the npm packages (Node 24, PostgreSQL and the libraries; about a minute)' \
-      env -u NODE_ENV npm ci --include=dev --include=optional --no-audit --no-fund --no-progress
+      env -u NODE_ENV npm ci $with --include=optional --no-audit --no-fund --no-progress
   fi
   [ -x "$node" ] || refuse "there is no Node 24 for this processor ($(uname -m)) among the npm packages: HDCS runs on x86-64 Linux."
   printf '%s\n' "$lock" >"$stamp"
 fi
+
+[ "$mode" != host ] || exit 0
 
 # The web pages: anew when a file they are made of changed.
 sources=$(find web spice lib api package-lock.json \( -name node_modules -o -name dist \) -prune -o -type f -print0 |

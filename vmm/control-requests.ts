@@ -8,6 +8,13 @@ export interface Joined {
   installationId: string
 }
 
+export interface KnownHost {
+  /** May differ from the machine's own, which may be taken. */
+  name: string
+  /** When its agent was last heard; null: never. */
+  heardAt: string | null
+}
+
 /** The control plane answers such questions within moments; it may be busy starting. */
 const answerMs = 30_000
 
@@ -26,10 +33,14 @@ export async function joinControl(
 export function controlRequests(controlUrl: string, key: string) {
   const authorization = { authorization: `Bearer ${key}` }
   return {
-    /** Whether the key still is a host's. @throws HdcsError `unreachable`. */
-    async isKnown(): Promise<boolean> {
+    /** As what the control plane knows the key's host; null: as none (any more). @throws HdcsError `unreachable`. */
+    async me(): Promise<KnownHost | null> {
       const signal = AbortSignal.timeout(answerMs)
-      return (await send(`${controlUrl}/api/v1/agents/me`, { headers: authorization, signal })).status !== 401
+      const response = await send(`${controlUrl}/api/v1/agents/me`, { headers: authorization, signal })
+      if (response.status === 401) return null
+      const body: unknown = await response.json().catch(() => null) // told below as what it is: no answer of ours
+      if (response.ok && isKnownHost(body)) return body
+      throw new HdcsError('unreachable', `The control plane answered ${response.status}: try again in a moment.`)
     },
     /** @throws HdcsError `conflict` with the control plane's words; `unreachable`. */
     async certificate(ask: CertificateRequest): Promise<CertificateAnswer> {
@@ -71,6 +82,7 @@ async function send(url: string, init: RequestInit & { signal: AbortSignal }): P
 const isRecord = (body: unknown): body is Record<string, unknown> => typeof body === 'object' && body !== null
 const isJoined = (body: unknown): body is Joined =>
   isRecord(body) && ['key', 'installationId', 'hostId'].every(field => typeof body[field] === 'string')
+const isKnownHost = (body: unknown): body is KnownHost => isRecord(body) && typeof body.name === 'string'
 const isCertificate = (body: unknown): body is CertificateAnswer =>
   isRecord(body) && typeof body.certificate === 'string' && typeof body.authority === 'string'
 const detailOf = (body: unknown) => (isRecord(body) && typeof body.detail === 'string' ? body.detail : undefined)

@@ -47,7 +47,12 @@ describe('joining', () => {
     const joined = await join1('h1')
     expect(joined).toMatchObject({ installationId: 'installation', key: expect.any(String) })
     const me = await api.request('/api/v1/agents/me', { headers: { authorization: `Bearer ${joined.key}` } })
-    expect(await me.json()).toEqual({ hostId: joined.hostId, installationId: 'installation' })
+    expect(await me.json()).toEqual({
+      hostId: joined.hostId,
+      installationId: 'installation',
+      name: 'h1',
+      heardAt: null,
+    })
     expect(await problemOf(await api.request('/api/v1/agents/me'))).toMatchObject({ code: 'unauthenticated' })
   })
 

@@ -93,7 +93,7 @@ it('shows an administrator the tree, what is taken of it, and the line that lets
   expect(await say(keeper, 'hosts')).toMatch(/main\/main\/sim-1 +online .* \d+\/\d+ .* 10\.128\.0\.0\/22/)
   expect(await say(keeper, 'clusters')).toMatch(/main\/main +1 .* GiB\/64\.0 GiB .* spread/)
   expect(await say(keeper, 'hosts', 'join', 'main')).toMatch(
-    /^HDCS_CONTROL_URL=http.* HDCS_JOIN_TOKEN=\S+ npm run agent\s*$/,
+    /^\(echo HDCS_JOIN_TOKEN=[\w-]+; curl -fsSL 'http:\/\/.*\/join'\) \| bash\s*$/,
   )
   const made = JSON.parse(await say(keeper, 'call', 'clusterCreate', 'name=second', 'siteId=main', 'lostMs:=20000'))
   expect(made).toMatchObject({ name: 'second', lostMs: 20_000 })

@@ -141,7 +141,7 @@ describe('the tree of hosts', () => {
     await dialog.getByRole('button', { name: 'Make the line' }).click()
     await dialog.getByText('Waiting for it to report').waitFor()
     const line = await dialog.locator('pre').innerText()
-    const token = /HDCS_JOIN_TOKEN=(\S+)/.exec(line)?.[1] ?? ''
+    const token = /HDCS_JOIN_TOKEN=([\w-]+)/.exec(line)?.[1] ?? ''
     agents.push(startAgentWith(token))
     await dialog.getByText('has arrived').waitFor({ timeout: 60_000 })
     await dialog.getByRole('link', { name: /^Look at/ }).click()

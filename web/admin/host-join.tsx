@@ -1,5 +1,6 @@
-import { Button, List, Select, Stack, Text } from '@mantine/core'
+import { Alert, Button, List, Select, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
@@ -10,6 +11,7 @@ import { CopyField } from '../ui/CopyField.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatTime } from '../ui/format.ts'
+import { Icon } from '../ui/Icon.tsx'
 import { StateBadge } from '../ui/StateBadge.tsx'
 
 /** The one line for the new server, and what happens then; turns green when it arrives. */
@@ -55,7 +57,13 @@ export function HostJoin({ clusterId: wanted, onClose }: { clusterId: string | n
         {make.data && (
           <>
             <Text size="sm">{t('hosts.joinPaste', { cluster: cluster?.name ?? '' })}</Text>
+            {!make.data.reachable && (
+              <Alert color="yellow" icon={<Icon of={TriangleAlert} />} title={t('hosts.joinLoopbackTitle')}>
+                {t('hosts.joinLoopback')}
+              </Alert>
+            )}
             <CopyField value={make.data.command} />
+            <Text size="sm">{t('hosts.joinNeeds')}</Text>
             <Text size="sm" c="dimmed">
               {t('hosts.joinExpires', { time: formatTime(make.data.expiresAt) })}
             </Text>

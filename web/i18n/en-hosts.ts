@@ -163,7 +163,12 @@ export const enHosts = {
     joinCluster: 'Cluster',
     joinClusterHelp: 'Where the server stands. Its capacity is added there.',
     joinMake: 'Make the line',
-    joinPaste: 'Run this line on the new server as root, in the folder of HDCS. It joins {{cluster}}.',
+    joinPaste: 'Paste this line into a shell of the new server, as root or somebody with sudo. It joins {{cluster}}.',
+    joinNeeds:
+      'The server needs Debian 12 (x86-64), Node.js 20 or newer with npm, and curl. HDCS brings the rest; a server that joined already is upgraded. Hosts that share storage: end the line with “bash -s -- --storage FOLDER”.',
+    joinLoopbackTitle: 'Another server cannot reach this address',
+    joinLoopback:
+      'It means this machine alone. Start HDCS with HDCS_LISTEN=0.0.0.0:8080 and a certificate (or, behind a proxy, with HDCS_PUBLIC_URL), open these pages at the address that other servers reach, and make the line there.',
     joinExpires: 'Good for one server, until {{time}}.',
     joinThen: 'What happens then',
     joinThenFacts: 'The server measures itself: processor, memory, storage, and whether KVM works.',

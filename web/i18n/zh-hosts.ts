@@ -165,7 +165,12 @@ export const zhHosts = {
     joinCluster: '集群',
     joinClusterHelp: '服务器所在之处，其容量会计入该集群。',
     joinMake: '生成命令',
-    joinPaste: '请以 root 身份在新服务器的 HDCS 目录中运行这一行，它将加入 {{cluster}}。',
+    joinPaste: '请以 root（或有 sudo 权限的用户）身份将这一行粘贴到新服务器的终端中，它将加入 {{cluster}}。',
+    joinNeeds:
+      '服务器需要 Debian 12（x86-64）、Node.js 20 或更新版本（含 npm）以及 curl，其余由 HDCS 自行安装；已加入的服务器会被升级。共享存储的主机：将行尾改为“bash -s -- --storage 目录”。',
+    joinLoopbackTitle: '其他服务器无法访问此地址',
+    joinLoopback:
+      '该地址仅指本机。请以 HDCS_LISTEN=0.0.0.0:8080 并配置证书（或在代理之后设置 HDCS_PUBLIC_URL）启动 HDCS，用其他服务器可以访问的地址打开本页面，再生成命令。',
     joinExpires: '只能用于一台服务器，{{time}} 前有效。',
     joinThen: '接下来会发生什么',
     joinThenFacts: '服务器测量自身：处理器、内存、存储，以及 KVM 是否可用。',
