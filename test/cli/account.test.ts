@@ -1,5 +1,4 @@
 import { readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { accountFile, accountForget, accountRead, accountSave, serverUrl } from '../../cli/account.ts'
 import { testFolder } from '../support/folder.ts'
