@@ -99,7 +99,7 @@ const host = z.object({
 })
 
 const messageSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('hello'), protocol: z.int(), host }),
+  z.object({ type: z.literal('hello'), protocol: z.int(), host, startedAt: z.iso.datetime().optional() }),
   z.object({
     type: z.literal('report'),
     full: z.boolean(),

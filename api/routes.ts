@@ -7,6 +7,7 @@ import { desktopRoutes } from './desktops.ts'
 import { eventRoutes } from './events.ts'
 import { fencingRoutes } from './fencing.ts'
 import { groupRoutes } from './groups.ts'
+import { hostHistoryRoutes } from './host-history.ts'
 import { hostRoutes } from './hosts.ts'
 import { loginRoutes } from './login.ts'
 import { maintenanceRoutes } from './maintenance.ts'
@@ -37,6 +38,7 @@ export const routes = [
   ...maintenanceRoutes,
   ...fencingRoutes,
   ...hostRoutes,
+  ...hostHistoryRoutes,
   ...bootQueueRoutes,
   ...userRoutes,
   ...groupRoutes,

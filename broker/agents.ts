@@ -15,11 +15,12 @@ import { hostAddresses, hostByKey, hostLines, hostObserve } from '../db/hosts.ts
 import { migrationsObserve } from '../db/migrations.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
-import { again } from '../db/transact.ts'
+import { again, transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { FromAgent, protocolVersion, ToAgent } from '../vmm/protocol.ts'
 import type { ImageSpec } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
+import { copiesNote, historyNote, hostSaid } from './host-history.ts'
 import { secretHash } from './hosts.ts'
 import { goneReport, imageObserved, moveObserved, observed } from './machine-reports.ts'
 import { machineSpec } from './machine-specs.ts'
@@ -194,22 +195,33 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
           `The agent speaks protocol ${message.protocol}, this control plane ${spokenProtocol}: update it.`,
         )
       const { facts, usage, troubles } = message.host
-      await hostObserve(db, agent.hostId, { at, facts, usage, troubles })
+      await transact(db, async tx => {
+        await hostSaid(tx, agent.hostId, { troubles, startedAt: message.startedAt }, at)
+        await hostObserve(tx, agent.hostId, { at, facts, usage, troubles })
+      })
       await tellEverything(broker, installationId, agent)
       agent.greeted = true
       // Placement counts on hosts that are online: the hosts reconciler need not wait for its timer.
       return nudge(db, 'hosts')
     }
-    case 'beat':
-      return hostObserve(db, agent.hostId, { at, ...message.host })
+    case 'beat': {
+      const { host } = message
+      if (!host) return hostObserve(db, agent.hostId, { at })
+      return transact(db, async tx => {
+        await hostSaid(tx, agent.hostId, host, at)
+        await hostObserve(tx, agent.hostId, { at, ...host })
+      })
+    }
     case 'report': {
       const gone = message.gone.map(goneReport)
-      if (message.full)
+      if (message.full) {
+        await copiesNote(broker, agent.hostId, message.machines)
         await desktopsObserveAbsent(
           db,
           agent.hostId,
           message.machines.map(machine => machine.id),
         )
+      }
       await desktopsObserve(db, agent.hostId, [...message.machines.map(observed), ...gone])
       await migrationsObserve(db, agent.hostId, message.machines.flatMap(moveObserved), at)
       if (message.full || message.images.length > 0)
@@ -218,8 +230,9 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
       for (const { id, because } of remove)
         broker.log.warn({ hostId: agent.hostId, desktopId: id, because }, 'a stray disk shall be removed')
       const ids = remove.map(({ id }) => id)
-      if (ids.length > 0) agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove: ids })
-      return
+      if (ids.length === 0) return
+      await historyNote(broker, { hostId: agent.hostId, what: 'disksRemoved', amount: ids.length })
+      return agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove: ids })
     }
     case 'operated':
       return operationDone(db, message.operationId, message.trouble, at)

@@ -5,6 +5,7 @@
 import type { Tx } from '../db/connect.ts'
 import { desktopsDelete, desktopsLock, transitionNote } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
+import { hostHistoryAdd } from '../db/host-history.ts'
 import { addressesFree, addressLock } from '../db/hosts.ts'
 import {
   desktopsReturn,
@@ -120,7 +121,7 @@ export async function desktopsBringBack(tx: Tx, hostId: string, ids: string[], n
   const back = planned.flatMap(({ row, plan }) => (plan.do === 'return' ? [{ row, plan }] : []))
   if (back.length === 0) return
   const room = await hostsToPlaceOn(tx, { poolIds: [...new Set(back.map(({ row }) => row.pool_id))] })
-  await bringBack(tx, inTurn(back, host, hosts, room), now)
+  await bringBack(tx, host, inTurn(back, host, hosts, room), now)
 }
 
 /** Each is counted for those after it. */
@@ -149,22 +150,46 @@ async function forget(tx: Tx, rows: { row: ReturnRow; plan: { because: string } 
   await nudge(tx, 'tasks')
 }
 
-async function bringBack(tx: Tx, returning: Returning[], now: Date) {
+async function bringBack(tx: Tx, host: ReturnHostRow, returning: Returning[], now: Date) {
   const addresses = await addressesFor(tx, returning)
   const decided = returning.map(({ row, decision }) => ({ desktopId: row.id, decision }))
   await placementsNote(tx, 'return', decided)
-  const waiting: { id: string; waits_for: string }[] = []
+  const waiting: Waiting[] = []
   const going: (Returning & { hostId: string; hostName: string; address: string | null })[] = []
   for (const one of returning) {
     const { hostId, hostName = '' } = one.decision
     const address = addresses.get(one.row.id) ?? null
-    if (hostId === undefined) waiting.push({ id: one.row.id, waits_for: waitsText(one.decision) ?? '' })
+    const { id, waits_for: told } = one.row
+    if (hostId === undefined) waiting.push({ id, told, waits_for: waitsText(one.decision) ?? '' })
     else if (!one.near && address === null)
-      waiting.push({ id: one.row.id, waits_for: `an address: the subnet of ${hostName} has none left` })
+      waiting.push({ id, told, waits_for: `an address: the subnet of ${hostName} has none left` })
     else going.push({ ...one, hostId, hostName, address })
   }
   await desktopsWaitSet(tx, waiting)
+  await waitingNote(tx, host.id, waiting, now)
   await take(tx, going, now)
+  await takingNote(tx, host, going, now)
+}
+
+interface Waiting {
+  id: string
+  waits_for: string
+  /** What it was said to wait for before; null: it did not. */
+  told: string | null
+}
+
+/** Those that wait from now on, in the history of their host, with what the first of them waits for. */
+export async function waitingNote(tx: Tx, hostId: string, waiting: readonly Waiting[], now: Date) {
+  const [first, ...others] = waiting.filter(({ told }) => told === null)
+  const event = { hostId, what: 'waiting' as const, amount: others.length + 1, reason: first?.waits_for ?? '' }
+  if (first) await hostHistoryAdd(tx, event, now)
+}
+
+async function takingNote(tx: Tx, host: ReturnHostRow, going: readonly { hostId: string }[], now: Date) {
+  if (going.length === 0) return
+  await hostHistoryAdd(tx, { hostId: host.id, what: 'returned', amount: going.length }, now)
+  for (const [hostId, { length }] of Map.groupBy(going, one => one.hostId))
+    await hostHistoryAdd(tx, { hostId, what: 'took', amount: length, reason: host.name }, now)
 }
 
 /** An address of its new host for each that comes to another cluster, while there is one. By desktop. */

@@ -4,8 +4,10 @@
  */
 import type { Principal } from '../auth/principal.ts'
 import { nudge } from '../db/events.ts'
+import { hostHistoryAdd } from '../db/host-history.ts'
 import { hostFencedSet, type ReturnHostRow, returnHosts } from '../db/returns.ts'
 import { type TaskRow, taskLogAdd, taskRows, taskSet, tasksOpen } from '../db/tasks.ts'
+import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
 import { commandRun } from './commands.ts'
@@ -52,6 +54,7 @@ export async function hostFence(
       throw new HdcsError('conflict', `${host.name} was heard in this moment: it is not off.`)
     const task = await taskOpen(tx, { kind: fenceKind, subject, requestedBy: principal, done: true }, now)
     await taskLogAdd(tx, task.id, `${principal.name} confirmed that ${host.name} is off`, now)
+    await hostHistoryAdd(tx, { hostId: id, what: 'fenced', userId: principal.userId }, now)
     await nudge(tx, 'returns')
     return task
   })
@@ -99,7 +102,14 @@ export function makeFencing(broker: Broker): Fencing {
     await note(`runs ${command.split(' ')[0]} for ${host.name}`)
     const outcome = await commandRun(command, [host.name, host.observed_facts?.address ?? ''], commandMs)
     for (const line of outcome.lines) await note(line)
-    const off = outcome.ok && (await hostFencedSet(broker.db, host.id, broker.clock.now()))
+    const off = await transact(broker.db, async tx => {
+      const now = broker.clock.now()
+      const fenced = outcome.ok && (await hostFencedSet(tx, host.id, now))
+      if (fenced) await hostHistoryAdd(tx, { hostId: host.id, what: 'fenced' }, now)
+      const reason = outcome.lines.at(-1) ?? ''
+      if (!outcome.ok) await hostHistoryAdd(tx, { hostId: host.id, what: 'fenceFailed', amount: 1, reason }, now)
+      return fenced
+    })
     const text = off
       ? `${host.name} is off for certain`
       : outcome.ok

@@ -75,7 +75,7 @@ export async function localHost(
     const brought = await settingLocalHost(tx, name)
     const [known = (await hostRows(tx, { name }))[0]] = brought ? await hostRows(tx, { ids: [brought] }) : []
     if (!known) {
-      const added = await hostAdd(tx, { clusterId, name, networks })
+      const added = await hostAdd(tx, { clusterId, name, networks }, broker.clock.now())
       await settingLocalHostSet(tx, name, added.hostId)
       return added
     }

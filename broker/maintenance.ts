@@ -3,6 +3,7 @@ import type { Principal } from '../auth/principal.ts'
 import type { Db, Tx } from '../db/connect.ts'
 import { desktopRows } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
+import { hostHistoryAdd } from '../db/host-history.ts'
 import {
   desktopsMovable,
   hostEnds,
@@ -130,9 +131,13 @@ async function maintenanceWish(
   const task = await transact(broker.db, async tx => {
     await hostMaintenanceSet(tx, host.id, to.wish)
     if (to.forget) await originsForget(tx, host.id)
+    await hostHistoryAdd(tx, { hostId: host.id, what: wishEvent(to.wish), userId: principal.userId }, now)
     const subject = { type: 'host', id: host.id, name: host.name }
     return taskOpen(tx, { kind: to.kind, subject, requestedBy: principal, goal: to.goal }, now)
   })
   for (const reconciler of ['hosts', 'evacuations']) await nudge(broker.db, reconciler)
   return task
 }
+
+const wishEvent = (wish: MaintenanceWish) =>
+  wish.wished_state === 'online' ? 'maintenanceEnded' : wish.wished_evacuate ? 'evacuation' : 'maintenance'

@@ -1,7 +1,9 @@
 /** Switches hosts off and on: by the cluster's power command, on also by Wake-on-LAN. Each attempt is a task with its log. */
 import { createSocket } from 'node:dgram'
 import { nudge } from '../db/events.ts'
+import { hostHistoryAdd } from '../db/host-history.ts'
 import { taskLogAdd, taskSet } from '../db/tasks.ts'
+import { transact } from '../db/transact.ts'
 import type { Broker } from './broker.ts'
 import { type CommandOutcome, commandRun } from './commands.ts'
 import { taskOpen } from './tasks.ts'
@@ -31,6 +33,11 @@ export function magicPacket(mac: string): Uint8Array {
   return Uint8Array.from([...Array<number>(6).fill(0xff), ...Array.from({ length: 16 }, () => address).flat()])
 }
 
+const powerEvents = {
+  on: { done: 'poweredOn', failed: 'powerOnFailed' },
+  off: { done: 'poweredOff', failed: 'powerOffFailed' },
+} as const
+
 /** Opens a task and ends it with the command's own. Never throws for what the command does. */
 export async function hostSwitch(
   broker: Broker,
@@ -46,12 +53,17 @@ export async function hostSwitch(
   const outcome = await switched(host, to)
   for (const line of outcome.lines) await taskLogAdd(broker.db, task.id, line, broker.clock.now())
   const text = `${host.name} was not switched ${to}: ${outcome.lines.at(-1)}. Look at its power switch.`
-  await taskSet(broker.db, task.id, {
-    state: outcome.ok ? 'succeeded' : 'failed',
-    progress: 100,
-    steps: [],
-    error: outcome.ok ? null : { code: 'unreachable', text },
-    finished_at: broker.clock.now(),
+  const ended = broker.clock.now()
+  await transact(broker.db, async tx => {
+    await taskSet(tx, task.id, {
+      state: outcome.ok ? 'succeeded' : 'failed',
+      progress: 100,
+      steps: [],
+      error: outcome.ok ? null : { code: 'unreachable', text },
+      finished_at: ended,
+    })
+    const told = outcome.ok ? { reason: because } : { reason: outcome.lines.at(-1) ?? '', amount: 1 }
+    await hostHistoryAdd(tx, { hostId: host.id, what: powerEvents[to][outcome.ok ? 'done' : 'failed'], ...told }, ended)
   })
   await nudge(broker.db, 'tasks')
   return outcome.ok

@@ -2,6 +2,7 @@ import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
+import { hostHistoryAdd } from '../db/host-history.ts'
 import { hostMaintenanceSet, migrationRows, migrationsCancel, originsForget } from '../db/migrations.ts'
 import type { TaskState } from '../db/schema.ts'
 import { type TaskNew, type TaskRow, taskInsert, taskLogAdd, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
@@ -205,6 +206,8 @@ async function moveCallOff(broker: Broker, principal: Principal, task: TaskView)
 async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date): Promise<boolean> {
   if (task.kind === 'host.enterMaintenance') {
     await hostMaintenanceSet(tx, task.subject.id, { wished_state: 'online', wished_evacuate: false })
+    const event = { hostId: task.subject.id, what: 'maintenanceEnded' as const, userId: principal.userId }
+    await hostHistoryAdd(tx, event, now)
     return true
   }
   if (task.kind === 'host.leaveMaintenance') {

@@ -122,3 +122,44 @@ export interface TallyTable {
   vcpus: number
   memory_bytes: number
 }
+
+/** What a host goes through, and what is done about it. */
+export type HostEvent =
+  | 'joined'
+  | 'heard'
+  | 'suspect'
+  | 'lost'
+  /** Heard after it was silent; after it was lost. */
+  | 'heardAgain'
+  | 'back'
+  | 'agentStarted'
+  | 'trouble'
+  | 'troubleOver'
+  | 'maintenance'
+  | 'evacuation'
+  | 'maintenanceEnded'
+  | 'fenced'
+  | 'fenceFailed'
+  | 'poweredOn'
+  | 'powerOnFailed'
+  | 'poweredOff'
+  | 'powerOffFailed'
+  /** Its desktops, after it was lost: they run elsewhere; they wait. */
+  | 'returned'
+  | 'waiting'
+  /** Desktops of another host that was lost came here. */
+  | 'took'
+  /** What it still had of desktops that live elsewhere. */
+  | 'copiesEnded'
+  | 'disksRemoved'
+
+export interface HostHistoryTable {
+  id: Generated<number>
+  host_id: string
+  at: Date
+  what: HostEvent
+  /** Desktops, tries or seconds. */
+  amount: number | null
+  reason: string
+  user_id: string | null
+}

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../lib/errors.ts'
 import type {
   Affinity,
   ClusterTable,
+  HostHistoryTable,
   MigrationTable,
   NetworkValue,
   PlacementPolicy,
@@ -44,6 +45,7 @@ export interface Database extends PeopleTables {
   migration: MigrationTable
   placement: PlacementTable
   tally: TallyTable
+  host_history: HostHistoryTable
 }
 
 /** jsonb: objects go in as JSON text (pg would send an array as a PostgreSQL array) and come out as values. */
@@ -106,6 +108,8 @@ export interface HostTable {
   state: Generated<HostState>
   state_since: Generated<Date>
   observed_beat_at: Date | null
+  /** When its agent began; another one: it was restarted. */
+  observed_agent_at: Date | null
   observed_facts: JsonOrNull<HostFactsValue>
   observed_usage: JsonOrNull<HostUsageValue>
   observed_troubles: ColumnType<TroubleValue[], string | undefined, string>

@@ -69,6 +69,7 @@ const laneWidths = { disk: 4, start: 64, stop: 6, quick: 16, move: 4 }
 export async function startAgent(options: AgentOptions): Promise<AsyncDisposable> {
   const { host, log, clock = systemClock } = options
   const nowMs = () => clock.now().getTime()
+  const startedAt = clock.now().toISOString()
   let facts = await host.facts()
   let lastUsage = await host.usage()
   const world = emptyWorld(facts.storageId)
@@ -252,7 +253,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
 
   const connection = options.connect({
     opened(channel) {
-      channel.send({ type: 'hello', protocol: protocolVersion, host: hostReport() })
+      channel.send({ type: 'hello', protocol: protocolVersion, host: hostReport(), startedAt })
       reporter.opened(channel, () => ({
         machines: [...world.machines.values()].map(known => machineReport(known, nowMs())),
         images: images.reports(),

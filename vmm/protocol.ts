@@ -22,7 +22,8 @@ export type ToAgent =
   | { type: 'operate'; operation: Operation }
 
 export type FromAgent =
-  | { type: 'hello'; protocol: number; host: HostReport }
+  /** `startedAt`: when this agent began, RFC 3339; absent from older ones. */
+  | { type: 'hello'; protocol: number; host: HostReport; startedAt?: string | undefined }
   /**
    * `full`: everything there is (after hello); else only what changed. `gone`: machines with neither domain nor disk any
    * more. `strays`: machines of which there are disks (of these lives) and no word in the wish; the answer is `remove`, or

@@ -1,8 +1,11 @@
 import { desktopsTouch } from '../../db/desktops.ts'
 import { nudge } from '../../db/events.ts'
+import { hostHistoryAdd } from '../../db/host-history.ts'
 import { hostStateSet, hostsForState } from '../../db/hosts.ts'
 import type { HostState } from '../../db/schema.ts'
+import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
+import { stateEvent } from '../host-history.ts'
 import type { Reconciler } from './driver.ts'
 
 /**
@@ -70,7 +73,11 @@ export function hostsReconciler(broker: Broker): Reconciler {
       lookMs = nextLookMs(hosts, now, since)
       for (const { was, state, ...host } of hosts) {
         if (state === was) continue
-        await hostStateSet(broker.db, host.id, state, now)
+        const event = stateEvent({ ...host, was, state })
+        await transact(broker.db, async tx => {
+          await hostStateSet(tx, host.id, state, now)
+          if (event) await hostHistoryAdd(tx, event, now)
+        })
         await desktopsTouch(broker.db, host.id)
         if (state === 'suspect' || state === 'lost') await nudge(broker.db, 'returns')
         if (state === 'online') await nudge(broker.db, 'evacuations')

@@ -1,6 +1,6 @@
 import { desktopsWaitSet, type ReturnHostRow, returnHosts, returnRows } from '../../db/returns.ts'
 import { transact } from '../../db/transact.ts'
-import { desktopsBringBack, placed, planOf, waitsText } from '../bringing-back.ts'
+import { desktopsBringBack, placed, planOf, waitingNote, waitsText } from '../bringing-back.ts'
 import type { Broker } from '../broker.ts'
 import { makeFencing } from '../fencing.ts'
 import { hostsToPlaceOn } from '../placing.ts'
@@ -47,9 +47,13 @@ async function leave(broker: Broker, host: ReturnHostRow, hosts: ReturnHostRow[]
   const rows = await returnRows(db, { hostId: host.id })
   const planned = rows.map(row => ({ row, plan: planOf(row, host, hosts, clock.now()) }))
   const waiting = planned.flatMap(({ row, plan }) =>
-    plan.do === 'wait' && row.waits_for !== plan.for ? [{ id: row.id, waits_for: plan.for }] : [],
+    plan.do === 'wait' && row.waits_for !== plan.for ? [{ id: row.id, waits_for: plan.for, told: row.waits_for }] : [],
   )
-  if (waiting.length > 0) await transact(db, tx => desktopsWaitSet(tx, waiting))
+  if (waiting.length > 0)
+    await transact(db, async tx => {
+      await desktopsWaitSet(tx, waiting)
+      await waitingNote(tx, host.id, waiting, clock.now())
+    })
   const told = planned.some(({ row, plan }) => plan.do === 'return' && row.waits_for !== null)
   const room = told ? await hostsToPlaceOn(db, { poolIds: [...new Set(rows.map(row => row.pool_id))] }) : []
   const due = planned.flatMap(({ row, plan }) => {
