@@ -3,12 +3,12 @@ import { addressLock, hostKeyReplace, hostRows } from '../db/hosts.ts'
 import { entitlementsReplace, poolInsert, poolRows } from '../db/pools.ts'
 import { settingLocalHost, settingLocalHostSet } from '../db/settings.ts'
 import { treeEnsure } from '../db/sites.ts'
-import { templateInsert, templateRows, versionInsert } from '../db/templates.ts'
+import { templateInsert, templateRows } from '../db/templates.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { hostAdd, secretHash } from './hosts.ts'
 import { supernetNew } from './subnets.ts'
-import { recipeHardware } from './templates.ts'
+import { recipeHardware, versionMake } from './templates.ts'
 
 /**
  * The first start makes the site and cluster `main`, the template `tiny` and the floating pool `demo`, so that there
@@ -16,6 +16,7 @@ import { recipeHardware } from './templates.ts'
  * removed stays removed.
  */
 export async function firstStart(broker: Broker): Promise<{ clusterId: string }> {
+  const now = broker.clock.now()
   return broker.db.transaction().execute(async tx => {
     await addressLock(tx)
     const { clusterId } = await treeEnsure(tx, { siteId: newId(), clusterId: newId(), supernet: await supernetNew(tx) })
@@ -32,14 +33,8 @@ export async function firstStart(broker: Broker): Promise<{ clusterId: string }>
       hardware: recipeHardware.tiny,
       ready_when: 'agent',
     })
-    await versionInsert(tx, {
-      id: newId(),
-      template_id: templateId,
-      source: { kind: 'recipe', recipe: 'tiny' },
-      notes: 'Built at the first start.',
-      state: 'making',
-      text: 'waits for a host',
-    })
+    const source = { kind: 'recipe', recipe: 'tiny' } as const
+    await versionMake(tx, { id: templateId, name: 'tiny' }, { source, notes: 'Built at the first start.' }, null, now)
     await poolInsert(tx, {
       id: poolId,
       name: 'demo',

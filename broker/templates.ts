@@ -31,6 +31,9 @@ export const recipeHardware: Record<'tiny' | 'desktop' | 'upload', HardwareValue
   desktop: { vcpus: 2, memoryBytes: GiB, video: 'virtio', diskBytes: null, sound: true },
   upload: { vcpus: 2, memoryBytes: 2 * GiB, video: 'virtio', diskBytes: null, sound: true },
 }
+/** Of the receipts of versions that are made. */
+export const makeKind = 'template.make'
+
 type PartialHardware = { [K in keyof HardwareValue]?: HardwareValue[K] | undefined }
 
 function versionView(row: VersionRow, administrator: boolean) {
@@ -160,26 +163,33 @@ export async function versionAdd(
   return { template: await templateGet(broker, principal, templateId), task }
 }
 
-async function addIn(
+function addIn(
   tx: Tx,
   broker: Broker,
-  principal: Principal | null,
+  principal: Principal,
   template: { id: string; name: string },
   body: { source: VersionSource; notes: string },
 ) {
-  const { source, notes } = body
+  const { source } = body
   if (source.kind === 'upload' && source.sizeBytes > broker.maxUploadBytes)
     throw new HdcsError('too_large', `Images above ${Math.floor(broker.maxUploadBytes / GiB)} GiB are refused here.`)
-  const id = newId(broker.clock.now().getTime())
+  return versionMake(tx, template, body, principal, broker.clock.now())
+}
+
+/** Wishes the next version of a template, and opens the receipt of its making. @param principal null: by itself. */
+export async function versionMake(
+  tx: Tx,
+  template: { id: string; name: string },
+  { source, notes }: { source: VersionSource; notes: string },
+  principal: Principal | null,
+  now: Date,
+) {
+  const id = newId(now.getTime())
   const state = source.kind === 'upload' ? 'uploading' : 'making'
   const text = source.kind === 'upload' ? 'waits for its file' : 'waits for a host'
   const number = await versionInsert(tx, { id, template_id: template.id, source, notes, state, text })
   const subject = { type: 'version', id, name: `${template.name} version ${number}` }
-  return taskOpen(
-    tx,
-    { kind: 'template.make', subject, requestedBy: principal, goal: { attempt: 1 } },
-    broker.clock.now(),
-  )
+  return taskOpen(tx, { kind: makeKind, subject, requestedBy: principal, goal: { attempt: 1 } }, now)
 }
 
 export async function templateUpdate(
@@ -217,11 +227,7 @@ export async function versionRetry(broker: Broker, principal: Principal, templat
       : { state: 'making' as const, text: 'tried again' }
     await versionSet(tx, version.id, { ...next, wished_attempt: attempt, progress: 0, trouble: null })
     const subject = { type: 'version', id: version.id, name: `${version.template_name} version ${number}` }
-    return taskOpen(
-      tx,
-      { kind: 'template.make', subject, requestedBy: principal, goal: { attempt } },
-      broker.clock.now(),
-    )
+    return taskOpen(tx, { kind: makeKind, subject, requestedBy: principal, goal: { attempt } }, broker.clock.now())
   })
   return { template: await templateGet(broker, principal, templateId), task }
 }

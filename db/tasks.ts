@@ -87,6 +87,29 @@ export async function taskSet(
   return row !== undefined
 }
 
+/**
+ * The last receipt of its kind about a subject, which had failed, goes on: a new one for each try of a host that tries all
+ * night would bury the others. It counts from now.
+ */
+export async function taskReopen(tx: Tx, of: { subjectId: string; kind: string }, line: string, now: Date) {
+  const row = await tx
+    .updateTable('task')
+    .set({ state: 'running', progress: 0, steps: '[]', error: null, finished_at: null, created_at: now })
+    .where('state', '=', 'failed')
+    .where('id', '=', eb =>
+      eb
+        .selectFrom('task as last')
+        .select('last.id')
+        .where('last.subject_id', '=', of.subjectId)
+        .where('last.kind', '=', of.kind)
+        .orderBy('last.id', 'desc')
+        .limit(1),
+    )
+    .returning('id')
+    .executeTakeFirst()
+  if (row) await taskLogAdd(tx, row.id, line, now)
+}
+
 /** What of an open receipt decides what it becomes. */
 export type ReceiptOpen = Pick<TaskRow, 'id' | 'kind' | 'state' | 'progress' | 'steps' | 'goal'>
 

@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises'
+import { taskReopen } from '../../db/tasks.ts'
 import { versionSet, versionsObserved } from '../../db/templates.ts'
+import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
-import { uploadPath } from '../templates.ts'
+import { makeKind, uploadPath } from '../templates.ts'
 import type { Reconciler } from './driver.ts'
 
 type Row = Awaited<ReturnType<typeof versionsObserved>>[number]
@@ -31,7 +33,12 @@ async function settle(broker: Broker, rows: Row[]) {
   )
   const next = outcome(version, best)
   if (next && differs(version, next))
-    await versionSet(broker.db, version.id, { ...next, trouble: next.trouble && JSON.stringify(next.trouble) })
+    await transact(broker.db, async tx => {
+      await versionSet(tx, version.id, { ...next, trouble: next.trouble && JSON.stringify(next.trouble) })
+      if (version.state !== 'failed' || next.state === 'failed') return
+      // Whoever was told that it failed sees how it goes on: its hosts try again by themselves.
+      await taskReopen(tx, { subjectId: version.id, kind: makeKind }, 'tried again by its host', broker.clock.now())
+    })
   // Every host that is there has it: the uploaded file has served. A host that joins later copies from the cluster's storage.
   if (version.uploaded && rows.every(row => row.observed_state === 'ready'))
     await rm(uploadPath(broker, version.id), { force: true })
