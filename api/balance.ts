@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { clusterBalancePlan } from '../broker/balancing.ts'
 import { idParams, route } from './route.ts'
 
-const stepSchema = z
+export const stepSchema = z
   .object({
     do: z.enum(['move', 'off', 'on', 'keep']),
     /** Of a move. */

@@ -5,7 +5,7 @@ import { migrationKindSchema } from './migration-schema.ts'
 import { idParams, route } from './route.ts'
 import { taskSchema } from './tasks.ts'
 
-const planSchema = z
+export const planSchema = z
   .object({
     hostId: z.uuid(),
     hostName: z.string(),

@@ -3,13 +3,16 @@ import { Command, CommanderError } from 'commander'
 import { ApiError, type Client, makeClient } from '../api/client.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { accountForget, accountRead, accountSave, serverUrl } from './account.ts'
+import { clusterBalance } from './balance.ts'
 import { type CallInput, documentRead, inputOf, namesFound, operationsOf, operationTable, usage } from './call.ts'
 import { answer, type Context, type Terminal } from './context.ts'
 import { act, claim, connect, desktopList, poolList } from './desktops.ts'
 import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
+import { hostFence, hostMaintenance } from './maintenance.ts'
 import type { Task } from './nouns.ts'
+import { desktopWhy, poolPlace } from './placements.ts'
 import { ask, askPassword } from './prompt.ts'
 import { templateBuild, templateImport, templateList } from './templates.ts'
 import { userAdd, userList, userNewPassword, userRemove, userSetDisabled } from './users.ts'
@@ -95,13 +98,23 @@ function program(around: Surroundings): Command {
       }),
     )
 
-  top.command('pools').description('pools you may use').action(with_(poolList))
+  const pools = top.command('pools').description('pools you may use').action(with_(poolList))
+  pools
+    .command('place <pool>')
+    .description('where its next desktops would go, and why; changes nothing')
+    .option('--count <count>', 'of so many; default: 1')
+    .option('--prewarm', 'as those that nobody waits for')
+    .action(with_(poolPlace))
   top.command('claim <pool>').description('get a desktop of a pool').action(with_(claim))
   top
     .command('desktops')
     .description('your desktops')
     .option('--all', 'everybody’s')
     .action(with_((context, options: { all?: boolean }) => desktopList(context, options.all === true)))
+  top
+    .command('why [desktop]')
+    .description('why a desktop is where it is, and why not elsewhere')
+    .action(with_(desktopWhy))
   top
     .command('connect [desktop]')
     .description('open a desktop in remote-viewer, or save its .vv file')
@@ -131,9 +144,30 @@ function program(around: Surroundings): Command {
     .option('--description <text>')
     .action(with_(templateImport))
 
-  top.command('clusters').description('resource pools: what is taken of what there is').action(with_(clusterList))
+  const clusters = top
+    .command('clusters')
+    .description('resource pools: what is taken of what there is')
+    .action(with_(clusterList))
+  clusters
+    .command('balance <cluster>')
+    .description('what balancing would do now; it is done by rule where it is on')
+    .option('--rebalance <on|off>', 'move desktops away from busy hosts')
+    .option('--consolidate <on|off>', 'empty idle hosts and switch them off')
+    .action(with_(clusterBalance))
   const hosts = top.command('hosts').description('hosts, by site and cluster').action(with_(hostList))
   hosts.command('join [cluster]').description('the line that lets a new host join').action(with_(hostJoin))
+  hosts
+    .command('maintenance <host> <on|off>')
+    .description('empty a host by a plan, or use it again and fetch what left')
+    .option('--dry-run', 'only show the plan')
+    .option('--stay', 'desktops stay where they are')
+    .action(with_(hostMaintenance))
+  hosts
+    .command('fence <host>')
+    .description('make sure that a lost host is off, by its cluster’s fence command')
+    .option('--off', 'instead: you looked, and it is off for certain')
+    .option('--yes', 'do not ask')
+    .action(with_(hostFence))
 
   const users = top.command('users').description('people').action(with_(userList))
   users

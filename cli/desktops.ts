@@ -63,14 +63,17 @@ function note({ waitsForHost, trouble, noNetwork, session }: Desktop): string {
   return session?.state === 'connected' ? 'connected' : ''
 }
 
-export async function claim(context: Context, poolName: string): Promise<void> {
-  const { client } = context
-  const pool = await find(
+export const poolFind = ({ client }: Context, name: string): Promise<Pool> =>
+  find(
     'pool',
-    poolName,
+    name,
     id => client.poolGet({ params: { id } }),
     query => client.poolList({ query }),
   )
+
+export async function claim(context: Context, poolName: string): Promise<void> {
+  const { client } = context
+  const pool = await poolFind(context, poolName)
   const made = await client.poolClaim({ params: { id: pool.id } })
   const task = await follow(context, made.task)
   const desktop = await client.desktopGet({ params: { id: made.desktop.id } })
@@ -89,7 +92,7 @@ function described(desktop: Desktop): string {
 }
 
 /** By name or id; without one: your only desktop. */
-async function desktopFind(context: Context, text: string | undefined): Promise<Desktop> {
+export async function desktopFind(context: Context, text: string | undefined): Promise<Desktop> {
   const { client } = context
   if (text !== undefined) {
     return find(

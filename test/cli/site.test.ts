@@ -101,3 +101,21 @@ it('shows an administrator the tree, what is taken of it, and the line that lets
   await say(keeper, 'call', 'clusterDelete', 'id=second')
   expect(await say(keeper, 'clusters')).not.toContain('second')
 })
+
+it('lets an administrator look at places and plans, and take a host out of use and back', async () => {
+  const keeper = await signedIn('mover', ['infrastructureAdministrator', 'person'])
+  const desktop = (JSON.parse(await say(keeper, 'call', 'desktopList')).items as { name: string }[])[0]?.name ?? ''
+  expect(await say(keeper, 'why', desktop)).toMatch(/ was placed to sim-1 .*\nCLUSTER\/HOST.*\nmain\/sim-1 +yes/)
+  expect(await say(keeper, 'pools', 'place', 'demo', '--count', '2')).toMatch(/^2 to sim-1: /)
+  expect(await say(keeper, 'clusters', 'balance', 'main', '--rebalance', 'on')).toMatch(
+    /^rebalance is on; consolidate is off/,
+  )
+  await say(keeper, 'clusters', 'balance', 'main', '--rebalance', 'off')
+  expect(await say(keeper, 'hosts', 'maintenance', 'sim-1', 'on', '--dry-run')).toMatch(/DESKTOP +USER +DO/)
+  expect(await say(keeper, 'hosts', 'maintenance', 'sim-1', 'on', '--stay')).toContain('sim-1: maintenance on done')
+  expect(await say(keeper, 'hosts')).toMatch(/main.* maintenance /)
+  expect(await say(keeper, 'hosts', 'maintenance', 'sim-1', 'off')).toContain('sim-1: maintenance off done')
+  const { around, err } = speaker(url, { HDCS_TOKEN: keeper })
+  expect(await hdcs(['hosts', 'fence', 'sim-1'], around)).toBe(6)
+  expect(err()).toContain('sim-1 is not fenced')
+})
