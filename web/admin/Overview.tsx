@@ -11,6 +11,7 @@ import type { Cluster, Host, Pool, Task } from '../data/nouns.ts'
 import {
   clustersQuery,
   desktopsQuery,
+  hostLossesQuery,
   hostsQuery,
   poolsQuery,
   tasksQuery,
@@ -26,6 +27,7 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { PageWait } from '../ui/PageWait.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { HostLosses } from './host-losses.tsx'
 import classes from './Overview.module.css'
 import { type Finding, findingsOf } from './overview-findings.ts'
 import { ResourceMeters } from './resources.tsx'
@@ -43,6 +45,7 @@ export function Overview() {
   const hosts = useQuery({ ...hostsQuery({ limit: 200 }), enabled: machines })
   const pools = useQuery({ ...poolsQuery({ limit: 200 }), enabled: may('pool.read') })
   const clusters = useQuery({ ...clustersQuery, enabled: machines, refetchInterval: usageMs })
+  const losses = useQuery({ ...hostLossesQuery, enabled: machines })
   const troubled = useQuery({ ...desktopsQuery({ troubled: true, limit: 100 }), enabled: may('desktop.read') })
   const templates = useQuery({ ...templatesQuery({ limit: 200 }), enabled: may('template.read') })
   const tasks = useQuery(tasksQuery({ limit: 30 }))
@@ -62,6 +65,7 @@ export function Overview() {
         <Panel title={t('overview.wrong')}>
           <Findings of={findings} />
         </Panel>
+        <HostLosses losses={losses.data?.items ?? []} />
         <Panel title={t('overview.use')}>
           <Use clusters={clusters.data?.items ?? []} pools={poolItems} machines={machines} />
         </Panel>

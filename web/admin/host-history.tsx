@@ -1,3 +1,4 @@
+import { Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { FileClock } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
@@ -9,15 +10,28 @@ import { DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { HostEvents } from './host-events.tsx'
+
+export function HostHistory({ host }: { host: Host }) {
+  return (
+    <Stack gap="lg">
+      <HostEvents host={host} />
+      <HostTasks host={host} />
+    </Stack>
+  )
+}
 
 /** What was asked of this host, newest first, and how it ended. */
-export function HostHistory({ host }: { host: Host }) {
+function HostTasks({ host }: { host: Host }) {
   const { t } = useTranslation()
   const read = useQuery(tasksQuery({ subjectId: host.id, limit: 100 }))
   return (
     <Panel flush>
+      <Text component="h2" fw={650} p="md" pb={0}>
+        {t('hostHistory.asked')}
+      </Text>
       <DataTable
-        noun={t('desktops.history')}
+        noun={t('hostHistory.asked')}
         rows={read.data?.items}
         rowId={row => row.id}
         rowName={row => row.kind}
@@ -25,7 +39,7 @@ export function HostHistory({ host }: { host: Host }) {
         onState={() => undefined}
         error={read.error}
         retry={() => void read.refetch()}
-        empty={<EmptyState icon={FileClock} title={t('desktops.history')} text={t('hosts.noHistory')} />}
+        empty={<EmptyState icon={FileClock} title={t('hostHistory.asked')} text={t('hosts.noHistory')} />}
         columns={[
           {
             key: 'what',

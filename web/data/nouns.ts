@@ -30,4 +30,6 @@ export type Action = Desktop['actions'][number]
 export type User = Answer<'userGet'>
 export type Group = Answer<'groupGet'>
 export type AuditEntry = Answer<'auditList'>['items'][number]
+export type HostEvent = Answer<'hostHistory'>['items'][number]
+export type HostLoss = Answer<'hostLossList'>['items'][number]
 export type Transition = Answer<'desktopHistory'>['items'][number]

@@ -2,7 +2,14 @@
  * What pages read, noun by noun: the first part of a key is the noun, so one live event can refresh all that shows it.
  * Lists answer at most 100; whoever wants more pages by cursor.
  */
-import { keepPreviousData, MutationCache, QueryCache, QueryClient, queryOptions } from '@tanstack/react-query'
+import {
+  infiniteQueryOptions,
+  keepPreviousData,
+  MutationCache,
+  QueryCache,
+  QueryClient,
+  queryOptions,
+} from '@tanstack/react-query'
 import type { Ask, OperationId } from '../../api/client.ts'
 import { ApiError, client } from './client.ts'
 
@@ -84,6 +91,16 @@ export const hostQuery = (id: string) =>
 export const usageMs = 10_000
 export const bootQueueQuery = (id: string) =>
   queryOptions({ queryKey: ['host', id, 'queue'], queryFn: () => client.bootQueueGet({ params: { id } }) })
+/** Page after page, newest first. */
+export const hostHistoryQuery = (id: string) =>
+  infiniteQueryOptions({
+    queryKey: ['host', id, 'history'],
+    queryFn: ({ pageParam: cursor }) =>
+      client.hostHistory({ params: { id }, query: { limit: 50, ...(cursor && { cursor }) } }),
+    initialPageParam: '',
+    getNextPageParam: page => page.nextCursor,
+  })
+export const hostLossesQuery = queryOptions({ queryKey: ['host', 'losses'], queryFn: () => client.hostLossList() })
 export const sitesQuery = queryOptions({
   queryKey: ['site', 'list'],
   queryFn: () => client.siteList({ query: { limit: 500 } }),

@@ -1,3 +1,4 @@
+import { enHostHistory } from './en-host-history.ts'
 import { enHosts } from './en-hosts.ts'
 
 /** Every English sentence of the web. `zh.ts` must hold the same keys; no component holds a string of its own. */
@@ -758,6 +759,7 @@ export const en = {
   },
 
   ...enHosts,
+  ...enHostHistory,
 
   people: {
     title: 'People',

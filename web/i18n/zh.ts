@@ -1,5 +1,6 @@
 /** 中文，逐句写成，不是逐词翻译。键与 en.ts 相同，由类型检查保证。 */
 import type { Messages } from './en.ts'
+import { zhHostHistory } from './zh-host-history.ts'
 import { zhHosts } from './zh-hosts.ts'
 
 export const zh = {
@@ -747,6 +748,7 @@ export const zh = {
   },
 
   ...zhHosts,
+  ...zhHostHistory,
 
   people: {
     title: '人员',

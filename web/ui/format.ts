@@ -44,6 +44,12 @@ export function formatClock(ms: number): string {
 export const formatExact = (iso: string) =>
   new Intl.DateTimeFormat(intlLanguage(), { dateStyle: 'medium', timeStyle: 'medium' }).format(new Date(iso))
 
+/** The day as a heading, and the time of day to the second beneath it. */
+export const formatDay = (iso: string) =>
+  new Intl.DateTimeFormat(intlLanguage(), { dateStyle: 'full' }).format(new Date(iso))
+export const formatSecond = (iso: string) =>
+  new Intl.DateTimeFormat(intlLanguage(), { timeStyle: 'medium' }).format(new Date(iso))
+
 export const formatTime = (iso: string) =>
   new Intl.DateTimeFormat(intlLanguage(), { hour: '2-digit', minute: '2-digit' }).format(new Date(iso))
 
