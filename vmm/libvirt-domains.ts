@@ -59,11 +59,20 @@ export function libvirtDomains(
   installationId: string,
   clients: MachineEvents['clients'],
 ): LibvirtDomains {
+  /** What each domain's XML said last: most say the same for hours, and reading one takes a millisecond. */
+  const readings = new Map<string, { xml: string; domain: ReadDomain | null }>()
+
   async function read(id: string): Promise<ReadDomain | null> {
     try {
-      const domain = readDomain(await actions.domainGetXmlDesc({ domain: refOf(id) }, { timeoutMs: askMs }))
-      return domain?.installationId === installationId ? domain : null
+      const xml = await actions.domainGetXmlDesc({ domain: refOf(id) }, { timeoutMs: askMs })
+      const last = readings.get(id)
+      if (last?.xml === xml) return last.domain
+      const seen = readDomain(xml)
+      const domain = seen?.installationId === installationId ? seen : null
+      readings.set(id, { xml, domain })
+      return domain
     } catch (error) {
+      readings.delete(id)
       if (isLibvirt(error, 'noDomain')) return null
       throw error
     }
@@ -100,7 +109,9 @@ export function libvirtDomains(
 
   return {
     async list() {
-      const states = [...(await statesOf([]))]
+      const running = await statesOf([])
+      for (const id of readings.keys()) if (!running.has(id)) readings.delete(id)
+      const states = [...running]
       const machines = await Promise.all(
         states.map(async ([id, state]) => {
           const domain = await read(id)
