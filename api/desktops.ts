@@ -113,6 +113,8 @@ export const desktopRoutes = [
       name: z.string().optional(),
       /** Those that something keeps from being used: a trouble, or a lost host. */
       troubled: flag().optional(),
+      /** Those that came running from another cluster, and have no network until they start anew. */
+      noNetwork: flag().optional(),
       /** Part of a name, address or person. */
       search: z.string().max(100).optional(),
     }),

@@ -113,6 +113,7 @@ export async function desktopList(
     phase?: string | undefined
     name?: string | undefined
     troubled?: boolean | undefined
+    noNetwork?: boolean | undefined
     search?: string | undefined
   },
 ) {

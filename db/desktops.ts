@@ -92,6 +92,8 @@ export interface DesktopFilter {
   search?: string | undefined
   /** Those that something keeps from being used: a trouble, or a host that is lost. */
   troubled?: boolean | undefined
+  /** Those that have no network until they start anew. */
+  noNetwork?: boolean | undefined
   /** Names after this one. */
   after?: string | undefined
   limit?: number
@@ -100,6 +102,11 @@ export interface DesktopFilter {
 /** It came running from another cluster and still has the card and the address of that one's network (readdressing.ts). */
 const foreignNetwork = sql<boolean>`(desktop.observed_power in ('running', 'paused')
   and pool.network ->> 'mode' <> 'bridge' and not desktop.address <<= cluster.supernet)`
+
+/** Hosts with desktops that have an address of another cluster: tallies tell that, so no other desktops are looked at. */
+const foreignHosts = sql<string>`any(array(
+  select t.host_id from tally t join host h on h.id = t.host_id join cluster c on c.id = h.cluster_id
+  where not t.subnet <<= c.supernet group by t.host_id having sum(t.n) > 0))`
 
 /** Whose disk is open elsewhere: the last host it was on that is lost, where its old copy may run. */
 const oldHost = sql<{
@@ -144,6 +151,7 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
       oldHost.as('old_host'),
     ])
   query = query.where(narrowed(filter))
+  if (filter.noNetwork) query = query.where(foreignNetwork).where('desktop.host_id', '=', foreignHosts)
   if (filter.search) query = query.where('desktop.name', '=', found(db, filter, filter.search))
   return pageOfRows(query.orderBy('desktop.name'), filter.limit).execute()
 }

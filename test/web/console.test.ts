@@ -27,6 +27,7 @@ const seen = (changes: Partial<Seen>): Seen => ({
   hosts: [host()],
   pools: [pool()],
   troubled: [],
+  cutOff: [],
   templates: [],
   ...changes,
 })
@@ -72,6 +73,15 @@ describe('what the overview finds wrong', () => {
     expect(found).toMatchObject([
       { words: { key: 'overview.peopleWait', count: 2, host: 'h2' }, to: '/admin/hosts/$id', id: 'h2', show: 'fence' },
       { words: { key: 'overview.peopleWait', count: 1, host: 'h3' }, id: 'h3' },
+    ])
+  })
+
+  it('is that desktops have no network, once for each host', () => {
+    const on = (host: string) => ({ hostId: host, hostName: host.toUpperCase() })
+    const cutOff = [on('h1'), on('h2'), on('h1')] as unknown as Seen['cutOff']
+    expect(findingsOf(seen({ cutOff }))).toMatchObject([
+      { words: { key: 'overview.noNetwork', count: 2, host: 'H1' }, id: 'h1', tab: 'desktops', level: 'warn' },
+      { words: { key: 'overview.noNetwork', count: 1, host: 'H2' }, id: 'h2' },
     ])
   })
 

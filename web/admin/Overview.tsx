@@ -47,6 +47,7 @@ export function Overview() {
   const clusters = useQuery({ ...clustersQuery, enabled: machines, refetchInterval: usageMs })
   const losses = useQuery({ ...hostLossesQuery, enabled: machines })
   const troubled = useQuery({ ...desktopsQuery({ troubled: true, limit: 100 }), enabled: may('desktop.read') })
+  const cutOff = useQuery({ ...desktopsQuery({ noNetwork: true, limit: 100 }), enabled: may('desktop.read') })
   const templates = useQuery({ ...templatesQuery({ limit: 200 }), enabled: may('template.read') })
   const tasks = useQuery(tasksQuery({ limit: 30 }))
   if ((machines && !hosts.data && !hosts.error) || (!pools.data && !pools.error)) return <PageWait />
@@ -56,6 +57,7 @@ export function Overview() {
     hosts: machines ? (hosts.data?.items ?? null) : null,
     pools: poolItems,
     troubled: troubled.data?.items ?? [],
+    cutOff: cutOff.data?.items ?? [],
     templates: templates.data?.items ?? [],
   })
   return (
@@ -100,7 +102,7 @@ function Findings({ of: findings }: { of: Finding[] }) {
     )
   return (
     <ul className={classes.findings}>
-      {findings.map(({ key, level, words, text, next, to, id, show }) => (
+      {findings.map(({ key, level, words, text, next, to, id, show, tab }) => (
         <li key={key} className={classes.finding} data-level={level}>
           <Icon of={level === 'bad' ? CircleAlert : TriangleAlert} />
           <div>
@@ -116,7 +118,7 @@ function Findings({ of: findings }: { of: Finding[] }) {
           <ButtonLink
             to={to}
             params={{ id } as never}
-            search={(show ? { show } : {}) as never}
+            search={{ ...(show && { show }), ...(tab && { tab }) } as never}
             size="compact-sm"
             variant="default"
           >

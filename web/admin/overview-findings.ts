@@ -19,18 +19,19 @@ export interface Finding {
         name: string
       }
     | { key: 'overview.templateFailed'; name: string; number: number }
-    | { key: 'overview.peopleWait'; count: number; host: string }
+    | { key: 'overview.peopleWait' | 'overview.noNetwork'; count: number; host: string }
     | { key: 'overview.noHosts' }
   /** What an administrator reads beneath: the API's own reason, or our advice. */
   text: string | null
   next:
-    | `overview.${'hostLostNext' | 'hostSuspectNext' | 'peopleWaitNext' | 'poolEmptyNext' | 'noHostsNext'}`
+    | `overview.${'hostLostNext' | 'hostSuspectNext' | 'peopleWaitNext' | 'noNetworkNext' | 'poolEmptyNext' | 'noHostsNext'}`
     | `problem.code.${ProblemCode}`
     | null
   to: '/admin/hosts' | '/admin/hosts/$id' | '/admin/desktops/$id' | '/admin/pools/$id' | '/admin/templates/$id'
   id: string
   /** A dialogue of that page, opened at once. */
   show?: 'fence'
+  tab?: 'desktops'
 }
 
 export interface Seen {
@@ -38,10 +39,12 @@ export interface Seen {
   pools: readonly Pool[]
   /** Desktops that something keeps from being used. */
   troubled: readonly Desktop[]
+  /** Desktops that came from another cluster and have no network yet. */
+  cutOff: readonly Desktop[]
   templates: readonly Template[]
 }
 
-export function findingsOf({ hosts, pools, troubled, templates }: Seen): Finding[] {
+export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen): Finding[] {
   const found: Finding[] = []
   const add = (finding: Omit<Finding, 'next' | 'text'> & Partial<Finding>) =>
     found.push({ next: null, text: null, ...finding })
@@ -130,6 +133,7 @@ export function findingsOf({ hosts, pools, troubled, templates }: Seen): Finding
       to: '/admin/desktops/$id',
       id: desktop.id,
     })
+  found.push(...cutOffOf(cutOff))
   for (const template of templates)
     for (const version of template.versions)
       if (version.state === 'failed')
@@ -161,6 +165,27 @@ function waitingOf(desktops: readonly Desktop[]): Finding[] {
         to: '/admin/hosts/$id',
         id,
         show: 'fence',
+      },
+    ]
+  })
+}
+
+/** Desktops without network, once for each host: one look at its desktops names them all. */
+function cutOffOf(desktops: readonly Desktop[]): Finding[] {
+  const hosts = Map.groupBy(desktops, ({ hostId }) => hostId)
+  return [...hosts].flatMap(([id, there]): Finding[] => {
+    const host = there[0]?.hostName
+    if (id === null || !host) return []
+    return [
+      {
+        key: `${id} no network`,
+        level: 'warn',
+        words: { key: 'overview.noNetwork', count: there.length, host },
+        text: null,
+        next: 'overview.noNetworkNext',
+        to: '/admin/hosts/$id',
+        id,
+        tab: 'desktops',
       },
     ]
   })
