@@ -9,6 +9,7 @@ import { answer, type Context, type Terminal } from './context.ts'
 import { act, claim, connect, desktopList, poolList } from './desktops.ts'
 import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
+import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
 import type { Task } from './nouns.ts'
@@ -168,6 +169,10 @@ function program(around: Surroundings): Command {
     .option('--off', 'instead: you looked, and it is off for certain')
     .option('--yes', 'do not ask')
     .action(with_(hostFence))
+  hosts
+    .command('history <host>')
+    .description('what it went through and what was done about it')
+    .action(with_(hostHistory))
 
   const users = top.command('users').description('people').action(with_(userList))
   users

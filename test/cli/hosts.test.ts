@@ -106,6 +106,22 @@ function world() {
         shortReason: 'h2 and h3 are full',
       },
     })),
+    [`GET /api/v1/hosts/${host.id}/history`]: () => ({
+      body: {
+        items: [
+          { id: '2', at: '2026-01-01T11:58:00Z', what: 'fenced', amount: null, reason: '', userName: 'root' },
+          {
+            id: '1',
+            at: '2026-01-01T11:57:00Z',
+            what: 'fenceFailed',
+            amount: 3,
+            reason: 'no such outlet',
+            userName: null,
+          },
+        ],
+        nextCursor: null,
+      },
+    }),
     [`GET /api/v1/desktops/${desktop.id}/placement`]: () => ({
       body: {
         items: [
@@ -162,6 +178,16 @@ describe('maintenance by command line', () => {
     const unknown = await say('hosts', 'maintenance', 'h9', 'on')
     expect(unknown).toMatchObject({ code: exitCodes.notFound, sent: {} })
     expect(unknown.err).toContain('known: h1')
+  })
+})
+
+describe('the history of a host by command line', () => {
+  it('says when, what, how many, by whom and why', async () => {
+    const { code, out } = await say('hosts', 'history', 'h1')
+    expect(code).toBe(exitCodes.done)
+    expect(out).toMatch(/^AT +WHAT +AMOUNT +BY +WHY\n/)
+    expect(out).toMatch(/11:58:00Z +fenced +root/)
+    expect(out).toMatch(/11:57:00Z +fence failed +3 +itself +no such outlet\n$/)
   })
 })
 
