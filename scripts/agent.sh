@@ -57,6 +57,7 @@ EnvironmentFile=$settings
 ExecStart=/bin/bash $PWD/scripts/run.sh bin/agent.ts
 Restart=always
 RestartSec=5
+TimeoutStopSec=20
 
 [Install]
 WantedBy=multi-user.target
@@ -64,15 +65,16 @@ UNIT
   systemctl daemon-reload && systemctl enable --quiet hdcs-agent && systemctl restart hdcs-agent
 }
 
-# Neither our terminal nor the installation's lock (fd 8, scripts/join.sh) may live on in it.
 plain_start() {
   local old
   old=$(agent_pid)
   if [ -n "$old" ]; then
+    # One that still waits for its storage or libvirt ends when it is asked twice.
     kill "$old"
-    flock -w 30 "$data/host/lock" true || refuse "the agent that runs (process $old) does not end: kill -9 $old, then: $(again)"
+    flock -w 16 "$data/host/lock" true || kill "$old"
+    flock -w 5 "$data/host/lock" true || refuse "the agent that runs (process $old) does not end: kill -9 $old, then: $(again)"
   fi
-  setsid bash scripts/run.sh bin/agent.ts </dev/null >>"$log" 2>&1 8<&- &
+  setsid bash scripts/run.sh bin/agent.ts </dev/null >>"$log" 2>&1 &
   pid=$!
 }
 

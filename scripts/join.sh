@@ -50,7 +50,7 @@ program_install() {
   sum=$(sha256sum <"$next/hdcs.tar.gz")
   if [ "$(cat "$folder/.joined" 2>/dev/null)" = "$sum" ]; then
     printf 'hdcs: %s holds what the control plane runs\n' "$folder"
-    bash "$folder/scripts/bootstrap.sh" host
+    bash "$folder/scripts/bootstrap.sh" host 8<&-
     return
   fi
   mkdir "$next/hdcs"
@@ -59,7 +59,7 @@ program_install() {
   if cmp -s "$folder/package-lock.json" "$next/hdcs/package-lock.json" && [ -e "$folder/node_modules" ]; then
     cp -al "$folder/node_modules" "$next/hdcs/"
   fi
-  bash "$next/hdcs/scripts/bootstrap.sh" host
+  bash "$next/hdcs/scripts/bootstrap.sh" host 8<&-
   printf '%s\n' "$sum" >"$next/hdcs/.joined"
   if [ -e "$folder" ]; then mv -T "$folder" "$next/before"; fi
   mv -T "$next/hdcs" "$folder" || { mv -T "$next/before" "$folder" && refuse "$folder could not be replaced; what was there runs on."; }
@@ -89,13 +89,16 @@ $(sed 's/^/        /' <<<"$missing")"
     refuse 'this host has not joined yet, and the line has no token: make one in the console under Hosts, or by hdcs hosts join.'
   [ -d "$data" ] || mkdir -p -m 711 "$data"
   mkdir -p "$(dirname "$folder")"
-  # Two at once must not install into one folder; the second one waits.
+  # Two at once must not install into one folder; the second one waits. Daemons that are started here must not hold the lock.
   exec 8<"$(dirname "$folder")"
   flock -n 8 || { printf 'hdcs: this host is being prepared already, waiting for that …\n' && flock 8; }
-  next=$(mktemp -d "$folder.XXXXXX")
+  # One name: what a killed run left there goes. Only its owner may look in until it is whole.
+  next=$folder.joining
+  rm -rf "$next"
+  mkdir -m 700 "$next"
   trap 'rm -rf "$next"' EXIT
   HDCS_BOOTSTRAP_LOG=$data/bootstrap.log program_install
-  printf '%s' "$token" | HDCS_DATA_DIR=$data HDCS_CONTROL_URL=$control bash "$folder/scripts/agent.sh" join
+  printf '%s' "$token" | HDCS_DATA_DIR=$data HDCS_CONTROL_URL=$control bash "$folder/scripts/agent.sh" join 8<&-
 }
 
 # Last: a script that was cut on its way does nothing.

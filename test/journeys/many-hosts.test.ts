@@ -140,7 +140,10 @@ describe('the tree of hosts', () => {
     const dialog = page.getByRole('dialog', { name: 'Add a server' })
     await dialog.getByRole('button', { name: 'Make the line' }).click()
     await dialog.getByText('Waiting for it to report').waitFor()
+    // This site listens on the loopback: no other machine would find the script there.
+    await dialog.getByText('Another server cannot reach this address').waitFor()
     const line = await dialog.locator('pre').innerText()
+    expect(line).toMatch(/^\(echo HDCS_JOIN_TOKEN=[\w-]+; curl -fsSL 'http:\S+\/join'\) \| bash$/)
     const token = /HDCS_JOIN_TOKEN=([\w-]+)/.exec(line)?.[1] ?? ''
     agents.push(startAgentWith(token))
     await dialog.getByText('has arrived').waitFor({ timeout: 60_000 })

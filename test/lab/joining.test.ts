@@ -16,7 +16,7 @@ let lab: Lab
 let product: Product
 let admin: Client
 /** Where it goes on the host. */
-let place: { folder: string; data: string }
+let place: { folder: string; data: string; storage: string }
 
 beforeAll(async () => {
   lab = undo.use(
@@ -33,7 +33,7 @@ beforeAll(async () => {
   await product.start()
   admin = await product.client()
   const { home, data } = lab.host('h1')
-  place = { folder: join(home, 'opt', 'hdcs'), data }
+  place = { folder: join(home, 'opt', 'hdcs'), data, storage: lab.storage }
   await packagesFetched()
 })
 afterAll(() => undo.disposeAsync())
@@ -53,7 +53,7 @@ async function packagesFetched(): Promise<void> {
 /** Says it in a shell of the host; resolves with all it printed, how it ended, and whether a process list showed `secret`. */
 async function paste(line: string, secret = 'nothing secret') {
   const file = join(lab.host('h1').home, 'pasted')
-  writeFileSync(file, line.replace(/bash$/, `bash -s -- --storage ${lab.storage} --folder ${place.folder}`))
+  writeFileSync(file, line.replace(/bash$/, `bash -s -- --storage ${place.storage} --folder ${place.folder}`))
   const env = { HDCS_DATA_DIR: place.data, HDCS_SIM_HOSTS: '0', npm_config_prefer_offline: 'true' }
   const child = lab.spawn('h1', ['bash', '-c', `bash ${file} >${file}.out 2>&1`], { env, quiet: true })
   const seen = new Set<string>()
@@ -125,6 +125,17 @@ it('is harmless a second time, and puts another program in the place of an old o
   expect(await paste(line)).toMatchObject({ code: 0, text: expect.stringContaining('h1 is in the tree') })
   expect(readFileSync(program, 'utf8')).toBe(readFileSync(join(root, 'bin', 'agent.ts'), 'utf8'))
   expect(await hosts()).toMatchObject([{ id: before?.id, state: 'online' }])
+})
+
+it('says why an agent does not serve, and what to do; then it is mended by the line', async () => {
+  const { command } = await admin.joinTokenMake({ body: {} })
+  place.storage = '/proc/no-storage'
+  const { code, text } = await paste(command)
+  expect(code).toBe(1)
+  expect(text).toContain('/proc/no-storage')
+  expect(text).toContain(`scripts/agent.sh start`)
+  place.storage = lab.storage
+  expect(await paste(command)).toMatchObject({ code: 0, text: expect.stringContaining('h1 is in the tree') })
 })
 
 it('leaves alone what lies in its place and is not HDCS', async () => {
