@@ -54,7 +54,7 @@ export async function hostFence(
       throw new HdcsError('conflict', `${host.name} was heard in this moment: it is not off.`)
     const task = await taskOpen(tx, { kind: fenceKind, subject, requestedBy: principal, done: true }, now)
     await taskLogAdd(tx, task.id, `${principal.name} confirmed that ${host.name} is off`, now)
-    await hostHistoryAdd(tx, { hostId: id, what: 'fenced', userId: principal.userId }, now)
+    await hostHistoryAdd(tx, { hostId: id, what: 'fenced', userName: principal.name }, now)
     await nudge(tx, 'returns')
     return task
   })

@@ -131,7 +131,7 @@ async function maintenanceWish(
   const task = await transact(broker.db, async tx => {
     await hostMaintenanceSet(tx, host.id, to.wish)
     if (to.forget) await originsForget(tx, host.id)
-    await hostHistoryAdd(tx, { hostId: host.id, what: wishEvent(to.wish), userId: principal.userId }, now)
+    await hostHistoryAdd(tx, { hostId: host.id, what: wishEvent(to.wish), userName: principal.name }, now)
     const subject = { type: 'host', id: host.id, name: host.name }
     return taskOpen(tx, { kind: to.kind, subject, requestedBy: principal, goal: to.goal }, now)
   })

@@ -206,7 +206,7 @@ async function moveCallOff(broker: Broker, principal: Principal, task: TaskView)
 async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date): Promise<boolean> {
   if (task.kind === 'host.enterMaintenance') {
     await hostMaintenanceSet(tx, task.subject.id, { wished_state: 'online', wished_evacuate: false })
-    const event = { hostId: task.subject.id, what: 'maintenanceEnded' as const, userId: principal.userId }
+    const event = { hostId: task.subject.id, what: 'maintenanceEnded' as const, userName: principal.name }
     await hostHistoryAdd(tx, event, now)
     return true
   }

@@ -9,8 +9,8 @@ export interface HostHistoryNew {
   what: HostEvent
   amount?: number
   reason?: string
-  /** Absent: by itself. */
-  userId?: string
+  /** Who did it; absent: by itself. */
+  userName?: string
 }
 
 /** What comes in many pieces or is tried again and again: told as one, with its sum, until something else happens. */
@@ -31,21 +31,21 @@ const mostEvents = 1_000
 
 /** Also forgets what is older than a year, or beyond the newest thousand of the host. */
 export async function hostHistoryAdd(tx: Tx, event: HostHistoryNew, at: Date) {
-  const { hostId, what, amount = null, reason = '', userId = null } = event
+  const { hostId, what, amount = null, reason = '', userName = null } = event
   const since = new Date(at.getTime() - gatherMs)
   await sql`
     with more as (
       update host_history h set amount = h.amount + ${amount}::int
       where h.host_id = ${hostId} and h.what = ${what} and h.what = any (${gathered}) and h.reason = ${reason}
-        and h.user_id is not distinct from ${userId}::uuid and h.at > ${since}
+        and h.user_name is not distinct from ${userName}::text and h.at > ${since}
         and not exists (select from host_history o where o.host_id = h.host_id and o.id > h.id and o.what <> all (${gathered}))
       returning h.id
     ), old as (
       delete from host_history where host_id = ${hostId} and (at < ${at}::timestamptz - interval '1 year' or id <= (
         select id from host_history where host_id = ${hostId} order by id desc offset ${mostEvents} limit 1))
     )
-    insert into host_history (host_id, at, what, amount, reason, user_id)
-    select ${hostId}, ${at}, ${what}, ${amount}::int, ${reason}, ${userId}::uuid where not exists (select from more)`.execute(
+    insert into host_history (host_id, at, what, amount, reason, user_name)
+    select ${hostId}, ${at}, ${what}, ${amount}::int, ${reason}, ${userName}::text where not exists (select from more)`.execute(
     tx,
   )
 }
@@ -54,11 +54,10 @@ export async function hostHistoryAdd(tx: Tx, event: HostHistoryNew, at: Date) {
 export function hostHistoryRows(db: Kysely<Database>, hostId: string, limit: number, before?: number) {
   let query = db
     .selectFrom('host_history')
-    .leftJoin('user_account', 'user_account.id', 'host_history.user_id')
-    .select(['host_history.id', 'at', 'what', 'amount', 'reason', 'user_account.name as user_name'])
+    .select(['id', 'at', 'what', 'amount', 'reason', 'user_name'])
     .where('host_id', '=', hostId)
-  if (before) query = query.where('host_history.id', '<', before)
-  return query.orderBy('host_history.id', 'desc').limit(limit).execute()
+  if (before) query = query.where('id', '<', before)
+  return query.orderBy('id', 'desc').limit(limit).execute()
 }
 
 /** What a host last said, kept as it is until the transaction ends. */
@@ -67,7 +66,7 @@ export function hostSaidBefore(tx: Tx, id: string) {
     .selectFrom('host')
     .select(['observed_troubles', 'observed_agent_at'])
     .where('id', '=', id)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst()
 }
 

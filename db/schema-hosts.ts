@@ -161,5 +161,6 @@ export interface HostHistoryTable {
   /** Desktops, tries or seconds. */
   amount: number | null
   reason: string
-  user_id: string | null
+  /** As the person was called then; null: by itself. */
+  user_name: string | null
 }

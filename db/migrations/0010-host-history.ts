@@ -13,8 +13,8 @@ create table host_history (
   amount int,
   -- In the words of whoever said it; empty when the event says it all.
   reason text not null default '',
-  -- Null: by itself.
-  user_id uuid references user_account on delete set null
+  -- As the person was called then, who may be gone since; null: by itself.
+  user_name text
 );
 create index host_history_host on host_history (host_id, id desc);
 create index host_history_lost on host_history (at) where what = 'lost';
