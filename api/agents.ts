@@ -35,6 +35,11 @@ const joinSchema = z.object({
   hostName: hostNameSchema,
   /** What the host's interfaces are in already: its desktops' subnet must touch none of it. */
   networks: z.array(z.cidrv4()).max(500).default([]),
+  /** 32 bytes of its own making, base64url, which it keeps: asked again with it, it is the host that it became before. */
+  key: z
+    .string()
+    .regex(/^[\w-]{43}$/)
+    .optional(),
 })
 
 const certificateSchema = z.object({

@@ -1,8 +1,9 @@
 /** A host's agent: dials the control plane and does what it wishes. Reaches no database. */
+import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../lib/config.ts'
@@ -141,11 +142,21 @@ export async function hostIdentity(
       'invalid',
       'This host has not joined yet: make a join token in the console and set HDCS_JOIN_TOKEN.',
     )
-  const joined = await joinControl(controlUrl, { token, hostName, networks: ownNetworks() })
   mkdirSync(dataFolder, { recursive: true, mode: 0o711 })
-  writeFileSync(`${file}.part`, JSON.stringify(joined), { mode: 0o600 })
-  renameSync(`${file}.part`, file)
+  // Kept before it is told: killed or cut off before the answer, the next start asks for the same host.
+  const joining = join(dataFolder, 'agent.joining')
+  if (!existsSync(joining)) fileWrite(joining, randomBytes(32).toString('base64url'))
+  const key = readFileSync(joining, 'utf8')
+  const joined = await joinControl(controlUrl, { token, hostName, networks: ownNetworks(), key })
+  fileWrite(file, JSON.stringify(joined))
+  rmSync(joining)
   return joined
+}
+
+/** All of it or nothing, and for nobody else to read. */
+function fileWrite(file: string, text: string): void {
+  writeFileSync(`${file}.part`, text, { mode: 0o600 })
+  renameSync(`${file}.part`, file)
 }
 
 /** Its certificate, in place before it says hello; a host that nobody else can reach needs none. */

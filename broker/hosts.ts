@@ -139,17 +139,25 @@ export async function hostKnown(broker: Broker, key: string | undefined) {
   return { hostId: host.id, name: host.name, heardAt: host.observed_beat_at?.toISOString() ?? null }
 }
 
-/** A new host joins with its token and gets a key of its own. @throws HdcsError `forbidden`: unknown, used or expired token. */
+const keyNew = () => randomBytes(32).toString('base64url')
+
+/**
+ * A new host joins with its token. It brings a key of its own, or gets one.
+ * @throws HdcsError `forbidden`: unknown, used or expired token.
+ */
 export async function hostJoin(
   broker: Broker,
-  ask: { token: string; hostName: string; networks: string[] },
+  ask: { token: string; hostName: string; networks: string[]; key?: string | undefined },
 ): Promise<{ hostId: string; key: string }> {
+  const { hostName: name, networks, key = keyNew() } = ask
   return broker.db.transaction().execute(async tx => {
+    // It was not answered, or did not hear it, and asks again: its token is used up, and nobody else has its key.
+    const known = await hostByKey(tx, secretHash(key))
+    if (known) return { hostId: known.id, key }
     const used = await joinTokenUse(tx, secretHash(ask.token), broker.clock.now())
     if (!used)
       throw new HdcsError('forbidden', 'The join token is unknown, used or expired: make a new one on the Hosts page.')
-    const { hostName: name, networks } = ask
-    return hostAdd(tx, { clusterId: used.cluster_id, name, networks }, broker.clock.now())
+    return hostAdd(tx, { clusterId: used.cluster_id, name, networks, key }, broker.clock.now())
   })
 }
 
@@ -160,7 +168,7 @@ export async function hostJoin(
  */
 export async function hostAdd(
   tx: Tx,
-  host: { clusterId: string; name: string; networks: string[] },
+  host: { clusterId: string; name: string; networks: string[]; key?: string },
   now: Date,
 ): Promise<{ hostId: string; key: string }> {
   await addressLock(tx)
@@ -168,9 +176,8 @@ export async function hostAdd(
   const names = new Set((await hostNames(tx)).map(row => row.name))
   let name = host.name
   for (let number = 2; names.has(name); number++) name = `${host.name}-${number}`
-  const key = randomBytes(32).toString('base64url')
   const hostId = newId()
-  const { clusterId: cluster_id, networks } = host
+  const { clusterId: cluster_id, networks, key = keyNew() } = host
   await hostInsert(tx, { id: hostId, cluster_id, name, key_hash: secretHash(key), subnet, networks })
   await hostHistoryAdd(tx, { hostId, what: 'joined' }, now)
   return { hostId, key }

@@ -18,10 +18,10 @@ export interface KnownHost {
 /** The control plane answers such questions within moments; it may be busy starting. */
 const answerMs = 30_000
 
-/** Uses a join token up. @throws HdcsError `forbidden` with the control plane's words; `unreachable`. */
+/** Uses a join token up; asked again with the same key, it is answered as before. @throws HdcsError `forbidden` with the control plane's words; `unreachable`. */
 export async function joinControl(
   controlUrl: string,
-  ask: { token: string; hostName: string; networks: string[] },
+  ask: { token: string; hostName: string; networks: string[]; key: string },
 ): Promise<Joined> {
   const response = await post(`${controlUrl}/api/v1/agents/join`, ask, {})
   const body: unknown = await response.json().catch(() => null) // told below as what it is: no answer of ours

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -54,6 +54,18 @@ describe('joining', () => {
       heardAt: null,
     })
     expect(await problemOf(await api.request('/api/v1/agents/me'))).toMatchObject({ code: 'unauthenticated' })
+  })
+
+  it('answers whoever comes again with the same key that it is the same host, and nobody else', async () => {
+    const { client } = await api.person('for-again', ['infrastructureAdministrator'])
+    const { token } = await client.joinTokenMake({ body: {} })
+    const ask = { token, hostName: 'again', networks: [], key: randomBytes(32).toString('base64url') }
+    const first = await (await post('join', ask)).json()
+    expect(first).toMatchObject({ key: ask.key })
+    expect(await (await post('join', ask)).json()).toEqual(first)
+    const another = { ...ask, key: randomBytes(32).toString('base64url') }
+    expect(await problemOf(await post('join', another))).toMatchObject({ code: 'forbidden' })
+    expect((await client.hostList({ query: {} })).items.filter(({ name }) => name.startsWith('again'))).toHaveLength(1)
   })
 
   it.each([
