@@ -2,6 +2,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import type { Host } from '../../vmm/host.ts'
 import type { SimHost } from '../../vmm/sim-host.ts'
+import { type Moment, moments, mortalHost } from './mortal-host.ts'
 import { type MoveSiteOptions, makeMoveSite } from './move-site.ts'
 import { type Side, sides } from './mover.ts'
 
@@ -9,37 +10,7 @@ interface Fault {
   side: Side
   /** The how manyeth call since the move was wished. */
   call: number
-  when: 'before' | 'after'
-}
-
-const never = () => new Promise<never>(() => {})
-
-/** A host whose agent is killed at one call: nothing that agent asks is answered from then on. */
-function dying(host: SimHost, isLast: (when: Fault['when']) => boolean, called: () => void, died: () => void): Host {
-  let dead = false
-  const die = () => {
-    dead = true
-    died()
-    return never()
-  }
-  return new Proxy(host, {
-    get(target, name) {
-      const found = Reflect.get(target, name) as unknown
-      if (typeof found !== 'function' || name === 'events' || name === Symbol.asyncDispose) return found
-      return async (...given: unknown[]) => {
-        if (dead) return never()
-        called()
-        if (isLast('before')) return die()
-        const last = isLast('after')
-        try {
-          return await (found as (...given: unknown[]) => Promise<unknown>).apply(target, given)
-        } finally {
-          if (last) await die()
-          if (dead) await never()
-        }
-      }
-    },
-  })
+  when: Moment
 }
 
 /** @returns how many calls each side made from the wish to the end. */
@@ -50,14 +21,14 @@ async function moveWith(options: MoveSiteOptions, fault: Fault | null): Promise<
   let reborn: Promise<void> | null = null
   const between = (side: Side, host: SimHost): Host => {
     if (done) return host
-    const here = (when: Fault['when']) =>
+    const here = (when: Moment) =>
       counting && !done && fault?.side === side && fault.when === when && calls[side] === fault.call
     const died = () => {
       done = true
       // The next agent is there at once; the dead one says and does nothing any more.
       reborn = site.reborn(side)
     }
-    return dying(host, here, () => void (counting && calls[side]++), died)
+    return mortalHost(host, { isLast: here, called: () => void (counting && calls[side]++), died })
   }
   const site = await makeMoveSite({ ...options, between })
   await using _site = site
@@ -98,7 +69,7 @@ describe.each<[string, MoveSiteOptions]>([
     expect(calls.source + calls.target).toBeGreaterThan(0)
     for (const side of sides) {
       for (let call = 1; call <= calls[side]; call++)
-        for (const when of ['before', 'after'] as const)
+        for (const when of moments)
           await moveWith(options, { side, call, when }).catch(error => {
             throw new Error(`killed ${when} call ${call} of the ${side}`, { cause: error })
           })
