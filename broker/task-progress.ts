@@ -52,7 +52,7 @@ const going = (progress: number, at: TaskStep[] = []): TaskOutcome => ({
   steps: at,
   error: null,
 })
-const vanished = failed({ code: 'not_found', text: 'It was removed meanwhile.' })
+export const vanished = failed({ code: 'not_found', text: 'It was removed meanwhile.' })
 
 /** Waits for a desktop to become ready: claims and starts. */
 function starting(desktop: DesktopForTask): TaskOutcome {

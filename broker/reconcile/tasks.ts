@@ -15,6 +15,7 @@ import {
   moveTask,
   type TaskOutcome,
   taskSettled,
+  vanished,
   versionTask,
 } from '../task-progress.ts'
 import type { Reconciler } from './driver.ts'
@@ -80,8 +81,9 @@ async function subjects(
     if (task.kind === 'desktop.migrate') return moveTask(moves.get(task.id))
     const maintenance = maintenanceTaskRules[task.kind as keyof typeof maintenanceTaskRules]
     if (maintenance) return maintenance(hosts.get(task.subject_id), task.goal)
+    // Its operation goes with the row of its host.
     const operation = operations.find(candidate => candidate.task_id === task.id)
-    if (operation) return operationOutcome(operation)
+    if (operationKinds.includes(task.kind)) return operation ? operationOutcome(operation) : vanished
     if (task.subject_type === 'version') {
       const version = versions.find(row => row.id === task.subject_id)
       return versionTask(version && { ...version, attempt: version.wished_attempt }, task.goal)

@@ -66,4 +66,18 @@ describe('the receipt', () => {
     })
     expect(rows).toMatchObject([{ subject_id: id, state: 'succeeded', finished_at: rows[0]?.at }])
   })
+
+  it('of a reboot ends although its host is removed before it answers', async () => {
+    const { db } = site.broker
+    const [, [id, person]] = [...owners] as [unknown, [string, Principal]]
+    for (const index of site.hosts.keys()) await site.agentStop(index)
+    const { task } = await desktopAct(site.broker, person, id, 'reboot')
+    // With the row of its host.
+    await db.deleteFrom('operation').where('task_id', '=', task.id).execute()
+    const ended = await site.until('its receipt ended', async () => {
+      const row = await db.selectFrom('task').selectAll().where('id', '=', task.id).executeTakeFirstOrThrow()
+      return row.finished_at !== null && row
+    })
+    expect(ended).toMatchObject({ state: 'failed', error: { code: 'not_found' } })
+  })
 })
