@@ -171,7 +171,7 @@ export function versionTask(
   if (version.state === 'failed' && version.attempt >= Number(goal.attempt ?? 1))
     return failed(version.trouble ?? { code: 'internal', text: 'The image could not be made.' })
   const name = version.state === 'uploading' ? 'upload' : 'make'
-  return going(version.progress, [{ name, state: 'current', text: version.text }])
+  return going(version.progress, [{ name, state: 'current', ...(version.text && { text: version.text }) }])
 }
 
 /** A desktop on its way to another host. */

@@ -41,6 +41,8 @@ describe('the receipt of a template’s making', () => {
 
   it('is there from the first start on, asked for by nobody, with the percent of the furthest host', async () => {
     expect(await receipts()).toMatchObject([{ subject: { id: versionId, name: 'tiny version 1' }, requestedBy: null }])
+    await observe({ observed_progress: 1 })
+    expect((await become('running', 1)).steps).toEqual([{ name: 'make', state: 'current' }])
     await observe({ observed_progress: 37, observed_text: 'unpacking' })
     expect(await become('running', 37)).toMatchObject({
       cancellable: true,

@@ -118,6 +118,8 @@ export const enPortal = {
     other: 'Working',
     uploading: 'Uploading',
     checking: 'Checking the file',
+    upload: 'Waiting for its file',
+    make: 'Building',
     making: 'Building',
     sealing: 'Sealing',
     preparing: 'Getting the other host ready',

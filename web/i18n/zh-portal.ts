@@ -116,6 +116,8 @@ export const zhPortal = {
     other: '进行中',
     uploading: '上传',
     checking: '检查文件',
+    upload: '等待文件',
+    make: '制作',
     making: '制作',
     sealing: '封存',
     preparing: '目标节点准备中',
