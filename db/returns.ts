@@ -120,3 +120,10 @@ export async function desktopsWaitSet(tx: Tx, waiting: { id: string; waits_for: 
     tx,
   )
 }
+
+/** A host is heard again: nothing waits for it any more, and what waits when it is lost anew waits anew. */
+export async function desktopsWaitEnd(tx: Tx, hostId: string) {
+  await sql`
+    with locked as (select id from desktop where host_id = ${hostId} and waits_for is not null order by id for update)
+    update desktop d set waits_for = null from locked where d.id = locked.id`.execute(tx)
+}

@@ -2,6 +2,7 @@ import { desktopsTouch } from '../../db/desktops.ts'
 import { nudge } from '../../db/events.ts'
 import { hostHistoryAdd } from '../../db/host-history.ts'
 import { hostStateSet, hostsForState } from '../../db/hosts.ts'
+import { desktopsWaitEnd } from '../../db/returns.ts'
 import type { HostState } from '../../db/schema.ts'
 import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
@@ -77,6 +78,7 @@ export function hostsReconciler(broker: Broker): Reconciler {
         await transact(broker.db, async tx => {
           await hostStateSet(tx, host.id, state, now)
           if (event) await hostHistoryAdd(tx, event, now)
+          if (was === 'lost') await desktopsWaitEnd(tx, host.id)
         })
         await desktopsTouch(broker.db, host.id)
         if (state === 'suspect' || state === 'lost') await nudge(broker.db, 'returns')
