@@ -12,6 +12,7 @@ import { migrationOpen } from '../move-opening.ts'
 import { moveTarget } from '../move-target.ts'
 import { hostsToPlaceOn } from '../placing.ts'
 import { type HostToSwitch, hostSwitch } from '../power.ts'
+import { powerReceiptsEnd } from '../power-receipts.ts'
 import type { Reconciler } from './driver.ts'
 
 /** Shorter: loads are read for nothing, as hosts tell theirs every 30 s; longer: a host that is needed comes on late. */
@@ -32,10 +33,13 @@ interface Memory {
 /** Evens out the hosts of clusters that wish it, and switches nearly idle ones off and on (balance.ts). */
 export function balanceReconciler(broker: Broker): Reconciler {
   const memory: Memory = { histories: new Map(), triedOff: new Map(), refused: new Map() }
+  let begun = false
   return {
     name: 'balance',
     everyMs,
     async step(signal) {
+      if (!begun) await powerReceiptsEnd(broker)
+      begun = true
       for (const cluster of await balanceClusters(broker.db)) {
         if (signal.aborted) return
         memory.histories.set(cluster.id, await balance(broker, cluster, memory))

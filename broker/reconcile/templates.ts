@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { taskReopen } from '../../db/tasks.ts'
 import { versionSet, versionsObserved } from '../../db/templates.ts'
 import { transact } from '../../db/transact.ts'
@@ -16,10 +16,23 @@ export function templatesReconciler(broker: Broker): Reconciler {
     name: 'templates',
     everyMs: 30_000,
     async step() {
+      // Listed before the versions are read: a version is always there before its file.
+      const files = await uploadedFiles(broker)
       const byVersion = Map.groupBy(await versionsObserved(broker.db), row => row.id)
       for (const rows of byVersion.values()) await settle(broker, rows)
+      // Removed while its file came, or before every host had it.
+      for (const id of files) if (!byVersion.has(id)) await rm(uploadPath(broker, id), { force: true })
     },
   }
+}
+
+/** Ids of versions whose whole file is here; names of unfinished ones (api/uploads.ts) are longer. */
+async function uploadedFiles({ uploadFolder }: Broker): Promise<string[]> {
+  const names = await readdir(uploadFolder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [] // nothing was ever uploaded
+    throw error
+  })
+  return names.filter(name => /^[0-9a-f-]{36}$/.test(name))
 }
 
 async function settle(broker: Broker, rows: Row[]) {
