@@ -159,10 +159,10 @@ async function bringBack(tx: Tx, host: ReturnHostRow, returning: Returning[], no
   for (const one of returning) {
     const { hostId, hostName = '' } = one.decision
     const address = addresses.get(one.row.id) ?? null
-    const { id, waits_for: told } = one.row
-    if (hostId === undefined) waiting.push({ id, told, waits_for: waitsText(one.decision) ?? '' })
+    const { id, waits_for: told, wished_present: present } = one.row
+    if (hostId === undefined) waiting.push({ id, told, present, waits_for: waitsText(one.decision) ?? '' })
     else if (!one.near && address === null)
-      waiting.push({ id, told, waits_for: `an address: the subnet of ${hostName} has none left` })
+      waiting.push({ id, told, present, waits_for: `an address: the subnet of ${hostName} has none left` })
     else going.push({ ...one, hostId, hostName, address })
   }
   await desktopsWaitSet(tx, waiting)
@@ -176,11 +176,13 @@ interface Waiting {
   waits_for: string
   /** What it was said to wait for before; null: it did not. */
   told: string | null
+  /** False: it is being removed, and nobody waits for it. */
+  present: boolean
 }
 
 /** Those that wait from now on, in the history of their host, with what the first of them waits for. */
 export async function waitingNote(tx: Tx, hostId: string, waiting: readonly Waiting[], now: Date) {
-  const [first, ...others] = waiting.filter(({ told }) => told === null)
+  const [first, ...others] = waiting.filter(({ told, present }) => told === null && present)
   const event = { hostId, what: 'waiting' as const, amount: others.length + 1, reason: first?.waits_for ?? '' }
   if (first) await hostHistoryAdd(tx, event, now)
 }

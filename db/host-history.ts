@@ -99,7 +99,7 @@ export async function hostLossRows(db: Kysely<Database>, since: Date, limit: num
   const { rows } = await sql<HostLossRow>`
     select l.id, l.host_id, h.name, l.at, next.back_at, coalesce(next.returned, 0) as returned,
       case when next.back_at is null and h.state = 'lost'
-        then (select count(*) from desktop d where d.host_id = h.id and d.waits_for is not null) else 0 end as waiting
+        then (select count(*) from desktop d where d.host_id = h.id and d.wished_present and d.waits_for is not null) else 0 end as waiting
     from host_history l join host h on h.id = l.host_id
     cross join lateral (
       select min(n.at) filter (where n.what = 'back') as back_at, sum(n.amount) filter (where n.what = 'returned') as returned

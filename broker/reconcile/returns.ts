@@ -47,7 +47,9 @@ async function leave(broker: Broker, host: ReturnHostRow, hosts: ReturnHostRow[]
   const rows = await returnRows(db, { hostId: host.id })
   const planned = rows.map(row => ({ row, plan: planOf(row, host, hosts, clock.now()) }))
   const waiting = planned.flatMap(({ row, plan }) =>
-    plan.do === 'wait' && row.waits_for !== plan.for ? [{ id: row.id, waits_for: plan.for, told: row.waits_for }] : [],
+    plan.do === 'wait' && row.waits_for !== plan.for
+      ? [{ id: row.id, waits_for: plan.for, told: row.waits_for, present: row.wished_present }]
+      : [],
   )
   if (waiting.length > 0)
     await transact(db, async tx => {
