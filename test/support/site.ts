@@ -20,11 +20,16 @@ import { freshDatabase } from './database.ts'
 
 const log = makeLog('test', process.env.HDCS_LOG_LEVEL ?? 'silent')
 
-/** One control process without its HTTP side. @param db its connection, when a test has a hand on it. */
+/**
+ * One control process without its HTTP side.
+ * @param db its connection, when a test has a hand on it.
+ * @param own what else is other than usual.
+ */
 export async function startPart(
   url: string,
   lead: boolean,
   db: Db = connectDatabase(url, () => {}),
+  own: Partial<Broker> = {},
 ): Promise<{ broker: Broker; hub: ReturnType<typeof makeAgentHub> } & AsyncDisposable> {
   await using undo = new AsyncDisposableStack()
   undo.defer(() => db.destroy())
@@ -39,6 +44,7 @@ export async function startPart(
     uploadFolder: '/nonexistent',
     maxUploadBytes: 1e9,
     maxVirtualBytes: 1e12,
+    ...own,
   }
   const installationId = await settingInstallationId(db)
   const hub = makeAgentHub(broker, installationId)

@@ -6,7 +6,7 @@ import type { SimHost } from '../../vmm/sim-host.ts'
 export const moments = ['before', 'after'] as const
 export type Moment = (typeof moments)[number]
 
-export interface MortalHost {
+interface MortalHost {
   /** Whether the agent dies at this call. */
   isLast(moment: Moment): boolean
   called(): void

@@ -1,0 +1,90 @@
+/**
+ * The control plane is killed before every change of the database that an operation makes it do, one after the other; a
+ * new one takes over the same database and the same hosts. The list of fault points is what the operation really ran, read
+ * off an undisturbed run. What is left between two changes is the same wherever it ends there; three operations, one of each
+ * kind, are walked through at every statement all the same. Agents' own fault points are walked in test/vmm/agent-faults.test.ts and agent-move-faults.test.ts.
+ */
+import { expect } from 'vitest'
+import type { Statement } from '../../support/mortal-database.ts'
+import { until } from '../../support/site.ts'
+import type { Clients, KillWorld } from './world.ts'
+
+export interface Operation {
+  /** All it asks of the API that writes: what the undisturbed run is held to. */
+  asks: readonly string[]
+  /** Walked at every statement, reads and those of a transaction that is not committed yet included. */
+  everyStatement?: true
+  /** Runs it to its end, all of it on one control plane. */
+  run(ask: Clients): Promise<unknown>
+  /** Whatever it came to before: back to where the next run begins. */
+  restore(ask: Clients): Promise<unknown>
+}
+
+/** Commits of one kind each make a new state; more of them are no other fault point. */
+const commitsWalked = 3
+
+/** @returns how many points were reached, of how many. */
+export async function walk(world: KillWorld, operation: Operation): Promise<{ reached: number; points: number }> {
+  const points: Statement[] = []
+  await operation.restore(world.clients())
+  await world.settled()
+  world.asked.clear()
+  world.mortal().arm(statement => {
+    const { name, count, changes } = statement
+    const most = changes && name.startsWith('commit') ? commitsWalked : 1
+    const walked = changes || (operation.everyStatement && !name.startsWith('begin'))
+    if (walked && count <= most) points.push(statement)
+    return false
+  })
+  await operation.run(world.clients())
+  expect([...world.asked].sort()).toEqual([...operation.asks].sort())
+  await world.settled()
+  await world.expectNoOrphans()
+  world.mortal().arm(() => false)
+  let reached = 0
+  for (const { name, count } of points) {
+    const mortal = world.mortal()
+    mortal.arm(statement => statement.name === name && statement.count === count)
+    const whole = operation.run(world.clients()).then(world.settled)
+    // Refused or cut off in the middle: whoever asked sees an error, and asks again.
+    await Promise.race([whole.catch(() => undefined), mortal.dead])
+    if (mortal.isDead()) {
+      reached++
+      await world.controlAgain()
+    }
+    world.mortal().arm(() => false)
+    await checked(`killed before ${name}#${count}`, async () => {
+      await operation.restore(world.clients())
+      await world.settled()
+      await world.expectNoOrphans()
+    })
+  }
+  console.info(`${reached} of ${points.length} fault points`)
+  return { reached, points: points.length }
+}
+
+async function checked(when: string, work: () => Promise<void>): Promise<void> {
+  await work().catch(cause => {
+    throw new Error(`${when}: ${cause instanceof Error ? cause.message : cause}`, { cause })
+  })
+}
+
+/** Waits for the end of a receipt. @throws when it did not succeed. */
+export async function done(ask: Clients[keyof Clients], task: { id: string }): Promise<void> {
+  const ended = await ask.taskGet({ params: { id: task.id }, query: { wait: '20s' } })
+  if (ended.state !== 'succeeded') throw new Error(`${ended.kind} ${ended.state}: ${ended.error?.text}`)
+}
+
+/** Asked again by somebody who was cut off: refused means that it is as wished, or about to be. */
+export const refused = (error: { code?: string }) => void expect(['conflict', 'not_found']).toContain(error.code)
+
+/** Every desktop of a person's is given back or removed. */
+export async function allGivenBack(world: KillWorld, { root }: Clients, poolId: string): Promise<void> {
+  const left = async () => {
+    const { items } = await root.desktopList({ query: { poolId, limit: 50 } })
+    return items
+  }
+  for (const { id } of await left()) await root.desktopAct({ params: { id, name: 'delete' } }).catch(refused)
+  await until('they are gone', async () => (await left()).length === 0)
+  await world.settled()
+}
