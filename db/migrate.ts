@@ -9,7 +9,7 @@ import * as tallies from './migrations/0005-tallies.ts'
 import * as placement from './migrations/0006-placement.ts'
 import * as fewerLooks from './migrations/0007-fewer-looks.ts'
 import * as movedStorages from './migrations/0008-moved-storages.ts'
-import * as hostHistory from './migrations/0010-host-history.ts'
+import * as hostHistory from './migrations/0009-host-history.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -21,7 +21,7 @@ const migrations = {
   '0006-placement': placement,
   '0007-fewer-looks': fewerLooks,
   '0008-moved-storages': movedStorages,
-  '0010-host-history': hostHistory,
+  '0009-host-history': hostHistory,
 }
 
 /**

@@ -184,7 +184,7 @@ export async function addPerson(db: Db, name: string, roles: Role[]): Promise<Pr
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined | false>,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs
   for (;;) {
