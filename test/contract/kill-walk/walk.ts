@@ -72,7 +72,8 @@ async function checked(when: string, work: () => Promise<void>): Promise<void> {
 /** Waits for the end of a receipt. @throws when it did not succeed. */
 export async function done(ask: Clients[keyof Clients], task: { id: string }): Promise<void> {
   const ended = await ask.taskGet({ params: { id: task.id }, query: { wait: '20s' } })
-  if (ended.state !== 'succeeded') throw new Error(`${ended.kind} ${ended.state}: ${ended.error?.text}`)
+  if (ended.state === 'succeeded') return
+  throw new Error(`${ended.kind} ${ended.state}: ${ended.error?.text ?? JSON.stringify(ended.steps)}`)
 }
 
 /** Asked again by somebody who was cut off: refused means that it is as wished, or about to be. */
