@@ -51,7 +51,7 @@ const balanceBody = z
 const clusterSettings = z.object({
   name: nameSchema,
   siteId: z.uuid(),
-  /** Its desktops' network, a /9 to a /24 of its own; each host gets a part of it. */
+  /** Its desktops' network, a /9 to a /24 of private addresses of its own; each host gets a part of it. */
   supernet: z.cidrv4(),
   /** Where direct clients reach screens; 49152 to 49215 are libvirt's. */
   portFrom: port,

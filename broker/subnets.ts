@@ -9,6 +9,11 @@ import { HdcsError } from '../lib/errors.ts'
 
 /** Where clusters' supernets come from unless an administrator says otherwise: 32 of them. */
 const everything = '10.128.0.0/9'
+/**
+ * Where an administrator's own choice may lie. Anything else is no guest's address (multicast, loopback, link-local: libvirt
+ * and the guests refuse it when a host starts its network) or somebody's on the internet, whom no desktop could reach.
+ */
+const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'] as const
 /** 256 hosts. Wider: fewer clusters fit; narrower: a large cluster runs out. */
 const supernetBits = 14
 /** Over 1,000 addresses for each host's desktops; a small supernet is still divided among four hosts. */
@@ -66,12 +71,16 @@ const networksTaken = async (tx: Tx): Promise<string[]> => [
 /**
  * An administrator's own choice of a network for a cluster, as it is written down: `10.9.8.7/16` is `10.9.0.0/16`.
  * @param clusterId the cluster it is for; null for a new one.
- * @throws HdcsError `invalid` for a size out of range, `conflict` for a network that touches another's.
+ * @throws HdcsError `invalid` for a size out of range or addresses that are not private, `conflict` for a network that touches another's.
  */
 export async function supernetChosen(tx: Tx, supernet: string, clusterId: string | null): Promise<string> {
   const bits = Number(supernet.split('/')[1])
   if (!(bits >= 9 && bits <= 24))
-    throw new HdcsError('invalid', `The network ${supernet} should be a /9 to a /24: each host gets a part of it.`)
+    throw refused(`The network ${supernet} should be a /9 to a /24: each host gets a part of it.`)
+  if (!privateNetworks.some(whole => networkWithin(supernet, whole)))
+    throw refused(
+      `Desktops cannot have addresses of ${supernet}: take a part of ${privateNetworks.slice(0, -1).join(', ')} or ${privateNetworks.at(-1)}.`,
+    )
   for (const other of await supernetsTaken(tx))
     if (other.id !== clusterId && networksTouch(other.supernet, supernet))
       throw new HdcsError(
@@ -86,14 +95,14 @@ export async function supernetChosen(tx: Tx, supernet: string, clusterId: string
   return `${addressText(rangeOf(supernet).from)}/${bits}`
 }
 
+const refused = (message: string) =>
+  new HdcsError('invalid', message, { fields: [{ field: 'body.supernet', message }] })
+
 /** Gives a cluster another network, and its hosts subnets of it; what already fits stays. Only while it has no desktops. */
 export async function supernetMove(tx: Tx, clusterId: string, supernet: string): Promise<void> {
   const { hosts } = await clusterNetwork(tx, clusterId)
   const bits = subnetBitsOf(supernet)
-  const stays = ({ subnet }: { subnet: string }) => {
-    const [whole, part] = [rangeOf(supernet), rangeOf(subnet)]
-    return part.from >= whole.from && part.to <= whole.to && subnet.endsWith(`/${bits}`)
-  }
+  const stays = ({ subnet }: { subnet: string }) => networkWithin(subnet, supernet) && subnet.endsWith(`/${bits}`)
   const taken = hosts.filter(stays).map(({ subnet }) => subnet)
   const moved: { id: string; subnet: string }[] = []
   for (const host of hosts.filter(one => !stays(one))) {
@@ -115,6 +124,11 @@ function partFree(whole: string, bits: number, taken: readonly string[]): string
     return `${addressText(first)}/${bits}`
   }
   return undefined
+}
+
+function networkWithin(part: string, whole: string): boolean {
+  const [inner, outer] = [rangeOf(part), rangeOf(whole)]
+  return inner.from >= outer.from && inner.to <= outer.to
 }
 
 /** First and last address of a network as numbers. */

@@ -179,6 +179,30 @@ describe('a cluster’s network', () => {
     expect((await refusal(near)).detail).toContain('the host box is in')
   })
 
+  it.each([
+    '224.0.0.0/24',
+    '127.0.0.0/24',
+    '169.254.0.0/16',
+    '0.0.0.0/9',
+    '240.0.0.0/9',
+    '255.255.255.0/24',
+    '8.8.8.0/24',
+    '172.0.0.0/11',
+    '100.128.0.0/16',
+  ])('is never %s: desktops get private addresses, and it says which there are', async supernet => {
+    const ranges = 'take a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10'
+    const made = await refusal(root.clusterCreate({ body: { name: 'strange', supernet } }))
+    expect(made).toMatchObject({ code: 'invalid', detail: expect.stringContaining(ranges) })
+    const changed = await refusal(root.clusterUpdate({ params: { id: mainId }, body: { supernet } }))
+    expect(changed).toMatchObject({ code: 'invalid', detail: expect.stringContaining(ranges) })
+    expect((await root.clusterGet({ params: { id: mainId } })).supernet).toBe('10.128.0.0/14')
+  })
+
+  it('may be one that providers give behind their own translation', async () => {
+    const { supernet } = await root.clusterCreate({ body: { name: 'shared', supernet: '100.100.0.0/16' } })
+    expect(supernet).toBe('100.100.0.0/16')
+  })
+
   it('stays while desktops have addresses of it', async () => {
     await using site = await startSite()
     await using busy = await startApi({ broker: site.broker })

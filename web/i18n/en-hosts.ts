@@ -69,7 +69,8 @@ export const enHosts = {
       lostHelp: 'Then its desktops return elsewhere.',
       secondsBad: 'Between 4 and 3600 seconds.',
       lostOrder: 'Must be longer than “suspect”.',
-      supernetHelp: 'Addresses of its desktops; each host gets a part. Only changeable while no desktop is here.',
+      supernetHelp:
+        'Addresses of its desktops, of 10/8, 172.16/12, 192.168/16 or 100.64/10; each host gets a part. Only changeable while no desktop is here.',
       supernetAuto: 'the next free one',
       supernetBad: 'A network such as 10.132.0.0/14.',
       portFrom: 'First screen port',

@@ -72,7 +72,7 @@ export const zhHosts = {
       lostHelp: '此后其桌面在别处恢复。',
       secondsBad: '请填 4 到 3600 秒。',
       lostOrder: '必须长于“可疑”的时限。',
-      supernetHelp: '桌面的地址，每个节点各得一段。有桌面时不能更改。',
+      supernetHelp: '桌面的地址，取自 10/8、172.16/12、192.168/16 或 100.64/10，每个节点各得一段。有桌面时不能更改。',
       supernetAuto: '下一个空闲网段',
       supernetBad: '请填网段，例如 10.132.0.0/14。',
       portFrom: '起始屏幕端口',
