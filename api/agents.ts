@@ -14,6 +14,7 @@ import { hostCertify } from '../broker/certificates.ts'
 import { hostJoin, hostKnown } from '../broker/hosts.ts'
 import { uploadPath } from '../broker/templates.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { networksInTheWay } from '../lib/routes.ts'
 import { mountAgentDisks } from './agent-disks.ts'
 import { readAgentMessage } from './agent-messages.ts'
 import { readJson } from './body.ts'
@@ -35,6 +36,11 @@ const joinSchema = z.object({
   hostName: hostNameSchema,
   /** What the host's interfaces are in already: its desktops' subnet must touch none of it. */
   networks: z.array(z.cidrv4()).max(500).default([]),
+  /** And those of desktops, by bridge: it had ours already if it was a host of this installation. */
+  bridges: z
+    .array(z.object({ name: z.string().max(15), network: z.cidrv4() }))
+    .max(500)
+    .default([]),
   /** 32 bytes of its own making, base64url, which it keeps: asked again with it, it is the host that it became before. */
   key: z
     .string()
@@ -67,7 +73,8 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
   app.post('/api/v1/agents/join', context =>
     answered(context, async () => {
       const ask = await bodyOf(context.req.raw, joinSchema, 'A join needs { token, hostName }.')
-      return context.json({ ...(await hostJoin(broker, ask)), installationId }, 201)
+      const networks = networksInTheWay(ask, installationId)
+      return context.json({ ...(await hostJoin(broker, { ...ask, networks })), installationId }, 201)
     }),
   )
   app.get('/api/v1/agents/me', context =>

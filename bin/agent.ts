@@ -147,7 +147,7 @@ export async function hostIdentity(
   const joining = join(dataFolder, 'agent.joining')
   if (!existsSync(joining)) fileWrite(joining, randomBytes(32).toString('base64url'))
   const key = readFileSync(joining, 'utf8')
-  const joined = await joinControl(controlUrl, { token, hostName, networks: ownNetworks(), key })
+  const joined = await joinControl(controlUrl, { token, hostName, ...ownNetworks(), key })
   fileWrite(file, JSON.stringify(joined))
   rmSync(joining)
   return joined

@@ -6,7 +6,7 @@ import { systemClock } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
 import { lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
-import { ownNetworks } from '../lib/routes.ts'
+import { networksInTheWay, ownNetworks } from '../lib/routes.ts'
 import { gatewayPath, makeGateway } from '../spice/gateway.ts'
 import { hostPlace, runAgent } from './agent.ts'
 import { type Control, startControl } from './control.ts'
@@ -33,7 +33,8 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
   if (config.simHosts > 0) tell(`starting ${config.simHosts} simulated hosts`)
   for (const name of localNames(config)) {
     if (config.simHosts === 0) tell('starting this host’s agent: checking libvirt, QEMU and KVM')
-    const { key } = await localHost(control.broker, control.clusterId, name, ownNetworks())
+    const networks = networksInTheWay(ownNetworks(), control.installationId)
+    const { key } = await localHost(control.broker, control.clusterId, name, networks)
     const controlUrl = localUrl(control.url)
     undo.use(
       await runAgent({

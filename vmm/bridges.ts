@@ -1,7 +1,8 @@
 /** Bridges of the site that desktops may be put on, and the cables of desktops on our own. Asked and changed with `ip`. */
 import { createHash } from 'node:crypto'
 import { HdcsError } from '../lib/errors.ts'
-import { bridgeOf, tapOf } from './networks.ts'
+import { bridgeOf } from '../lib/routes.ts'
+import { tapOf } from './networks.ts'
 import { rootPath, runProgram } from './programs.ts'
 import type { NicSpec } from './spec.ts'
 

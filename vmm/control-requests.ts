@@ -1,5 +1,6 @@
 /** What an agent asks its control plane over HTTP, beside the one line it holds (agent-socket.ts). */
 import { HdcsError } from '../lib/errors.ts'
+import type { OwnNetworks } from '../lib/routes.ts'
 import type { CertificateAnswer, CertificateRequest } from './certificates.ts'
 
 export interface Joined {
@@ -21,7 +22,7 @@ const answerMs = 30_000
 /** Uses a join token up; asked again with the same key, it is answered as before. @throws HdcsError `forbidden` with the control plane's words; `unreachable`. */
 export async function joinControl(
   controlUrl: string,
-  ask: { token: string; hostName: string; networks: string[]; key: string },
+  ask: OwnNetworks & { token: string; hostName: string; key: string },
 ): Promise<Joined> {
   const response = await post(`${controlUrl}/api/v1/agents/join`, ask, {})
   const body: unknown = await response.json().catch(() => null) // told below as what it is: no answer of ours

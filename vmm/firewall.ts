@@ -8,8 +8,10 @@
  *
  * Cables bear names made of the supernet's addresses. One that no rule names yet can send nothing, on whichever bridge.
  */
+
+import { bridgeOf } from '../lib/routes.ts'
 import { type AllowText, allowRules } from './firewall-allow.ts'
-import { bridgeOf, readSubnet, tapOf, tapsOf } from './networks.ts'
+import { readSubnet, tapOf, tapsOf } from './networks.ts'
 import type { NetworkSpec, NicSpec } from './spec.ts'
 
 export interface FirewallWish {

@@ -1,6 +1,7 @@
 /** The desktops' network on one host (docs/decisions/0006), with every address of its subnet paired with its MAC beforehand. */
 import { DOMParser } from '@xmldom/xmldom'
 import { HdcsError } from '../lib/errors.ts'
+import { bridgeOf } from '../lib/routes.ts'
 import type { LibvirtConnection } from './libvirt/connection.ts'
 import { isLibvirt } from './libvirt/errors.ts'
 import type { NetworkRef } from './libvirt/objects.ts'
@@ -93,9 +94,6 @@ export function tapsOf(supernet: string): string[] {
     return `hd${hex.slice(0, digits)}*`
   })
 }
-
-/** The bridge of an installation's desktops, likewise. Two installations on one machine have two. */
-export const bridgeOf = (installationId: string) => `hdcs-${installationId.slice(-8)}`
 
 export interface NetworkPlace {
   /** A folder of this host alone (shared storage is not), readable for all: dnsmasq hears of guests from elsewhere here. */

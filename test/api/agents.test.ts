@@ -9,6 +9,7 @@ import { problemSchema } from '../../api/errors.ts'
 import { type Authority, openAuthority } from '../../auth/authority.ts'
 import { authorityCheck, certificateSubject } from '../../broker/certificates.ts'
 import { firstStart } from '../../broker/first-start.ts'
+import { bridgeOf } from '../../lib/routes.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hdcs-agents-'))
@@ -66,6 +67,20 @@ describe('joining', () => {
     const another = { ...ask, key: randomBytes(32).toString('base64url') }
     expect(await problemOf(await post('join', another))).toMatchObject({ code: 'forbidden' })
     expect((await client.hostList({ query: {} })).items.filter(({ name }) => name.startsWith('again'))).toHaveLength(1)
+  })
+
+  it('takes a host that comes back with the bridge it had here, and leaves its cluster the network it had', async () => {
+    const { client } = await api.person('for-back', ['infrastructureAdministrator'])
+    const siteId = (await client.siteList({})).items[0]?.id ?? ''
+    const { id: clusterId, supernet } = await client.clusterCreate({ body: { name: 'alone', siteId } })
+    const join = async (hostName: string, installationId: string) => {
+      const { token } = await client.joinTokenMake({ body: { clusterId } })
+      const bridges = [{ name: bridgeOf(installationId), network: supernet }]
+      return post('join', { token, hostName, networks: ['192.0.2.0/24'], bridges })
+    }
+    for (const hostName of ['alone', 'second']) expect((await join(hostName, 'installation')).status).toBe(201)
+    expect((await client.clusterGet({ params: { id: clusterId } })).supernet).toBe(supernet)
+    expect(await problemOf(await join('third', 'another one'))).toMatchObject({ code: 'conflict' })
   })
 
   it.each([

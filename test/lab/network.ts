@@ -1,9 +1,9 @@
 /** The lab's wires: one bridge in this machine's own network, a cable to each host, and a way out through this machine. */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { networksOf } from '../../lib/routes.ts'
+import { ownNetworks } from '../../lib/routes.ts'
 
 const run = promisify(execFile)
 const ip = (...args: string[]) => run('ip', args, { timeout: 20_000 })
@@ -13,7 +13,7 @@ export const labName = (folder: string) => `hdl${createHash('sha256').update(fol
 
 /** The first three bytes of a /24 that this machine has no way to, e.g. `10.99.17`; tried from a place of the folder's own. */
 export function networkFree(folder: string): string {
-  const taken = new Set(networksOf(readFileSync('/proc/net/route', 'utf8')))
+  const taken = new Set(ownNetworks().networks)
   const first = createHash('sha256').update(folder).digest().readUInt8(3)
   for (let step = 0; step < 256; step++) {
     const prefix = `10.99.${(first + step) % 256}`

@@ -1,6 +1,7 @@
 /** Desktops' networks on real hosts with real guests: what they reach, and what they keep when they move. */
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { bridgeOf, macOf } from '../../vmm/networks.ts'
+import { bridgeOf } from '../../lib/routes.ts'
+import { macOf } from '../../vmm/networks.ts'
 import { installationId, machineSpec, nicSpec } from '../vmm/wishes.ts'
 import { guestRun } from './guest.ts'
 import { type MoveLab, type Pair, startMoveLab } from './move-lab.ts'

@@ -7,7 +7,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { bridgeOf, macOf, readSubnet, tapOf } from '../../vmm/networks.ts'
+import { bridgeOf } from '../../lib/routes.ts'
+import { macOf, readSubnet, tapOf } from '../../vmm/networks.ts'
 import type { NetworkSpec } from '../../vmm/spec.ts'
 
 const run = promisify(execFile)

@@ -1,8 +1,9 @@
 /** A real network driver in a world of its own: what is whose, and how what went wrong before is mended. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { bridgeOf } from '../../lib/routes.ts'
 import { connectDaemon, type LibvirtDaemon } from '../../vmm/libvirt/daemon.ts'
 import { isLibvirt } from '../../vmm/libvirt/errors.ts'
-import { bridgeOf, networkEnsure, networkRemove, networkXml } from '../../vmm/networks.ts'
+import { networkEnsure, networkRemove, networkXml } from '../../vmm/networks.ts'
 import { type PrivateLibvirtd, privateLibvirtd } from '../support/libvirtd.ts'
 import { installationId } from './wishes.ts'
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bridgeOf, macOf, networkXml, readSubnet, tapOf, tapsOf } from '../../vmm/networks.ts'
+import { bridgeOf } from '../../lib/routes.ts'
+import { macOf, networkXml, readSubnet, tapOf, tapsOf } from '../../vmm/networks.ts'
 import { installationId } from './wishes.ts'
 
 const place = { visitors: '/run/hdcs/x/visitors', forward: 'route' as const }
