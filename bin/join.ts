@@ -16,7 +16,7 @@ import { controlRequests, type Joined } from '../vmm/control-requests.ts'
 import { controlUrlOf, hostIdentity } from './agent.ts'
 
 /** An agent probes QEMU and KVM at its first start: some seconds. Longer: a person waits for what will not come. */
-const waitMs = 60_000
+const waitMs = 30_000
 const askAgainMs = 500
 
 const { dataFolder } = readConfig(process.env, process.getuid?.() === 0)
