@@ -62,8 +62,8 @@ export const desktopSchema = z
       .nullable(),
     /** In its host's words for those who may see machines, in those of its code for its person. */
     trouble: troubleSchema.nullable(),
-    /** A lost host that must be back, or off for certain, before it can run again: an older copy of it may run there. */
-    waitsForHost: z.object({ id: z.uuid(), name: z.string() }).nullable(),
+    /** A lost host that must be back, or off for certain (`fence`), before it can run again: an older copy may run there. */
+    waitsForHost: z.object({ id: z.uuid(), name: z.string(), fence: z.boolean() }).nullable(),
     /** Why it has no network while it runs; gone at its next start. */
     noNetwork: z.string().nullable(),
     /** Its way to another host, while it is on it (`GET /migrations` has the past ones). */

@@ -42,8 +42,16 @@ interface Returning extends Placed {
   plan: Back
 }
 
+/** Where it may go: what is asked only of what returns. */
+type Placing = 'cluster_ids' | 'placement' | 'affinity' | 'needs' | 'network'
+
 /** What becomes of a desktop of a lost host, as its rows stand. @param hosts all there are. */
-export function planOf(row: ReturnRow, host: ReturnHostRow, hosts: readonly ReturnHostRow[], now: Date): ReturnPlan {
+export function planOf(
+  row: Omit<ReturnRow, 'moved_at' | Placing> & { moved_at?: Date | null },
+  host: ReturnHostRow,
+  hosts: readonly ReturnHostRow[],
+  now: Date,
+): ReturnPlan {
   const movedMs = row.moved_at ? now.getTime() - row.moved_at.getTime() : Number.POSITIVE_INFINITY
   return returnPlan({
     present: row.wished_present,

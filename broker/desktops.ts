@@ -20,6 +20,7 @@ import { releaseWish } from './releasing.ts'
 import { desktopStart, startLock } from './starting.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 import { troubleFor } from './trouble-words.ts'
+import { hostsWaitedFor, waitsForHost } from './waiting.ts'
 
 const iso = (date: Date | null) => date?.toISOString() ?? null
 const actorOf = (principal: Principal, userId: string | null) => ({
@@ -27,16 +28,14 @@ const actorOf = (principal: Principal, userId: string | null) => ({
   administrator: principal.permissions.has('desktop.write'),
 })
 
-/** The lost host that must be back, or off for certain, before its person's desktop runs again. */
-function waitsForHost(row: DesktopRow) {
-  const kept = row.pool_kind === 'persistent' && row.user_id !== null
-  if (row.phase === 'unknown' && row.host_state === 'lost' && kept) return { id: row.host_id, name: row.host_name }
-  return row.old_host
-}
-
 export type DesktopView = ReturnType<typeof desktopView>
 
-function desktopView(row: DesktopRow, principal: Principal, estimateMs: number | null) {
+function desktopView(
+  row: DesktopRow,
+  principal: Principal,
+  estimateMs: number | null,
+  waits: ReturnType<typeof waitsForHost>,
+) {
   const moving = ['making', 'starting', 'stopping', 'recycling', 'removing'].includes(row.phase)
   const trouble = troubleFor(principal, row.observed_trouble)
   return {
@@ -69,7 +68,7 @@ function desktopView(row: DesktopRow, principal: Principal, estimateMs: number |
         ? { state: row.session_state, since: row.session_since.toISOString(), clients: row.observed_clients }
         : null,
     trouble,
-    waitsForHost: waitsForHost(row),
+    waitsForHost: waits,
     noNetwork: row.foreign_network
       ? 'it came running from another cluster, whose address it still has: it has no network until it is shut down and started again'
       : null,
@@ -125,13 +124,8 @@ export async function desktopList(
     after: cursor,
     limit: limit + 1,
   })
-  const estimateMs = await taskEstimate(broker, 'desktop.start')
-  return pageOf(
-    rows,
-    limit,
-    row => row.name,
-    row => desktopView(row, principal, estimateMs),
-  )
+  const show = await desktopsShow(broker, principal, rows)
+  return pageOf(rows, limit, row => row.name, show)
 }
 
 /** @throws HdcsError `not_found` also for what one may not know of. */
@@ -144,7 +138,15 @@ export async function desktopGet(broker: Broker, principal: Principal, id: strin
 
 /** A desktop as this person sees it, from its row. */
 export const desktopShown = async (broker: Broker, principal: Principal, row: DesktopRow): Promise<DesktopView> =>
-  desktopView(row, principal, await taskEstimate(broker, 'desktop.start'))
+  (await desktopsShow(broker, principal, [row]))(row)
+
+/** How these desktops are shown to this person. */
+async function desktopsShow(broker: Broker, principal: Principal, rows: readonly DesktopRow[]) {
+  const estimateMs = await taskEstimate(broker, 'desktop.start')
+  const hosts = await hostsWaitedFor(broker, rows)
+  const now = broker.clock.now()
+  return (row: DesktopRow) => desktopView(row, principal, estimateMs, waitsForHost(row, hosts, now))
+}
 
 export async function desktopHistory(
   broker: Broker,

@@ -41,7 +41,8 @@ export interface LostHost extends ReturnHost {
 }
 
 export type ReturnPlan =
-  | { do: 'wait'; for: string }
+  /** `fence`: until its host is off for certain, and for nothing else. */
+  | { do: 'wait'; for: string; fence?: true }
   /** `hosts`: who may take it besides being of its cluster; null: anybody. */
   | { do: 'return'; disk: 'new' | 'own'; hosts: ReturnHost | null; because: string }
   /** Being removed, and its host, off for certain, alone has its disk: that is a stray when the host returns. */
@@ -130,7 +131,11 @@ function ownDiskPlan({ host, others, rests }: ReturnFacts): ReturnPlan {
     return wait(`${name} to return: no other host that is online guards its disk by locks, as ${name} does`)
   const certain = isFenced(host) ? 'and is off for certain' : rests ? 'while the desktop stood still' : undefined
   if (!diskLocks && certain === undefined)
-    return wait(`${name} to be fenced or confirmed off: nothing else keeps its old copy from writing to the disk`)
+    return {
+      do: 'wait',
+      for: `${name} to be fenced or confirmed off: nothing else keeps its old copy from writing to the disk`,
+      fence: true,
+    }
   const then = certain === undefined ? ', whose lock lets it start once the old copy has ended' : ''
   return {
     do: 'return',

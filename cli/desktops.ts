@@ -56,8 +56,10 @@ export async function desktopList(context: Context, everybody: boolean): Promise
 }
 
 /** What one should know of it, by codes: its host's own words are long, and stand in `--json`. */
-function note({ waitsForHost, trouble, noNetwork, session }: Desktop): string {
-  if (waitsForHost) return `waits until ${waitsForHost.name} is surely off`
+function note({ waitsForHost, reason, trouble, noNetwork, session }: Desktop): string {
+  if (waitsForHost?.fence) return `waits until ${waitsForHost.name} is surely off`
+  // Our own words: no host that is lost says anything.
+  if (waitsForHost && !trouble) return reason
   if (trouble) return trouble.code.replaceAll('_', ' ')
   if (noNetwork) return 'no network: shut it down and start it again'
   return session?.state === 'connected' ? 'connected' : ''

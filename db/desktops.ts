@@ -112,8 +112,11 @@ const foreignHosts = sql<string>`any(array(
 const oldHost = sql<{
   id: string
   name: string
+  /** Nobody made sure yet that it is off. */
+  fence: boolean
 } | null>`case when desktop.observed_trouble ->> 'code' = 'disk_in_use' then (
-  select jsonb_build_object('id', old.id, 'name', old.name) from transition
+  select jsonb_build_object('id', old.id, 'name', old.name,
+    'fence', coalesce(old.fenced_at < old.state_since, true)) from transition
   join host old on old.id = transition.host_id and old.state = 'lost' and old.id <> desktop.host_id
   where transition.desktop_id = desktop.id order by transition.id desc limit 1) end`
 
@@ -142,6 +145,7 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
     .select([
       'pool.name as pool_name',
       'pool.kind as pool_kind',
+      'pool.ha',
       'host.name as host_name',
       'host.state as host_state',
       'template_version.number as version_number',

@@ -76,17 +76,21 @@ describe('a trouble', () => {
           await desktopGet(broker, person, params.id),
           await desktopGet(broker, chief, params.id),
           (await desktopList(broker, chief, { limit: 100, troubled: true })).items.map(({ id }) => id),
+          await sql`update host set fenced_at = state_since where id = ${other?.id}`
+            .execute(tx)
+            .then(() => desktopGet(broker, chief, params.id)),
         ])
         throw undone
       })
       .catch(error => {
         if (error !== undone) throw error
       })
-    const waitsForHost = { id: other?.id, name: other?.name }
+    const waitsForHost = { id: other?.id, name: other?.name, fence: true }
     expect(await seen.promise).toMatchObject([
       { waitsForHost, trouble: { code: 'disk_in_use', text: expect.not.stringContaining('/var') } },
       { waitsForHost, trouble: { code: 'disk_in_use', text: raw } },
       expect.arrayContaining([params.id]),
+      { waitsForHost: { ...waitsForHost, fence: false } },
     ])
     expect(await client.desktopGet({ params })).toMatchObject({ waitsForHost: null, trouble: null })
   })

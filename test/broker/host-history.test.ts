@@ -145,6 +145,12 @@ describe('the history of a host', () => {
       expect(waits[0]).toMatchObject({ amount: 1, reason: `${kept.hostName} to return: its pool wishes so` })
       const [loss] = (await hostLossList(site.broker, admin)).items
       expect(loss).toMatchObject({ hostName: kept.hostName, waiting: 1 })
+      const waitsForHost = { id, name: kept.hostName, fence: false }
+      const shown = await site.until('nobody knows of it', async () => {
+        const desktop = await desktopGet(site.broker, admin, kept.id)
+        return desktop.phase === 'unknown' && desktop
+      })
+      expect(shown).toMatchObject({ waitsForHost })
       await site.agentStart(index)
       await site.until('it is back', async () => (await hostGet(site.broker, admin, id)).state === 'online')
     }

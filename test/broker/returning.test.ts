@@ -131,6 +131,18 @@ describe('whatever the facts', () => {
     )
   })
 
+  it('to make sure that its host is off is told as what it waits for exactly where it goes on then', () => {
+    fc.assert(
+      fc.property(any, facts => {
+        if (!facts.present) return
+        const plan = returnPlan(facts)
+        const fenced = returnPlan({ ...facts, host: { ...facts.host, fencedAt: at(20) } })
+        expect(plan.do === 'wait' && plan.fence === true).toBe(plan.do === 'wait' && fenced.do === 'return')
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
   it('what a person keeps is never replaced by a new disk', () => {
     fc.assert(
       fc.property(any, facts => {

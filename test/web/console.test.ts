@@ -60,20 +60,23 @@ describe('what the overview finds wrong', () => {
   })
 
   it('is who waits for a lost host, once for each host, with the way to make sure that it is off', () => {
-    const waits = (id: string, userId: string, host: string) => ({
-      ...{ id, userId, name: id, phase: 'unknown', trouble: null, waitsForHost: { id: host, name: host } },
+    const waits = (id: string, userId: string, host: string, fence = true) => ({
+      ...{ id, userId, name: id, phase: 'unknown', trouble: null, waitsForHost: { id: host, name: host, fence } },
     })
     const troubled = [
       waits('a', 'ana', 'h2'),
       waits('b', 'ben', 'h2'),
       waits('c', 'ana', 'h2'),
       waits('d', 'dan', 'h3'),
+      waits('e', 'eve', 'h2', false),
     ]
     const found = findingsOf(seen({ troubled: troubled as unknown as Seen['troubled'] }))
     expect(found).toMatchObject([
       { words: { key: 'overview.peopleWait', count: 2, host: 'h2' }, to: '/admin/hosts/$id', id: 'h2', show: 'fence' },
       { words: { key: 'overview.peopleWait', count: 1, host: 'h3' }, id: 'h3' },
+      { words: { key: 'overview.peopleStay', count: 1, host: 'h2' }, id: 'h2', next: 'overview.peopleStayNext' },
     ])
+    expect(found.map(({ show }) => show)).toEqual(['fence', 'fence', undefined])
   })
 
   it('is that desktops have no network, once for each host', () => {
@@ -107,7 +110,8 @@ describe('what a person is told of a desktop that cannot be used', () => {
   it.each([
     [null, {}],
     ['portal.waitsForHost', { trouble: { code: 'disk_in_use', text: raw } }],
-    ['portal.waitsForHost', { waitsForHost: { id: 'h', name: 'h2' } }],
+    ['portal.waitsForHost', { waitsForHost: { id: 'h', name: 'h2', fence: true } }],
+    ['portal.hostAway', { waitsForHost: { id: 'h', name: 'h2', fence: false } }],
     ['problem.code.start_failed', { trouble: { code: 'start_failed', text: raw } }],
     ['problem.code.internal', { trouble: { code: 'never_heard_of', text: raw } }],
     ['portal.noNetwork', { noNetwork: 'its address is of another cluster' }],
@@ -200,6 +204,7 @@ describe('small things of the console', () => {
     expect(problemOf({ status: 0, code: 'unreachable', detail: '' }).known).toBeNull()
     expect(problemOf(new TypeError('no')).known).toBeNull()
     const errors = [{ field: 'body.name', message: 'taken' }]
-    expect(problemOf({ status: 400, code: 'invalid', errors }).fields).toEqual({ name: 'taken' })
+    const named = problemOf({ status: 400, code: 'invalid', detail: 'body.name: taken', errors })
+    expect(named).toMatchObject({ detail: 'taken', fields: { name: 'taken' } })
   })
 })

@@ -3,7 +3,7 @@ import { CircleAlert, Unplug } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { useMay } from '../data/me.ts'
 import type { Desktop } from '../data/nouns.ts'
-import { troubleWord } from '../data/words.ts'
+import { troubleWord, waitsWord } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
 import { Icon } from '../ui/Icon.tsx'
 
@@ -16,12 +16,8 @@ export function DesktopTrouble({ desktop }: { desktop: Desktop }) {
     <>
       {(trouble || waitsForHost) && (
         <Alert color="red" icon={<Icon of={CircleAlert} />} title={t('desktops.trouble')}>
-          <Text size="sm">
-            {waitsForHost
-              ? t('desktops.waitsForHost', { host: waitsForHost.name })
-              : trouble && troubleWord(t, trouble)}
-          </Text>
-          {waitsForHost && may('host.write') && (
+          <Text size="sm">{waitsWord(t, desktop) ?? (trouble && troubleWord(t, trouble))}</Text>
+          {waitsForHost?.fence && may('host.write') && (
             <ButtonLink
               to="/admin/hosts/$id"
               params={{ id: waitsForHost.id }}

@@ -19,12 +19,12 @@ export interface Finding {
         name: string
       }
     | { key: 'overview.templateFailed'; name: string; number: number }
-    | { key: 'overview.peopleWait' | 'overview.noNetwork'; count: number; host: string }
+    | { key: 'overview.peopleWait' | 'overview.peopleStay' | 'overview.noNetwork'; count: number; host: string }
     | { key: 'overview.noHosts' }
   /** What an administrator reads beneath: the API's own reason, or our advice. */
   text: string | null
   next:
-    | `overview.${'hostLostNext' | 'hostSuspectNext' | 'peopleWaitNext' | 'noNetworkNext' | 'poolEmptyNext' | 'noHostsNext'}`
+    | `overview.${'hostLostNext' | 'hostSuspectNext' | 'peopleWaitNext' | 'peopleStayNext' | 'noNetworkNext' | 'poolEmptyNext' | 'noHostsNext'}`
     | `problem.code.${ProblemCode}`
     | null
   to: '/admin/hosts' | '/admin/hosts/$id' | '/admin/desktops/$id' | '/admin/pools/$id' | '/admin/templates/$id'
@@ -148,23 +148,26 @@ export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen):
   return found.toSorted((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1))
 }
 
-/** People whose desktops wait for a lost host, once for each host: it is off for certain when somebody says so there. */
+/**
+ * People whose desktops wait for a lost host, once for each host: it is off for certain when somebody says so there.
+ * Those whom that does not help are told apart.
+ */
 function waitingOf(desktops: readonly Desktop[]): Finding[] {
-  const hosts = Map.groupBy(desktops, ({ waitsForHost }) => waitsForHost?.id)
-  return [...hosts].flatMap(([id, waiting]): Finding[] => {
+  const hosts = Map.groupBy(desktops, ({ waitsForHost }) => waitsForHost && `${waitsForHost.id} ${waitsForHost.fence}`)
+  return [...hosts].flatMap(([key, waiting]): Finding[] => {
     const host = waiting[0]?.waitsForHost
-    if (id === undefined || !host) return []
+    if (!key || !host) return []
     const count = new Set(waiting.map(({ id: desktopId, userId }) => userId ?? desktopId)).size
     return [
       {
-        key: `${id} waited for`,
+        key: `${key} waited for`,
         level: 'bad',
-        words: { key: 'overview.peopleWait', count, host: host.name },
+        words: { key: host.fence ? 'overview.peopleWait' : 'overview.peopleStay', count, host: host.name },
         text: null,
-        next: 'overview.peopleWaitNext',
+        next: host.fence ? 'overview.peopleWaitNext' : 'overview.peopleStayNext',
         to: '/admin/hosts/$id',
-        id,
-        show: 'fence',
+        id: host.id,
+        ...(host.fence ? { show: 'fence' } : { tab: 'desktops' }),
       },
     ]
   })

@@ -22,13 +22,22 @@ export function taskWord(t: TFunction, kind: string): string {
   return key in en.taskKind ? t(`taskKind.${key as TaskKind}`) : kind
 }
 
+/** What a desktop waits for whose host is lost: only where that is all that is missing, to make sure that it is off helps. */
+export function waitsWord(t: TFunction, { waitsForHost, trouble, reason }: Desktop): string | null {
+  if (!waitsForHost) return null
+  const { name: host, fence } = waitsForHost
+  if (fence) return t('desktops.waitsForHost', { host })
+  return trouble ? t('desktops.waitsForLock', { host }) : t('desktops.waitsOtherwise', { host, reason })
+}
+
 type Troubled = Pick<Desktop, 'trouble' | 'waitsForHost' | 'noNetwork'>
 /** The sentence of a trouble's code: what its host said stands elsewhere, folded away. */
 export const troubleWord = (t: TFunction, trouble: NonNullable<Desktop['trouble']>): string =>
   t(`problem.code.${problemOf(trouble).known ?? 'internal'}`)
 /** What keeps a desktop from its person, in words that know no servers' names, programs or files. Null: nothing. */
 export function personNotice(t: TFunction, { trouble, waitsForHost, noNetwork }: Troubled): string | null {
-  if (waitsForHost || trouble?.code === 'disk_in_use') return t('portal.waitsForHost')
+  if (waitsForHost?.fence || trouble?.code === 'disk_in_use') return t('portal.waitsForHost')
+  if (waitsForHost) return t('portal.hostAway')
   if (trouble) return troubleWord(t, trouble)
   return noNetwork ? t('portal.noNetwork') : null
 }

@@ -73,6 +73,7 @@ export const enPortal = {
     movingOff: 'It is moving at the moment and can be used again soon.',
     waitsForHost:
       'Your desktop waits until its old server is surely off, so that nothing of yours is lost. It goes on by itself.',
+    hostAway: 'The server of your desktop does not answer. It goes on by itself, and nothing of yours is lost.',
     noNetwork: 'It has no network since it moved. Shut it down and start it again to get it back.',
     gaveBack: '{{name}} was given back',
   },

@@ -254,6 +254,10 @@ export const en = {
     peopleWait_one: '{{count}} person waits for {{host}} to be surely off',
     peopleWait_other: '{{count}} people wait for {{host}} to be surely off',
     peopleWaitNext: 'Their desktops start elsewhere once it is back, or off for certain: look, then say so.',
+    peopleStay_one: '{{count}} person waits for {{host}}',
+    peopleStay_other: '{{count}} people wait for {{host}}',
+    peopleStayNext:
+      'To make sure that it is off does not help them: each of their desktops says what it waits for. Check the host’s power and network.',
     noNetwork_one: '{{count}} desktop on {{host}} has no network',
     noNetwork_other: '{{count}} desktops on {{host}} have no network',
     noNetworkNext: 'They came running from another cluster: shut them down and start them again.',
@@ -309,6 +313,9 @@ export const en = {
     hostWords: 'What its host said',
     waitsForHost:
       'It waits until its old copy on {{host}} cannot write any more: that host is lost. It goes on by itself when {{host}} is back, or when you make sure that it is off.',
+    waitsForLock:
+      'Its disk is still locked by its old copy on {{host}}: that host is lost, and somebody made sure that it is off. It goes on by itself when that lock ends, or when {{host}} is back.',
+    waitsOtherwise: 'It goes on by itself; to make sure that {{host}} is off would not help: {{reason}}.',
     waitsShort: 'waits for {{host}}',
     noNetwork: 'No network',
     noNetworkText:

@@ -72,6 +72,7 @@ export const zhPortal = {
     moving: '正在迁移，您可以继续工作。',
     movingOff: '正在迁移，稍后即可使用。',
     waitsForHost: '正在确认您桌面原来所在的服务器确已关机，以免丢失您的数据。之后会自动继续。',
+    hostAway: '您桌面所在的服务器没有响应。之后会自动继续，您的数据不会丢失。',
     noNetwork: '迁移之后没有网络。请关机后再开机，即可恢复。',
     gaveBack: '已归还 {{name}}',
   },

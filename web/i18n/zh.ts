@@ -253,6 +253,9 @@ export const zh = {
     peopleWait_one: '有 {{count}} 人在等待确认 {{host}} 已关机',
     peopleWait_other: '有 {{count}} 人在等待确认 {{host}} 已关机',
     peopleWaitNext: '该节点恢复或确认关机后，他们的桌面会在别处启动：请查看后确认。',
+    peopleStay_one: '有 {{count}} 人在等待 {{host}}',
+    peopleStay_other: '有 {{count}} 人在等待 {{host}}',
+    peopleStayNext: '确认其关机对他们没有帮助：每个桌面都写明了在等什么。请检查该节点的电源和网络。',
     noNetwork_one: '{{host}} 上有 {{count}} 个桌面没有网络',
     noNetwork_other: '{{host}} 上有 {{count}} 个桌面没有网络',
     noNetworkNext: '它们从另一个集群不关机迁来：请关机后再开机。',
@@ -308,6 +311,9 @@ export const zh = {
     hostWords: '节点的原始信息',
     waitsForHost:
       '节点 {{host}} 已失联，须等其上的旧副本确定不会再写入磁盘。{{host}} 恢复后，或您确认它已关机后，桌面会自动继续。',
+    waitsForLock:
+      '磁盘仍被 {{host}} 上的旧副本锁定：该节点已失联，且已确认关机。锁解除后，或 {{host}} 恢复后，桌面会自动继续。',
+    waitsOtherwise: '桌面会自动继续；确认 {{host}} 已关机没有帮助：{{reason}}。',
     waitsShort: '等待 {{host}}',
     noNetwork: '没有网络',
     noNetworkText: '它从另一个集群不关机迁来，仍使用那里的地址。关机后再开机，就会得到新集群的地址。',
