@@ -4,6 +4,7 @@ import type { Db, Tx } from '../db/connect.ts'
 import { desktopRows } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import { hostHistoryAdd } from '../db/host-history.ts'
+import { hostLock } from '../db/hosts.ts'
 import {
   desktopsMovable,
   hostEnds,
@@ -80,16 +81,16 @@ export async function maintenanceEnter(
   id: string,
   ask: { evacuate: boolean; dryRun: boolean },
 ): Promise<MaintenanceAnswer> {
-  const now = broker.clock.now()
-  const host = await hostRead(broker, id)
-  const items = ask.evacuate ? await evacuationItems(broker.db, host, now) : []
+  const host = await hostRead(broker.db, id)
+  const items = ask.evacuate ? await evacuationItems(broker.db, host, broker.clock.now()) : []
   const plan = await planView(broker.db, host, items)
   if (ask.dryRun) return { task: undefined, plan, host: await hostGet(broker, principal, id) }
-  const already = host.wished_state === 'maintenance' && (host.wished_evacuate || !ask.evacuate)
-  if (already) throw new HdcsError('conflict', `${host.name} is in maintenance already.`)
-  const wish = { wished_state: 'maintenance' as const, wished_evacuate: ask.evacuate }
-  const goal = { evacuate: ask.evacuate, total: host.desktops }
-  const task = await maintenanceWish(broker, principal, host, { wish, kind: 'host.enterMaintenance', goal })
+  const task = await maintenanceWish(broker, principal, id, now => {
+    const already = now.wished_state === 'maintenance' && (now.wished_evacuate || !ask.evacuate)
+    if (already) throw new HdcsError('conflict', `${now.name} is in maintenance already.`)
+    const wish = { wished_state: 'maintenance' as const, wished_evacuate: ask.evacuate }
+    return { wish, kind: 'host.enterMaintenance', goal: { evacuate: ask.evacuate, total: now.desktops } }
+  })
   return { task, plan, host: await hostGet(broker, principal, id) }
 }
 
@@ -100,40 +101,47 @@ export async function maintenanceLeave(
   id: string,
   ask: { bringBack: boolean; dryRun: boolean },
 ): Promise<MaintenanceAnswer> {
-  const host = await hostRead(broker, id)
+  const host = await hostRead(broker.db, id)
   const plan = await planView(broker.db, host, ask.bringBack ? await returnItems(broker.db, host) : [])
   if (ask.dryRun) return { task: undefined, plan, host: await hostGet(broker, principal, id) }
-  if (host.wished_state === 'online') throw new HdcsError('conflict', `${host.name} is not in maintenance.`)
-  const wish = { wished_state: 'online' as const, wished_evacuate: false }
-  const goal = { bringBack: ask.bringBack, total: ask.bringBack ? host.away : 0 }
-  const task = await maintenanceWish(broker, principal, host, {
-    wish,
-    kind: 'host.leaveMaintenance',
-    goal,
-    forget: !ask.bringBack,
+  const task = await maintenanceWish(broker, principal, id, now => {
+    if (now.wished_state === 'online') throw new HdcsError('conflict', `${now.name} is not in maintenance.`)
+    const wish = { wished_state: 'online' as const, wished_evacuate: false }
+    const goal = { bringBack: ask.bringBack, total: ask.bringBack ? now.away : 0 }
+    return { wish, kind: 'host.leaveMaintenance', goal, forget: !ask.bringBack }
   })
   return { task, plan, host: await hostGet(broker, principal, id) }
 }
 
-async function hostRead(broker: Broker, id: string): Promise<Host> {
-  const [host] = await hostsInMaintenance(broker.db, id)
+async function hostRead(db: Db | Tx, id: string): Promise<Host> {
+  const [host] = await hostsInMaintenance(db, id)
   if (!host) throw new HdcsError('not_found', 'There is no such host.')
   return host
 }
 
+interface Asked {
+  wish: MaintenanceWish
+  kind: string
+  goal: Record<string, unknown>
+  forget?: boolean
+}
+
+/** @param asked what is wished of the host as it is now, looked at under its lock: of two who ask at once one is refused. */
 async function maintenanceWish(
   broker: Broker,
   principal: Principal,
-  host: Host,
-  to: { wish: MaintenanceWish; kind: string; goal: Record<string, unknown>; forget?: boolean },
+  id: string,
+  asked: (host: Host) => Asked,
 ): Promise<TaskView> {
   const now = broker.clock.now()
   const task = await transact(broker.db, async tx => {
-    await hostMaintenanceSet(tx, host.id, to.wish)
-    if (to.forget) await originsForget(tx, host.id)
-    await hostHistoryAdd(tx, { hostId: host.id, what: wishEvent(to.wish), userName: principal.name }, now)
-    const subject = { type: 'host', id: host.id, name: host.name }
-    return taskOpen(tx, { kind: to.kind, subject, requestedBy: principal, goal: to.goal }, now)
+    await hostLock(tx, id)
+    const host = await hostRead(tx, id)
+    const { wish, kind, goal, forget } = asked(host)
+    await hostMaintenanceSet(tx, id, wish)
+    if (forget) await originsForget(tx, id)
+    await hostHistoryAdd(tx, { hostId: id, what: wishEvent(wish), userName: principal.name }, now)
+    return taskOpen(tx, { kind, subject: { type: 'host', id, name: host.name }, requestedBy: principal, goal }, now)
   })
   for (const reconciler of ['hosts', 'evacuations']) await nudge(broker.db, reconciler)
   return task

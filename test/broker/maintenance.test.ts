@@ -4,6 +4,7 @@ import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
 import { desktopAct, desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
+import { hostHistory } from '../../broker/host-history.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
 import { maintenanceEnter, maintenanceLeave } from '../../broker/maintenance.ts'
 import { desktopMove, migrationList } from '../../broker/migrations.ts'
@@ -112,6 +113,27 @@ describe('a host that goes into maintenance', () => {
         code: 'conflict',
       },
     )
+  }, 60_000)
+
+  it('is sent there once when many ask at once, and back once: the others are told that it is so already', async () => {
+    const host = await hostId('sim-2')
+    for (const [ask, told] of [
+      [
+        () => maintenanceEnter(site.broker, admin, host, { evacuate: false, dryRun: false }),
+        'is in maintenance already',
+      ],
+      [() => maintenanceLeave(site.broker, admin, host, { bringBack: true, dryRun: false }), 'is not in maintenance'],
+    ] as const) {
+      const before = (await hostHistory(site.broker, admin, host, { limit: 100 })).items
+      const answers = await Promise.allSettled([ask(), ask(), ask(), ask()])
+      const [taken, ...more] = answers.flatMap(answer => (answer.status === 'fulfilled' ? [answer.value] : []))
+      expect(more).toHaveLength(0)
+      for (const answer of answers.filter(({ status }) => status === 'rejected'))
+        expect(answer).toMatchObject({ reason: { code: 'conflict', message: expect.stringContaining(told) } })
+      expect(await ended(taken?.task?.id ?? '')).toMatchObject({ state: 'succeeded' })
+      const { items } = await hostHistory(site.broker, admin, host, { limit: 100 })
+      expect(items.slice(0, -before.length).filter(({ userName }) => userName !== null)).toHaveLength(1)
+    }
   }, 60_000)
 
   it('waits for those it cannot move, says for whom and for what, and goes on when they leave by themselves', async () => {
