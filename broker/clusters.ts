@@ -24,7 +24,7 @@ import { actionsFrom, conflictWhen } from './refusals.ts'
 import { type LoadedHost, resourcesSum } from './resources.ts'
 import { screenPortsNarrow } from './screen-ports.ts'
 import { allHosts, countedIn } from './sites.ts'
-import { supernetChosen, supernetMove, supernetNew } from './subnets.ts'
+import { supernetChosen, supernetMove, supernetNew, supernetRefused } from './subnets.ts'
 
 function clusterView(row: ClusterRow, hosts: readonly (LoadedHost & { cluster_id: string })[], principal: Principal) {
   const administrator = principal.permissions.has('host.write')
@@ -140,9 +140,9 @@ export async function clusterUpdate(broker: Broker, principal: Principal, id: st
     if (body.supernet !== undefined && body.supernet !== before.supernet) {
       const supernet = await supernetChosen(tx, body.supernet, id)
       if (supernet !== before.supernet && (await clusterHasDesktops(tx, id)))
-        throw new HdcsError(
-          'conflict',
+        throw supernetRefused(
           `Desktops of ${before.name} have addresses of ${before.supernet}: remove them before it gets another network.`,
+          'conflict',
         )
       if (supernet !== before.supernet) await supernetMove(tx, id, supernet)
     }

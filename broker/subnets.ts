@@ -76,27 +76,31 @@ const networksTaken = async (tx: Tx): Promise<string[]> => [
 export async function supernetChosen(tx: Tx, supernet: string, clusterId: string | null): Promise<string> {
   const bits = Number(supernet.split('/')[1])
   if (!(bits >= 9 && bits <= 24))
-    throw refused(`The network ${supernet} should be a /9 to a /24: each host gets a part of it.`)
+    throw supernetRefused(`The network ${supernet} should be a /9 to a /24: each host gets a part of it.`)
   if (!privateNetworks.some(whole => networkWithin(supernet, whole)))
-    throw refused(
+    throw supernetRefused(
       `Desktops cannot have addresses of ${supernet}: take a part of ${privateNetworks.slice(0, -1).join(', ')} or ${privateNetworks.at(-1)}.`,
     )
   for (const other of await supernetsTaken(tx))
     if (other.id !== clusterId && networksTouch(other.supernet, supernet))
-      throw new HdcsError(
+      throw supernetRefused(
+        `The network ${supernet} touches ${other.supernet}, the network of the cluster ${other.name}: choose another.`,
         'conflict',
-        `${supernet} touches ${other.supernet}, the network of the cluster ${other.name}.`,
       )
   for (const { name, networks } of await hostNetworks(tx)) {
     const own = networks.find(network => networksTouch(network, supernet))
     if (own !== undefined)
-      throw new HdcsError('conflict', `${supernet} touches ${own}, a network that the host ${name} is in itself.`)
+      throw supernetRefused(
+        `The network ${supernet} touches ${own}, a network that the host ${name} is in itself: choose another.`,
+        'conflict',
+      )
   }
   return `${addressText(rangeOf(supernet).from)}/${bits}`
 }
 
-const refused = (message: string) =>
-  new HdcsError('invalid', message, { fields: [{ field: 'body.supernet', message }] })
+/** With its field: a form says it where the network was written. */
+export const supernetRefused = (message: string, code: 'invalid' | 'conflict' = 'invalid') =>
+  new HdcsError(code, message, { fields: [{ field: 'body.supernet', message }] })
 
 /** Gives a cluster another network, and its hosts subnets of it; what already fits stays. Only while it has no desktops. */
 export async function supernetMove(tx: Tx, clusterId: string, supernet: string): Promise<void> {

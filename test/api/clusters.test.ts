@@ -95,6 +95,12 @@ describe('clusters', () => {
     expect((await root.clusterList({ query: { name: 'refused' } })).items).toEqual([])
   })
 
+  it('refuse a network that overlaps another’s at its field', async () => {
+    const refused = await refusal(root.clusterCreate({ body: { name: 'near', supernet: '10.128.4.0/22' } }))
+    const message = expect.stringMatching(/^The network 10\.128\.4\.0\/22 touches .* of the cluster main/)
+    expect(refused).toMatchObject({ detail: message, errors: [{ field: 'body.supernet', message }] })
+  })
+
   it('refuse a number beyond its limits in words that say the limits', async () => {
     const refused = await refusal(root.clusterCreate({ body: { name: 'hasty', lostMs: 5, portFrom: 80 } }))
     expect(refused.detail).toMatch(/must be from 1024 to 65535|must be from 4000 to 3600000 milliseconds/)
@@ -177,6 +183,7 @@ describe('a cluster’s network', () => {
     const { id } = await root.clusterCreate({ body: { name: 'near' } })
     const near = root.clusterUpdate({ params: { id }, body: { supernet: '192.168.0.0/16' } })
     expect((await refusal(near)).detail).toContain('the host box is in')
+    await expect(near).rejects.toMatchObject({ errors: [{ field: 'body.supernet' }] })
   })
 
   it.each([

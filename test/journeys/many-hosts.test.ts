@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Client } from '../../api/client.ts'
 import { makeClient } from '../../api/client.ts'
+import { axeFaults } from '../support/browser.ts'
 import { open, openPortal, type Portal, personPassword, screenOf, waitForScreen } from '../support/portal.ts'
 
 let portal: Portal
@@ -112,6 +113,15 @@ describe('the tree of hosts', () => {
     await page.getByRole('button', { name: 'Make the cluster' }).click()
     await page.getByText('Must be longer than “suspect”').waitFor()
     await page.getByRole('textbox', { name: 'Silent is lost after' }).fill('30')
+    const network = page.getByRole('textbox', { name: 'Network', exact: true })
+    await network.fill('10.128.4.0/22')
+    await page.getByRole('button', { name: 'More settings' }).click()
+    await page.getByRole('button', { name: 'Make the cluster' }).click()
+    await page.getByText('The network 10.128.4.0/22 touches').waitFor()
+    expect(await network.getAttribute('aria-invalid')).toBe('true')
+    expect(await network.evaluate(field => field === document.activeElement)).toBe(true)
+    expect(await page.getByRole('dialog').getByText('That did not work').count()).toBe(0)
+    await network.fill('')
     await page.getByRole('button', { name: 'Make the cluster' }).click()
     await page.getByRole('heading', { name: 'labs' }).waitFor()
     await page.getByText('30 secs').waitFor()
@@ -128,6 +138,19 @@ describe('the tree of hosts', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click()
     await page.getByText('The site north was removed').waitFor()
     await page.getByRole('heading', { name: /^north/ }).waitFor({ state: 'detached' })
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('says who waits for a start, with links that are seen as such', async () => {
+    const { page, context, faults } = await portal.signIn()
+    const host = await hostNamed('sim-1')
+    // Simulated desktops start before anybody could look.
+    const waits = { desktopId: host.id, desktopName: 'demo-9', userName: 'ana', step: 'queued', place: 1 }
+    await page.route('**/boot-queue', route => route.fulfill({ json: { booting: 2, items: [waits] } }))
+    await open(page, `/admin/hosts/${host.id}`)
+    await page.getByRole('link', { name: 'demo-9' }).waitFor()
+    expect(await axeFaults(page)).toEqual([])
     expect(faults).toEqual([])
     await context.close()
   })

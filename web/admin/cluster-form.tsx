@@ -2,6 +2,7 @@ import { Button, Collapse, Group, NumberInput, Select, SimpleGrid, Stack, Text, 
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { ChevronDown, ChevronRight } from 'lucide-react'
+import { flushSync } from 'react-dom'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
@@ -47,6 +48,12 @@ export function ClusterDialog(props: {
         : client.clusterCreate({ body: clusterCreateBody(values) }),
     ['cluster', 'site', 'host'],
   )
+  /** Brings the first field that is wrong into sight: it may be far down, or in the part that is folded away. */
+  const reveal = ([first]: readonly string[]) => {
+    if (first === undefined) return
+    flushSync(open)
+    form.getInputNode(first)?.focus()
+  }
   const submit = (values: ClusterValues) =>
     save.mutate(values, {
       onSuccess: saved => {
@@ -56,9 +63,12 @@ export function ClusterDialog(props: {
       onError: error => {
         const fields = Object.entries(problemOf(error).fields)
         for (const [path, message] of fields) form.setFieldError(clusterFieldOf(path), message)
-        if (fields.length) open()
+        reveal(fields.map(([path]) => clusterFieldOf(path)))
       },
     })
+  // A problem that stands at its fields is not told a second time.
+  const wrongFields = Object.keys(problemOf(save.error).fields).map(clusterFieldOf)
+  const told = wrongFields.length > 0 && wrongFields.every(field => field in form.values)
   const number = (field: keyof ClusterValues) => ({
     hideControls: true,
     clampBehavior: 'none' as const,
@@ -70,8 +80,7 @@ export function ClusterDialog(props: {
       size="lg"
       title={cluster ? t('clusters.edit', { name: cluster.name }) : t('clusters.new')}
     >
-      {/* What is wrong may stand in the part that is folded away. */}
-      <form onSubmit={form.onSubmit(submit, open)} noValidate>
+      <form onSubmit={form.onSubmit(submit, wrong => reveal(Object.keys(wrong)))} noValidate>
         <Stack>
           {!cluster && <Text size="sm">{t('clusters.lead')}</Text>}
           <TextInput
@@ -106,7 +115,8 @@ export function ClusterDialog(props: {
               </Button>
             </Group>
           )}
-          <Collapse expanded={all}>
+          {/* At once: what is still unfolding cannot have the focus. */}
+          <Collapse expanded={all} transitionDuration={0}>
             <Stack>
               <SimpleGrid cols={{ base: 1, xs: 2 }}>
                 <NumberInput
@@ -170,7 +180,7 @@ export function ClusterDialog(props: {
               />
             </Stack>
           </Collapse>
-          <ErrorPanel error={save.error} />
+          {!told && <ErrorPanel error={save.error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={props.onClose}>
               {t('common.cancel')}

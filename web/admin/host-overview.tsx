@@ -155,7 +155,7 @@ function BootQueue({ host }: { host: Host }) {
         <List type="ordered" size="sm" spacing={4}>
           {waiting.map(({ desktopId, desktopName, userName }) => (
             <List.Item key={desktopId}>
-              <AnchorLink to="/admin/desktops/$id" params={{ id: desktopId }}>
+              <AnchorLink to="/admin/desktops/$id" params={{ id: desktopId }} underline="always">
                 {desktopName}
               </AnchorLink>{' '}
               – {userName ? t('hosts.queuePerson', { name: userName }) : t('hosts.queuePrewarm')}

@@ -26,10 +26,12 @@ export function problemOf(thrown: unknown): Problem {
   if (typeof like.code !== 'string') return { known: null, detail: '', requestId: null, fields: {} }
   if (like.status === 0) return { known: null, detail: '', requestId: null, fields: {} }
   const known = (like.code in en.problem.code ? like.code : 'internal') as ProblemCode
+  const text = typeof like.detail === 'string' ? like.detail : typeof like.text === 'string' ? like.text : ''
   const errors = Array.isArray(like.errors) ? (like.errors as { field?: unknown; message?: unknown }[]) : []
   return {
     known,
-    detail: typeof like.detail === 'string' ? like.detail : typeof like.text === 'string' ? like.text : '',
+    // For programs it begins with the name of the field; people read it at, or under, the field itself.
+    detail: text.replace(/^(body|query|params)(\.\w+)*: /, ''),
     requestId: typeof like.requestId === 'string' ? like.requestId : null,
     fields: Object.fromEntries(
       errors.map(error => [String(error.field ?? '').replace(/^body\./, ''), String(error.message ?? '')]),
