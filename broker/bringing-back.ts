@@ -23,8 +23,8 @@ import { desktopRests, mayTake, type ReturnHost, type ReturnPlan, returnPlan } f
 import { screenPortsTake } from './screen-ports.ts'
 
 /**
- * The target of a move that failed may still be ending its copy, unguarded by a lock. Shorter: it might still write;
- * longer: who was on the way when its host was lost waits.
+ * So long the target of a move that failed may still be ending its copy. Shorter: it might still write to a disk that no
+ * lock guards; longer: who was on the way there when its host was lost waits.
  */
 const afterMoveMs = 30_000
 
@@ -68,7 +68,8 @@ export function planOf(
       },
       host.state_since,
     ),
-    moving: row.moving || movedMs < afterMoveMs,
+    moving: row.moving,
+    justMoved: movedMs < afterMoveMs,
     host: { name: host.name, lostSince: host.state_since, fencedAt: host.fenced_at, ...storageOf(host) },
     others: hosts.filter(other => other.cluster_id === host.cluster_id && other.state === 'online').map(storageOf),
   })

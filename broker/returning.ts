@@ -23,6 +23,8 @@ export interface ReturnFacts {
   rests: boolean
   /** It is on its way between two hosts. */
   moving: boolean
+  /** Its last move ended a moment ago: the target of one that failed may still be ending its copy. */
+  justMoved: boolean
   host: LostHost
   /** Hosts of the same cluster that are online. */
   others: readonly ReturnHost[]
@@ -49,6 +51,8 @@ export type ReturnPlan =
   | { do: 'forget'; because: string }
 
 const wait = (what: string): ReturnPlan => ({ do: 'wait', for: what })
+
+const copyEnds = 'the copy that its last move began elsewhere to end, which no lock keeps from writing'
 
 /** Fenced before it was lost is no proof: it was switched on since, or it would not have been heard. */
 export const isFenced = ({ fencedAt, lostSince }: Pick<LostHost, 'fencedAt' | 'lostSince'>) =>
@@ -108,8 +112,9 @@ export function returnPlan(facts: ReturnFacts): ReturnPlan {
 }
 
 /** Its disk is condemned, so nobody minds who writes to it; but its address may go to another only when it is off. */
-function removalPlan({ host, others }: ReturnFacts): ReturnPlan {
+function removalPlan({ host, others, justMoved }: ReturnFacts): ReturnPlan {
   const { name, storageId } = host
+  if (justMoved) return wait(copyEnds)
   if (!isFenced(host)) return wait(`${name} to return or to be confirmed off: it is being removed there`)
   if (storageId !== null && others.some(other => other.storageId === storageId)) {
     const because = `${name} is off: another host removes its disk`
@@ -122,13 +127,15 @@ function removalPlan({ host, others }: ReturnFacts): ReturnPlan {
  * A disk that locks guarded stays where locks guard it, even when its last host is off for certain: an older host, still
  * away, may have a copy of it too, which only its lock tells of.
  */
-function ownDiskPlan({ host, others, rests }: ReturnFacts): ReturnPlan {
+function ownDiskPlan({ host, others, rests, justMoved }: ReturnFacts): ReturnPlan {
   const { storageId, diskLocks, name } = host
   if (storageId === null) return wait(`${name} to return: nobody knows which storage its disk is on`)
   const sharing = others.filter(other => other.storageId === storageId)
   if (sharing.length === 0) return wait(`${name} to return: no other host that is online has its disk`)
   if (diskLocks && !sharing.some(other => other.diskLocks))
     return wait(`${name} to return: no other host that is online guards its disk by locks, as ${name} does`)
+  // A lock keeps a copy that is being ended from writing, as it does the one on the lost host.
+  if (!diskLocks && justMoved) return wait(copyEnds)
   const certain = isFenced(host) ? 'and is off for certain' : rests ? 'while the desktop stood still' : undefined
   if (!diskLocks && certain === undefined)
     return {

@@ -15,6 +15,7 @@ const facts = (some: Partial<ReturnFacts> = {}): ReturnFacts => ({
   diskMade: true,
   rests: false,
   moving: false,
+  justMoved: false,
   host: lost,
   others: [shared],
   ...some,
@@ -47,6 +48,13 @@ describe('a desktop of a lost host', () => {
     ],
     ['its pool wishes to wait', { ha: 'wait', kind: 'floating' }, 'its pool wishes so'],
     ['it is on its way', { moving: true, kind: 'floating' }, 'its move to end'],
+    ['its move just ended, and nothing of it is kept: a new disk', { justMoved: true, kind: 'floating' }, 'new'],
+    ['its move just ended, and locks guard its disk: its own disk', { justMoved: true }, 'own'],
+    [
+      'its move just ended, and no locks guard its disk, though fenced: not yet',
+      { justMoved: true, host: { ...lost, ...unlocked, fencedAt: at(16) } },
+      'copy that its last move began elsewhere',
+    ],
     ['being removed', { present: false }, 'confirmed off'],
     [
       'being removed, and fenced: by who shares its disk',
@@ -108,6 +116,7 @@ describe('whatever the facts', () => {
     diskMade: fc.boolean(),
     rests: fc.boolean(),
     moving: fc.boolean(),
+    justMoved: fc.boolean(),
     host: fc.record({
       name: fc.constant('h1'),
       storageId,
@@ -124,7 +133,7 @@ describe('whatever the facts', () => {
         const plan = returnPlan(facts)
         if (!facts.present || plan.do !== 'return' || plan.disk === 'new' || !mayTake(plan, target)) return
         const fenced = facts.host.fencedAt !== null && facts.host.fencedAt >= facts.host.lostSince
-        expect(facts.host.diskLocks ? target.diskLocks : fenced || facts.rests).toBe(true)
+        expect(facts.host.diskLocks ? target.diskLocks : (fenced || facts.rests) && !facts.justMoved).toBe(true)
         expect(target.storageId).toBe(facts.host.storageId)
       }),
       { numRuns: 2_000 },

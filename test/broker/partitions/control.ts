@@ -241,6 +241,7 @@ export function makeModelControl({ timeline, send, fence }: ControlParts): Model
         diskMade: row.diskIncarnation === row.incarnation,
         rests: desktopRests({ ...row, wishedPower: row.power }, host.stateSince),
         moving: false,
+        justMoved: false,
         host: { ...host, lostSince: host.stateSince },
         others: online(),
       })
