@@ -101,8 +101,8 @@ const removalSchema = z
         desktopId: z.uuid(),
         desktopName: z.string(),
         userName: z.string().nullable(),
-        /** `remade`: by its pool; `moved`: another host has its disk; `lost`: with what its person kept on it. */
-        fate: z.enum(['remade', 'moved', 'lost']),
+        /** `remade`: by its pool; `moved`: another host has its disk; `lost`: with what its person kept on it; `returned`: it is elsewhere already, and its old copy may still run here. */
+        fate: z.enum(['remade', 'moved', 'lost', 'returned']),
         hostName: z.string().nullable(),
       }),
     ),
@@ -152,7 +152,7 @@ export const hostRoutes = [
     path: '/api/v1/hosts/{id}',
     operationId: 'hostRemove',
     summary:
-      'Let a host leave: its key dies, its subnet is free again; refused while desktops are on it, unless it is lost and forced',
+      'Let a host leave: its key dies, its subnet is free again; refused while desktops or old copies of them may be on it, unless it is lost and forced',
     permission: 'host.write',
     params: idParams,
     query: z.object({

@@ -5,13 +5,14 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Db, Tx } from '../db/connect.ts'
 import { desktopsDelete, desktopsLock, transitionNote } from '../db/desktops.ts'
-import { addressLock, hostDelete } from '../db/hosts.ts'
+import { copiesLeftRows } from '../db/host-history.ts'
+import { addressLock, hostDelete, hostRows } from '../db/hosts.ts'
 import { desktopArrive, desktopsMovable, type HostEnd, hostEnds, type MovableRow } from '../db/migrations.ts'
 import { sessionsEnd } from '../db/sessions.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
-import { hostGet } from './hosts.ts'
+import { hostGet, removeRefused } from './hosts.ts'
 import { type Decision, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
 import { demandOf, hostsToPlaceOn, placementsNote } from './placing.ts'
 import { conflictWhen } from './refusals.ts'
@@ -21,8 +22,11 @@ export interface RemovalItem {
   desktopId: string
   desktopName: string
   userName: string | null
-  /** `remade`: by its pool; `moved`: another host has its disk; `lost`: with what its person kept on it. */
-  fate: 'remade' | 'moved' | 'lost'
+  /**
+   * `remade`: by its pool; `moved`: another host has its disk; `lost`: with what its person kept on it; `returned`: it is
+   * elsewhere already, and its old copy may still run here.
+   */
+  fate: 'remade' | 'moved' | 'lost' | 'returned'
   hostName: string | null
   decision: Decision | null
 }
@@ -54,14 +58,18 @@ export function planRemoval(
 /** Of a host that never told it, nothing is known to be shared. */
 const storageOf = (ends: ReadonlyMap<string, HostEnd>, id: string) => ends.get(id)?.storageId ?? id
 
-/** In one sentence for the person who is about to do it; names what is lost. */
-export function removalText(items: readonly RemovalItem[]): string {
+/** In one sentence for the person who is about to do it; names what is lost. @param copies old ones that may run there, named or not. */
+export function removalText(items: readonly RemovalItem[], copies: number): string {
   const of = (fate: RemovalItem['fate']) => items.filter(item => item.fate === fate)
-  const lost = of('lost').map(({ desktopName, userName }) => (userName ? `${desktopName} of ${userName}` : desktopName))
+  const names = (fate: RemovalItem['fate']) =>
+    of(fate).map(({ desktopName, userName }) => (userName ? `${desktopName} of ${userName}` : desktopName))
+  const [lost, old] = [names('lost'), names('returned')]
   const parts = [
     of('moved').length > 0 ? `${of('moved').length} go to other hosts with their disks` : '',
     of('remade').length > 0 ? `${of('remade').length} are given up and made anew by their pools` : '',
     lost.length > 0 ? `lost with all that is on them: ${lost.join(', ')}` : '',
+    old.length > 0 ? `returned from it before, so that old copies may still run there: ${old.join(', ')}` : '',
+    copies > old.length ? 'old copies of desktops that are gone by now may still run there' : '',
   ].filter(text => text !== '')
   return parts.length === 0 ? 'nothing is on it' : parts.join('; ')
 }
@@ -72,29 +80,40 @@ const readPlan = async (db: Db | Tx, id: string) => {
   return { rows, items: planRemoval(id, rows, { hosts, ends: await hostEnds(db) }) }
 }
 
+/** Desktops whose old copies may run on it: nobody made sure that it is off. */
+const readReturned = async (db: Db, id: string): Promise<RemovalItem[]> =>
+  (await copiesLeftRows(db, id)).map(row => {
+    const item = { desktopId: row.id, desktopName: row.name, userName: row.user_name }
+    return { ...item, fate: 'returned', hostName: row.host_name, decision: null }
+  })
+
 /** What forcing it would do now. @throws HdcsError `not_found`. */
 export async function hostRemovalPlan(broker: Broker, principal: Principal, id: string) {
   const host = await hostGet(broker, principal, id)
-  const { items } = await readPlan(broker.db, id)
+  const { items: here } = await readPlan(broker.db, id)
+  const items = [...here, ...(await readReturned(broker.db, id))]
+  const [row] = await hostRows(broker.db, { ids: [id] })
   const desktops = items.map(({ decision: _decision, ...item }) => item)
-  return { hostId: id, hostName: host.name, text: removalText(items), desktops }
+  return { hostId: id, hostName: host.name, text: removalText(items, row?.copies_left ?? 0), desktops }
 }
 
 /**
  * A host leaves: its key is worth nothing from now on, its agent's line is closed (the row's trigger), and its subnet
  * is free for another.
- * @param force although desktops are on it; only of a host that is not heard.
- * @throws HdcsError `not_found`, `conflict` while it carries desktops, with what forcing it would lose.
+ * @param force although desktops, or old copies of them, are on it; only of a host that is not heard.
+ * @throws HdcsError `not_found`, `conflict` while it may carry desktops, with what forcing it would lose.
  */
 export async function hostRemove(broker: Broker, principal: Principal, id: string, force = false): Promise<void> {
   const host = await hostGet(broker, principal, id)
   const heard = host.state === 'online' || host.state === 'maintenance' || host.state === 'suspect'
-  if (host.used.desktops > 0 && !(force && !heard)) {
+  const [row] = await hostRows(broker.db, { ids: [id] })
+  const refused = row && removeRefused(row)
+  if (refused !== undefined && !(force && !heard)) {
     const { text } = await hostRemovalPlan(broker, principal, id)
     const how = heard
       ? 'Let them leave first: put it into maintenance.'
       : `Once it is off for certain it can be forced; then: ${text}.`
-    throw new HdcsError('conflict', `${host.name} stays: ${host.used.desktops} desktops are on it. ${how}`)
+    throw new HdcsError('conflict', `${host.name} stays: ${refused}. ${how}`)
   }
   // One may have been placed there since, or is still being removed.
   const inUse = conflictWhen(

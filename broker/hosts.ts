@@ -57,12 +57,18 @@ function hostView(row: HostRow, principal: Principal) {
         (row.wished_state === 'maintenance' && row.wished_evacuate ? 'it is in maintenance already' : undefined),
       fence: refused ?? fenceRefused({ state: row.state, lostSince: row.state_since, fencedAt: row.fenced_at }),
       leaveMaintenance: refused ?? (row.wished_state === 'online' ? 'it is not in maintenance' : undefined),
-      remove: refused ?? (row.desktops > 0 ? `${row.desktops} desktops are on it` : undefined),
+      remove: refused ?? removeRefused(row),
       forceRemove:
         refused ??
         (row.state === 'lost' || row.state === 'joining' ? undefined : 'it is heard: put it into maintenance first'),
     }),
   }
+}
+
+/** Why a host may not simply leave; undefined: it may. */
+export function removeRefused({ desktops, copies_left: copies }: Pick<HostRow, 'desktops' | 'copies_left'>) {
+  if (desktops > 0) return `${desktops} desktops are on it`
+  return copies > 0 ? `${copies} desktops returned from it, and their old copies may still run there` : undefined
 }
 
 export async function hostList(

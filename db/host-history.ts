@@ -84,6 +84,28 @@ export async function copiesElsewhere(db: Kysely<Database>, hostId: string, mach
   return rows[0]?.count ?? 0
 }
 
+/** Desktops that returned elsewhere since a host is lost, while nobody made sure that it is off: their old copies may run there. */
+export const copiesLeft = sql<number>`case
+  when host.state = 'lost' and coalesce(host.fenced_at < host.state_since, true) then (
+    select coalesce(sum(h.amount), 0) from host_history h
+    where h.host_id = host.id and h.what = 'returned' and h.at >= host.state_since)
+  else 0 end`
+
+/** Those of them that there still are, by name, with where they are at home now. */
+export async function copiesLeftRows(db: Kysely<Database>, hostId: string) {
+  const { rows } = await sql<{ id: string; name: string; user_name: string | null; host_name: string }>`
+    select distinct d.id, d.name, u.name as user_name, home.name as host_name
+    from host join transition t on t.became = 'returned' and t.at >= host.state_since
+    join desktop d on d.id = t.desktop_id and d.host_id <> host.id
+    join host home on home.id = d.host_id
+    left join user_account u on u.id = d.user_id
+    -- A return is noted at its new host: where it came from is in what was noted before.
+    where host.id = ${hostId} and ${copiesLeft} > 0 and host.id = (
+      select b.host_id from transition b where b.desktop_id = t.desktop_id and b.id < t.id order by b.id desc limit 1)
+    order by d.name`.execute(db)
+  return rows
+}
+
 export interface HostLossRow {
   id: number
   host_id: string

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import { pageOfRows, type Tx } from './connect.ts'
+import { copiesLeft } from './host-history.ts'
 import type { Database, HostFactsValue, HostState, HostUsageValue, TroubleValue } from './schema.ts'
 import { hostTallies } from './tallies.ts'
 
@@ -41,7 +42,7 @@ export function hostRows(
     .selectAll('host')
     .select(['cluster.name as cluster_name', 'cluster.site_id', 'site.name as site_name'])
     .select(['cluster.vcpus_per_core', 'cluster.memory_reserve', 'cluster.suspect_ms', 'cluster.lost_ms'])
-    .select([sql<string>`host.subnet::text`.as('subnet_text')])
+    .select([sql<string>`host.subnet::text`.as('subnet_text'), copiesLeft.as('copies_left')])
     .select(({ fn, val }) =>
       (['desktops', 'running', 'vcpus', 'memory_bytes'] as const).map(name =>
         fn.coalesce(`d.${name}`, val(0)).as(name),

@@ -3,6 +3,7 @@ import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
 import { desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
+import { hostFence } from '../../broker/fencing.ts'
 import { hostRemovalPlan, hostRemove } from '../../broker/host-removal.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
 import { desktopMove } from '../../broker/migrations.ts'
@@ -94,5 +95,56 @@ describe('a host with desktops', () => {
     expect(
       (await desktopList(site.broker, admin, { limit: 100 })).items.every(({ hostName }) => hostName === 'sim-2'),
     ).toBe(true)
+  }, 60_000)
+})
+
+describe('a lost host whose desktops returned elsewhere', () => {
+  it('is removed only on somebody’s word that it is off: old copies of them may run there, and are named', async () => {
+    const storage = makeSimStorage()
+    await using given = await startSite({ sim: [{ storage }, { storage }] })
+    const { admin: root, templateId } = await siteWarm(given)
+    await given.broker.db.updateTable('cluster').set({ suspect_ms: 4_000, lost_ms: 5_000 }).execute()
+    const pool = await poolCreate(given.broker, root, {
+      name: 'own',
+      kind: 'persistent',
+      templateId,
+      warm: 0,
+      maxSize: 3,
+    })
+    await entitlementSet(given.broker, root, pool.id, { everyone: true })
+    const ana = await given.person('ana')
+    const { desktop, task } = await desktopClaimFor(given.broker, ana, pool.id)
+    await taskGet(given.broker, ana, task.id, 15_000, forever)
+    const { hostId: home, hostName } = await desktopGet(given.broker, root, desktop.id)
+    await given.agentStop(Number(hostName.slice(-1)) - 1)
+    await given.until('all are elsewhere', async () => {
+      const { state, used } = await hostGet(given.broker, root, home)
+      return state === 'lost' && used.desktops === 0
+    })
+
+    const plan = await hostRemovalPlan(given.broker, root, home)
+    const elsewhere = await desktopGet(given.broker, root, desktop.id)
+    expect(plan.desktops).toContainEqual({
+      desktopId: desktop.id,
+      desktopName: desktop.name,
+      userName: 'ana',
+      fate: 'returned',
+      hostName: elsewhere.hostName,
+    })
+    expect(plan.text).toMatch(/old copies may still run there: .*own-\d+ of ana/)
+    const { actions } = await hostGet(given.broker, root, home)
+    expect(actions).toContainEqual(expect.objectContaining({ name: 'remove', allowed: false }))
+    expect(actions).toContainEqual(expect.objectContaining({ name: 'forceRemove', allowed: true }))
+    await expect(hostRemove(given.broker, root, home)).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining(plan.text),
+    })
+
+    await hostFence(given.broker, root, home, { confirmed: true })
+    expect((await hostRemovalPlan(given.broker, root, home)).text).toBe('nothing is on it')
+    await given.broker.db.updateTable('host').set({ fenced_at: null }).where('id', '=', home).execute()
+    await hostRemove(given.broker, root, home, true)
+    await expect(hostGet(given.broker, root, home)).rejects.toMatchObject({ code: 'not_found' })
+    expect(await desktopGet(given.broker, root, desktop.id)).toMatchObject({ hostName: elsewhere.hostName })
   }, 60_000)
 })

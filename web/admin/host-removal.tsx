@@ -70,7 +70,9 @@ function Fate({ of: item }: { of: HostRemoval['desktops'][number] }) {
   const { t } = useTranslation()
   return (
     <Text size="sm" component="span" fw={item.fate === 'lost' ? 600 : 400}>
-      {item.hostName ? t('removal.movedTo', { host: item.hostName }) : t(`fate.${item.fate}`)}
+      {item.hostName && (item.fate === 'moved' || item.fate === 'returned')
+        ? t(`removal.${item.fate}To`, { host: item.hostName })
+        : t(`fate.${item.fate}`)}
       {item.userName && ` – ${item.userName}`}
     </Text>
   )

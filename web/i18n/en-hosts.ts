@@ -313,8 +313,14 @@ export const enHosts = {
     title: 'Give up {{name}} with what is on it?',
     lost: 'HDCS forgets the host for good: do this only when the server is off and does not come back. What becomes of each desktop stands above.',
     movedTo: 'goes to {{host}}, with its disk',
+    returnedTo: 'returned to {{host}}; its old copy may still run here, and nobody would end it',
   },
-  fate: { remade: 'is made anew by its pool', moved: 'goes to another host', lost: 'is lost, with everything on it' },
+  fate: {
+    remade: 'is made anew by its pool',
+    moved: 'goes to another host',
+    lost: 'is lost, with everything on it',
+    returned: 'returned elsewhere; its old copy may still run here',
+  },
 
   why: {
     ask: 'Why here?',

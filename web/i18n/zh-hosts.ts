@@ -313,8 +313,14 @@ export const zhHosts = {
     title: '放弃 {{name}} 及其上的一切？',
     lost: 'HDCS 将永远忘记此节点：只有服务器已关机且不再恢复时才这样做。每个桌面的去向见上。',
     movedTo: '连同磁盘迁往 {{host}}',
+    returnedTo: '已在 {{host}} 恢复；其旧副本可能仍在此节点上运行，且不会再被终止',
   },
-  fate: { remade: '由桌面池重新制作', moved: '迁往其他节点', lost: '连同其上的一切丢失' },
+  fate: {
+    remade: '由桌面池重新制作',
+    moved: '迁往其他节点',
+    lost: '连同其上的一切丢失',
+    returned: '已在别处恢复；其旧副本可能仍在此节点上运行',
+  },
 
   why: {
     ask: '为何在此？',
