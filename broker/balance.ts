@@ -6,6 +6,7 @@
  *   consolidate   a host below the threshold for so long, and the others can carry its desktops ──▶ wished off: its desktops
  *                 leave, then its power; and on again before the rest runs full, or when they cannot leave after all
  */
+import { counted } from '../lib/counted.ts'
 import type { BalanceSettings } from './balance-settings.ts'
 
 export interface BalanceDesktop {
@@ -137,13 +138,14 @@ const serving = (hosts: readonly BalanceHost[]) => hosts.filter(host => host.onl
 const cooling = (at: Date | null, minutes: number, now: Date) =>
   at !== null && now.getTime() - at.getTime() < minutesMs(minutes)
 
-const underWay = (moves: number) => (moves === 1 ? '1 move is under way' : `${moves} moves are under way`)
+const underWay = (moves: number) => counted(moves, 'move is under way', 'moves are under way')
+const lasting = (minutes: number) => counted(minutes, 'minute', 'minutes')
 
 function planRebalance({ settings, hosts, history, rule, openMoves, movedAt }: BalanceFacts, now: Date): BalancePlan {
   const rules = settings.rebalance
   if (!rules.enabled) return nothing('rebalancing is off')
   if (openMoves > 0) return nothing(`${underWay(openMoves)}: their effect is awaited`)
-  if (cooling(movedAt, rules.cooldownMinutes, now)) return nothing(`moves rest for ${rules.cooldownMinutes} minutes`)
+  if (cooling(movedAt, rules.cooldownMinutes, now)) return nothing(`moves rest for ${lasting(rules.cooldownMinutes)}`)
   const limit = rules.thresholdPercent / 100
   const [busiest] = serving(hosts)
     .filter(host => {
@@ -151,8 +153,8 @@ function planRebalance({ settings, hosts, history, rule, openMoves, movedAt }: B
       return since && now.getTime() - since.getTime() >= minutesMs(rules.forMinutes)
     })
     .toSorted((a, b) => hostLoad(b) - hostLoad(a) || (a.id < b.id ? -1 : 1))
-  if (!busiest) return nothing(`no host was above ${rules.thresholdPercent} % for ${rules.forMinutes} minutes`)
-  const because = `${busiest.name} was above ${rules.thresholdPercent} % for ${rules.forMinutes} minutes (${percent(hostLoad(busiest))})`
+  if (!busiest) return nothing(`no host was above ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)}`)
+  const because = `${busiest.name} was above ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)} (${percent(hostLoad(busiest))})`
   const steps: BalanceStep[] = []
   const notes: string[] = []
   let then: Then = { loads: serving(hosts), rule }
@@ -181,21 +183,22 @@ function planConsolidate(
   if (openMoves > 0) return nothing(underWay(openMoves))
   if (short) return nothing('desktops find no room: nothing is switched off')
   if (cooling(switchedAt, rules.cooldownMinutes, now))
-    return nothing(`power rests for ${rules.cooldownMinutes} minutes`)
+    return nothing(`power rests for ${lasting(rules.cooldownMinutes)}`)
   const on = serving(hosts)
-  if (on.length <= rules.minHosts) return nothing(`${rules.minHosts} hosts stay on`)
+  if (on.length <= rules.minHosts) return nothing(counted(rules.minHosts, 'host stays on', 'hosts stay on'))
   const idle = on
     .filter(host => {
       const since = history.get(host.id)?.belowSince
       return since && now.getTime() - since.getTime() >= minutesMs(rules.forMinutes)
     })
     .toSorted((a, b) => a.desktops.length - b.desktops.length || hostLoad(a) - hostLoad(b) || (a.id < b.id ? -1 : 1))
-  if (idle.length === 0) return nothing(`no host was below ${rules.thresholdPercent} % for ${rules.forMinutes} minutes`)
+  if (idle.length === 0)
+    return nothing(`no host was below ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)}`)
   const notes: string[] = []
   for (const host of idle) {
     const against = host.stuckOn ?? cannotEmpty(host, { loads: on, rule })
     if (against === null) {
-      const because = `${host.name} was below ${rules.thresholdPercent} % for ${rules.forMinutes} minutes, and ${on.length - 1} others can carry its ${host.desktops.length} desktops`
+      const because = `${host.name} was below ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)}, and ${counted(on.length - 1, 'other', 'others')} can carry its ${counted(host.desktops.length, 'desktop', 'desktops')}`
       return { steps: [{ do: 'off', hostId: host.id, hostName: host.name, because }], notes }
     }
     notes.push(`${host.name} stays on: ${against}`)
@@ -260,7 +263,8 @@ function planWake({ settings, hosts, short }: BalanceFacts): BalancePlan {
   if (!settings.consolidate.enabled) return wake('consolidation was turned off')
   if (short) return wake('desktops find no room')
   const on = serving(hosts)
-  if (on.length < settings.consolidate.minHosts) return wake(`fewer than ${settings.consolidate.minHosts} hosts are on`)
+  if (on.length < settings.consolidate.minHosts)
+    return wake(`fewer than ${counted(settings.consolidate.minHosts, 'host is', 'hosts are')} on`)
   const full = share(
     on.reduce((sum, host) => sum + hostLoad(host), 0),
     on.length,

@@ -44,7 +44,7 @@ export async function hostFence(
     if (host.fence_command === null)
       throw new HdcsError(
         'conflict',
-        `The cluster ${host.cluster_name} has no fence command. Is ${host.name} off? Look, then say so: { "confirmed": true }.`,
+        `The cluster ${host.cluster_name} has no fence command. Is ${host.name} off? Look, then confirm that it is: hdcs hosts fence ${host.name} --off.`,
       )
     if (isOpen(await fenceLast(broker, id))) throw new HdcsError('conflict', `${host.name} is being fenced already.`)
     return openFence(broker, principal, host)

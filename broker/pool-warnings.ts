@@ -1,6 +1,7 @@
 import { hardwareOf } from '../db/pools.ts'
 import type { HardwareValue } from '../db/schema.ts'
 import type { Affinity } from '../db/schema-hosts.ts'
+import { counted } from '../lib/counted.ts'
 import { type HostFacts, placementFilters } from './placement.ts'
 import { demandOf, type PoolToPlace } from './placing.ts'
 
@@ -42,12 +43,13 @@ export function poolWarnings(
   })
   const most = mostTogether[pool.affinity](held)
   if (pool.warm <= most) return []
+  const wished = counted(pool.warm, 'warm desktop is wished', 'warm desktops are wished')
   if (pool.affinity === 'onlyTogether' || pool.affinity === 'onlyApart') {
     const how = pool.affinity === 'onlyApart' ? 'one on each host' : 'all on one host'
-    return [`${pool.warm} warm desktops are wished, and its hosts hold ${most} with ${how}, as the pool demands.`]
+    return [`${wished}, and its hosts hold ${most} with ${how}, as the pool demands.`]
   }
   const kept = Math.round(Math.max(...possible.map(host => host.personReserve)) * 100)
   return [
-    `${pool.warm} warm desktops are wished, and its hosts hold ${most} with nothing else on them (up to ${kept} % are kept for persons who wait): other pools may find no room.`,
+    `${wished}, and its hosts hold ${most} with nothing else on them (up to ${kept} % are kept for persons who wait): other pools may find no room.`,
   ]
 }

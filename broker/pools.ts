@@ -1,5 +1,6 @@
 import type { Principal } from '../auth/principal.ts'
 import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet, poolsOwnedBy } from '../db/pools.ts'
+import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -198,7 +199,7 @@ export async function poolDelete(broker: Broker, principal: Principal, id: strin
     if (row.assigned > 0 && !force)
       throw new HdcsError(
         'conflict',
-        `${row.assigned} people have desktops in ${pool.name}, which would be lost. Give them back first, or remove it with force.`,
+        `${counted(row.assigned, 'person has a desktop', 'people have desktops')} in ${pool.name}: what is there would be lost. Have it given back first, or remove the pool with force.`,
       )
     await poolSet(tx, id, { wished_present: false, enabled: false })
     const subject = { type: 'pool', id, name: pool.name }

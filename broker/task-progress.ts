@@ -5,6 +5,7 @@
 import type { HostState, Phase, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
 import type { MigrationState } from '../db/schema-hosts.ts'
 import type { ReceiptOpen, TaskSettled } from '../db/tasks.ts'
+import { counted } from '../lib/counted.ts'
 
 export interface TaskOutcome {
   state: TaskState
@@ -212,7 +213,7 @@ export const maintenanceTaskRules = {
   'host.enterMaintenance': (host, goal) => {
     if (!host) return vanished
     if (host.wished !== 'maintenance') return endedMeanwhile
-    if (host.state !== 'maintenance') return going(1, [{ name: 'close', state: 'current', text: host.state }])
+    if (host.state !== 'maintenance') return going(1, [{ name: 'close', state: 'current', text: stillText(host) }])
     if (goal.evacuate !== true) return done()
     const closed: TaskStep = { name: 'close', state: 'done' }
     if (host.desktops === 0) return done([closed, { name: 'evacuate', state: 'done' }])
@@ -221,15 +222,16 @@ export const maintenanceTaskRules = {
   'host.leaveMaintenance': (host, goal) => {
     if (!host) return vanished
     if (host.wished !== 'online') return endedMeanwhile
-    if (host.state !== 'online') return going(1, [{ name: 'open', state: 'current', text: host.state }])
+    if (host.state !== 'online') return going(1, [{ name: 'open', state: 'current', text: stillText(host) }])
     const opened: TaskStep = { name: 'open', state: 'done' }
     if (host.away === 0)
       return done(goal.bringBack === true ? [opened, { name: 'bringBack', state: 'done' }] : [opened])
-    const text = `${host.away} are still to come`
+    const text = `${counted(host.away, 'is', 'are')} still to come`
     return going(share(host.away, goal), [opened, { name: 'bringBack', state: 'current', text }])
   },
 } satisfies Record<string, (host: MaintenanceForTask | undefined, goal: Record<string, unknown>) => TaskOutcome>
 
+const stillText = ({ state }: MaintenanceForTask) => `it is still ${state === 'maintenance' ? 'in maintenance' : state}`
 const endedMeanwhile = failed({ code: 'cancelled', text: 'The host’s maintenance was changed meanwhile.' })
 const share = (left: number, { total }: Record<string, unknown>) =>
   Math.max(2, Math.min(99, Math.round(100 * (1 - left / Math.max(1, Number(total) || left)))))

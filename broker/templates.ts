@@ -15,6 +15,7 @@ import {
   versionRows,
   versionSet,
 } from '../db/templates.ts'
+import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -40,9 +41,9 @@ function versionView(row: VersionRow, administrator: boolean) {
   const forbidden = administrator ? undefined : 'only administrators may do this'
   const uses =
     row.desktops > 0
-      ? `${row.desktops} desktops stand on it`
+      ? counted(row.desktops, 'desktop stands on it', 'desktops stand on it')
       : row.pinned > 0
-        ? `${row.pinned} pools name it`
+        ? counted(row.pinned, 'pool names it', 'pools name it')
         : undefined
   const refusals = {
     upload:
@@ -81,7 +82,11 @@ function templateView(
   const administrator = principal.permissions.has('template.write')
   const forbidden = administrator ? undefined : 'only administrators may do this'
   const uses =
-    row.pools > 0 ? `${row.pools} pools use it` : row.desktops > 0 ? `${row.desktops} desktops stand on it` : undefined
+    row.pools > 0
+      ? counted(row.pools, 'pool uses it', 'pools use it')
+      : row.desktops > 0
+        ? counted(row.desktops, 'desktop stands on it', 'desktops stand on it')
+        : undefined
   return {
     id: row.id,
     name: row.name,

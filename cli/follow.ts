@@ -37,7 +37,8 @@ const isOver = (task: Task) => task.state !== 'queued' && task.state !== 'runnin
 
 const stepOf = (task: Task) => {
   const step = task.steps.find(({ state }) => state === 'current')
-  return step ? (step.text ?? step.name) : task.state
+  if (!step) return task.state
+  return step.text === undefined ? step.name : `${step.name}: ${step.text}`
 }
 
 /** `[####····] 40 %  starting  12 s (usually 15 s)` */

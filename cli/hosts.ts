@@ -3,9 +3,9 @@ import { find } from './find.ts'
 import type { Cluster, Host } from './nouns.ts'
 import { ago, bytes, type Column, table } from './print.ts'
 
-/** Used and reserved of all, as the pages say it. */
-const figure = ({ total, used, reserved }: Host['resources']['vcpus'], show: (value: number) => string = String) =>
-  `${show(used + reserved)}/${show(total)}`
+/** Used of all, as the pages say it. */
+const figure = ({ total, used }: Host['resources']['vcpus'], show: (value: number) => string = String) =>
+  `${show(used)}/${show(total)}`
 
 export async function hostList(context: Context): Promise<void> {
   const page = await context.client.hostList({ query: { limit: 500 } })

@@ -1,6 +1,7 @@
 /** Why desktops are where they are, and where the next would go. */
 import type { z } from '@hono/zod-openapi'
 import type { placementHostSchema } from '../api/placements.ts'
+import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind, poolFind } from './desktops.ts'
@@ -36,7 +37,8 @@ export async function poolPlace(
   name: string,
   { count = '1', prewarm = false }: { count?: string; prewarm?: boolean },
 ): Promise<void> {
-  if (!/^\d+$/.test(count)) throw new HdcsError('invalid', `--count takes a number, not ${count}.`)
+  if (!/^\d+$/.test(count) || Number(count) < 1 || Number(count) > 200)
+    throw new HdcsError('invalid', `--count takes a number from 1 to 200, not ${count}.`)
   const pool = await poolFind(context, name)
   const priority = prewarm ? ('prewarm' as const) : ('person' as const)
   const plan = await context.client.poolPlace({ params: { id: pool.id }, body: { count: Number(count), priority } })
@@ -44,7 +46,7 @@ export async function poolPlace(
   answer(context, plan, () =>
     [
       ...byHost.map(([host, desktops]) => `${desktops?.length ?? 0} to ${host}: ${desktops?.[0]?.why}`),
-      ...(plan.short > 0 ? [`${plan.short} find no host: ${plan.shortReason}`] : []),
+      ...(plan.short > 0 ? [`${counted(plan.short, 'finds', 'find')} no host: ${plan.shortReason}`] : []),
       ...(plan.desktops[0] ? [table(plan.desktops[0].hosts, judged, context.terminal.width)] : []),
     ].join('\n'),
   )

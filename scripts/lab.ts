@@ -13,6 +13,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readConfig } from '../lib/config.ts'
+import { counted } from '../lib/counted.ts'
 import { type Lab, labOpen, labUp } from '../test/lab/lab.ts'
 
 const folder = process.env.HDCS_LAB_DIR ?? join(readConfig(process.env, process.getuid?.() === 0).dataFolder, 'lab')
@@ -69,7 +70,7 @@ async function status(lab: Lab): Promise<void> {
 async function guestsOf(lab: Lab, name: string): Promise<string> {
   await using daemon = await lab.daemon(name)
   const guests = await daemon.actions.connectListAllDomains({})
-  return `on, ${guests.length} guests ${guests.map(guest => guest.name).join(' ')}`
+  return `on, ${counted(guests.length, 'guest', 'guests')} ${guests.map(guest => guest.name).join(' ')}`
 }
 
 try {

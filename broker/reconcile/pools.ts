@@ -4,6 +4,7 @@ import { nudge } from '../../db/events.ts'
 import { type DesktopsAlike, type PoolToPlan, poolsToPlan } from '../../db/pool-plans.ts'
 import { hardwareOf, poolDeleteRow, poolDesktops, poolFailureReason, poolLock, poolSet } from '../../db/pools.ts'
 import type { PoolStatus } from '../../db/schema.ts'
+import { counted } from '../../lib/counted.ts'
 import type { HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { desktopsMake } from '../making.ts'
@@ -220,7 +221,10 @@ async function remove(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
       broker.clock.now(),
     )
   }
-  await poolSet(tx, pool.id, { status: 'removing', status_text: `${rows.length} desktops are being removed` })
+  await poolSet(tx, pool.id, {
+    status: 'removing',
+    status_text: counted(rows.length, 'desktop is being removed', 'desktops are being removed'),
+  })
   return 'waiting'
 }
 

@@ -149,6 +149,20 @@ async function say(...words: string[]) {
   return { code, out: out(), err: err(), sent }
 }
 
+describe('hosts by command line', () => {
+  it('show what is in use of all, as the pages do', async () => {
+    const amount = (used: number, total: number) => ({ used, total, reserved: total / 2, free: total / 2 - used })
+    const resources = { desktops: amount(1, 8), vcpus: amount(2, 16), memoryBytes: amount(2 ** 30, 2 ** 34) }
+    const state = { state: 'online', since: '2026-01-01T11:58:00Z', address: null }
+    const place = { siteName: 'main', clusterName: 'main', subnet: '10.128.0.0/22', troubles: [], tags: [], resources }
+    const items = [{ ...host, ...state, ...place }]
+    await using server = await fakeServer({ 'GET /api/v1/hosts': () => ({ body: { items, nextCursor: null } }) })
+    const { around, out } = person(server.url)
+    await hdcs(['hosts'], around)
+    expect(out()).toMatch(/ 1\/8 +2\/16 +1\.0 GiB\/16\.0 GiB /)
+  })
+})
+
 describe('maintenance by command line', () => {
   it('shows its plan and changes nothing, with --dry-run', async () => {
     const { code, out, sent } = await say('hosts', 'maintenance', 'h1', 'on', '--dry-run')
@@ -163,7 +177,7 @@ describe('maintenance by command line', () => {
     const { code, out, err, sent } = await say('hosts', 'maintenance', 'h1', 'on')
     expect(code).toBe(exitCodes.done)
     expect(sent).toEqual({ enter: { evacuate: true, dryRun: false } })
-    expect(err.indexOf('demo-1')).toBeLessThan(err.indexOf('1 desktop is left'))
+    expect(err.indexOf('demo-1')).toBeLessThan(err.indexOf('leaving: 1 desktop is left'))
     expect(out).toBe('h1: maintenance on done\n')
   })
 
@@ -220,8 +234,12 @@ describe('places by command line', () => {
     const { code, out, sent } = await say('pools', 'place', 'demo', '--count', '4', '--prewarm')
     expect(code).toBe(exitCodes.done)
     expect(sent).toEqual({ place: { count: 4, priority: 'prewarm' } })
-    expect(out).toMatch(/^2 to h2: h2 has most room\n1 to h3: h3 has most room\n1 find no host: h2 and h3 are full\n/)
-    expect(await say('pools', 'place', 'demo', '--count', 'x')).toMatchObject({ code: exitCodes.usage, sent: {} })
+    expect(out).toMatch(/^2 to h2: h2 has most room\n1 to h3: h3 has most room\n1 finds no host: h2 and h3 are full\n/)
+    for (const count of ['x', '0', '201']) {
+      const refused = await say('pools', 'place', 'demo', '--count', count)
+      expect(refused).toMatchObject({ code: exitCodes.usage, sent: {} })
+      expect(refused.err).toContain(`--count takes a number from 1 to 200, not ${count}.`)
+    }
   })
 })
 

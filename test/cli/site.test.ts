@@ -91,7 +91,7 @@ it('deletes a desktop only for whoever says so', async () => {
 it('shows an administrator the tree, what is taken of it, and the line that lets a host join', async () => {
   const keeper = await signedIn('keeper', ['infrastructureAdministrator'])
   expect(await say(keeper, 'hosts')).toMatch(/main\/main\/sim-1 +online .* \d+\/\d+ .* 10\.128\.0\.0\/22/)
-  expect(await say(keeper, 'clusters')).toMatch(/main\/main +1 .* GiB\/64\.0 GiB .* spread/)
+  expect(await say(keeper, 'clusters')).toMatch(/main\/main +1 .* [MG]iB\/64\.0 GiB .* spread/)
   expect(await say(keeper, 'hosts', 'join', 'main')).toMatch(
     /^\(echo HDCS_JOIN_TOKEN=[\w-]+; curl -fsSL 'http:\/\/.*\/join'\) \| bash\s*$/,
   )

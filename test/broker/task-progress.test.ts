@@ -1,0 +1,17 @@
+import { describe, expect, it } from 'vitest'
+import { type MaintenanceForTask, maintenanceTaskRules } from '../../broker/task-progress.ts'
+
+const host: MaintenanceForTask = { state: 'online', wished: 'maintenance', desktops: 0, away: 1, text: '' }
+const textOf = ({ steps }: ReturnType<(typeof maintenanceTaskRules)['host.enterMaintenance']>) =>
+  steps.find(({ state }) => state === 'current')?.text
+
+describe('the receipt of a host’s maintenance', () => {
+  it('says what it waits for in words that can be read alone', () => {
+    const enter = maintenanceTaskRules['host.enterMaintenance']
+    const leave = maintenanceTaskRules['host.leaveMaintenance']
+    expect(textOf(enter(host, {}))).toBe('it is still online')
+    expect(textOf(leave({ ...host, wished: 'online', state: 'maintenance' }, {}))).toBe('it is still in maintenance')
+    expect(textOf(leave({ ...host, wished: 'online' }, { total: 2 }))).toBe('1 is still to come')
+    expect(textOf(leave({ ...host, wished: 'online', away: 2 }, { total: 2 }))).toBe('2 are still to come')
+  })
+})
