@@ -196,9 +196,13 @@ export async function waitingNote(tx: Tx, hostId: string, waiting: readonly Wait
   if (first) await hostHistoryAdd(tx, event, now)
 }
 
-async function takingNote(tx: Tx, host: ReturnHostRow, going: readonly { hostId: string }[], now: Date) {
-  if (going.length === 0) return
-  await hostHistoryAdd(tx, { hostId: host.id, what: 'returned', amount: going.length }, now)
+const startsThen = 'on their own disks: each starts once its old copy has ended, which still has the lock'
+
+async function takingNote(tx: Tx, host: ReturnHostRow, going: readonly { hostId: string; plan: Back }[], now: Date) {
+  const locked = going.filter(({ plan }) => plan.locked).length
+  const returned = { hostId: host.id, what: 'returned' } as const
+  if (locked < going.length) await hostHistoryAdd(tx, { ...returned, amount: going.length - locked }, now)
+  if (locked > 0) await hostHistoryAdd(tx, { ...returned, amount: locked, reason: startsThen }, now)
   for (const [hostId, { length }] of Map.groupBy(going, one => one.hostId))
     await hostHistoryAdd(tx, { hostId, what: 'took', amount: length, reason: host.name }, now)
 }

@@ -45,8 +45,11 @@ export interface LostHost extends ReturnHost {
 export type ReturnPlan =
   /** `fence`: until its host is off for certain, and for nothing else. */
   | { do: 'wait'; for: string; fence?: true }
-  /** `hosts`: who may take it besides being of its cluster; null: anybody. */
-  | { do: 'return'; disk: 'new' | 'own'; hosts: ReturnHost | null; because: string }
+  /**
+   * `hosts`: who may take it besides being of its cluster; null: anybody. `locked`: its old copy may run, and until that
+   * has ended a lock keeps it from starting.
+   */
+  | { do: 'return'; disk: 'new' | 'own'; hosts: ReturnHost | null; because: string; locked?: true }
   /** Being removed, and its host, off for certain, alone has its disk: that is a stray when the host returns. */
   | { do: 'forget'; because: string }
 
@@ -149,6 +152,7 @@ function ownDiskPlan({ host, others, rests, justMoved }: ReturnFacts): ReturnPla
     disk: 'own',
     hosts: { storageId, diskLocks },
     because: `${name} was lost${certain ? ` ${certain}` : ''}: it returns on its own disk${then}`,
+    ...(certain === undefined && { locked: true as const }),
   }
 }
 

@@ -116,17 +116,25 @@ export interface HostLossRow {
   waiting: number
 }
 
+/** At home elsewhere by now, but its old copy, on the host that is lost, still has the disk: it waits as well. */
+const oldCopyLocks = sql`d.observed_trouble ->> 'code' = 'disk_in_use' and h.id = (
+  select t.host_id from transition t join host o on o.id = t.host_id and o.state = 'lost' and o.id <> d.host_id
+  where t.desktop_id = d.id order by t.id desc limit 1)`
+
 /** Hosts that were lost since a moment, not because we switched them off, and what became of their desktops. Newest first. */
 export async function hostLossRows(db: Kysely<Database>, since: Date, limit: number): Promise<HostLossRow[]> {
   const { rows } = await sql<HostLossRow>`
-    select l.id, l.host_id, h.name, l.at, next.back_at, coalesce(next.returned, 0) as returned,
-      case when next.back_at is null and h.state = 'lost'
-        then (select count(*) from desktop d where d.host_id = h.id and d.wished_present and d.waits_for is not null) else 0 end as waiting
+    select l.id, l.host_id, h.name, l.at, next.back_at, greatest(coalesce(next.returned, 0) - coalesce(still.locked, 0), 0) as returned,
+      coalesce(still.there + still.locked, 0) as waiting
     from host_history l join host h on h.id = l.host_id
     cross join lateral (
       select min(n.at) filter (where n.what = 'back') as back_at, sum(n.amount) filter (where n.what = 'returned') as returned
       from host_history n where n.host_id = l.host_id and n.id > l.id and n.id < coalesce(
         (select min(o.id) from host_history o where o.host_id = l.host_id and o.id > l.id and o.what = 'lost'), 9223372036854775807)) next
+    left join lateral (
+      select (select count(*) from desktop d where d.host_id = h.id and d.wished_present and d.waits_for is not null) as there,
+        (select count(*) from desktop d where d.phase <> 'ready' and d.wished_present and ${oldCopyLocks}) as locked
+      where next.back_at is null and h.state = 'lost') still on true
     where l.what = 'lost' and l.at > ${since} and (
       select p.what from host_history p
       where p.host_id = l.host_id and p.id < l.id and p.what in ('poweredOff', 'heard', 'heardAgain', 'back')

@@ -131,6 +131,34 @@ describe('the history of a host', () => {
     expect((await hostLossList(site.broker, admin)).items[0]?.backAt).not.toBeNull()
   }, 60_000)
 
+  it('counts what waits for its old copy’s lock elsewhere as waiting, not as returned', async () => {
+    const kept = await claimed('locked', 'persistent')
+    const home = kept.hostName
+    const [index, id] = [Number(home.slice(-1)) - 1, await idOf(home)]
+    await site.agentStop(index)
+    await site.until('it waits for its old copy', async () => {
+      const { hostName, trouble } = await desktopGet(site.broker, admin, kept.id)
+      return hostName !== home && trouble?.code === 'disk_in_use'
+    })
+    const others = async () => {
+      const events = (await told(home)).toReversed()
+      const since = events.slice(events.findLastIndex(({ what }) => what === 'lost'))
+      expect(since).toContainEqual(
+        expect.objectContaining({ what: 'returned', amount: 1, reason: expect.stringContaining('old copy') }),
+      )
+      return since.reduce(
+        (sum, { what, reason, amount }) => sum + (what === 'returned' && !reason ? (amount ?? 0) : 0),
+        0,
+      )
+    }
+    const loss = async () => (await hostLossList(site.broker, admin)).items[0]
+    expect(await loss()).toMatchObject({ hostId: id, returned: await others(), waiting: 1 })
+    await site.agentStart(index)
+    await site.until('it is back', async () => (await hostGet(site.broker, admin, id)).state === 'online')
+    expect(await loss()).toMatchObject({ hostId: id, returned: (await others()) + 1, waiting: 0 })
+    await site.until('it runs there', async () => (await desktopGet(site.broker, admin, kept.id)).phase === 'ready')
+  }, 60_000)
+
   it('says how many wait, and for what, anew each time it is lost', async () => {
     const kept = await claimed('kept', 'persistent')
     await site.broker.db.updateTable('pool').set({ ha: 'wait' }).where('id', '=', kept.poolId).execute()
