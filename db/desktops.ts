@@ -235,8 +235,11 @@ export function desktopsDirty(tx: Tx, limit: number) {
 }
 
 /** All desktops of a host are looked at again: the host itself changed. */
-export async function desktopsTouch(db: Kysely<Database>, hostId: string) {
-  await db.updateTable('desktop').set({ dirty: true }).where('host_id', '=', hostId).execute()
+export async function desktopsTouch(tx: Tx, hostId: string) {
+  // Locked in their order, as everybody locks them.
+  await sql`
+    with locked as (select id from desktop where host_id = ${hostId} order by id for update)
+    update desktop d set dirty = true from locked where d.id = locked.id`.execute(tx)
 }
 
 /** What the desktops reconciler makes of a row; it alone writes these columns. */

@@ -79,10 +79,11 @@ export function hostsReconciler(broker: Broker): Reconciler {
           await hostStateSet(tx, host.id, state, now)
           if (event) await hostHistoryAdd(tx, event, now)
           if (was === 'lost') await desktopsWaitEnd(tx, host.id)
+          // With the state or not at all: the next look finds the state as it is and tells nobody.
+          await desktopsTouch(tx, host.id)
+          if (state === 'suspect' || state === 'lost') await nudge(tx, 'returns')
+          if (state === 'online') await nudge(tx, 'evacuations')
         })
-        await desktopsTouch(broker.db, host.id)
-        if (state === 'suspect' || state === 'lost') await nudge(broker.db, 'returns')
-        if (state === 'online') await nudge(broker.db, 'evacuations')
         broker.log.info({ host: host.name, was, state }, 'a host changed its state')
       }
     },
