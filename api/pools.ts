@@ -32,7 +32,7 @@ export const networkSchema = z
       .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/, 'an interface’s name: letters, digits, dots and dashes, 15 at most')
       .optional(),
     vlan: z.number().int().min(1).max(4094).optional(),
-    /** Desktops of this pool on the same host see each other. */
+    /** Desktops of this pool on the same host see each other; not for `isolated`. */
     neighbours: z.boolean().optional(),
     /** Only these may be reached; empty or absent: whatever the mode allows. */
     allow: z

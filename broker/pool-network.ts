@@ -23,7 +23,7 @@ interface RuleAsked {
  * @throws HdcsError `invalid` with every field that is wrong.
  */
 export function networkChecked(asked: NetworkAsked): NetworkValue {
-  const fields = [...interfaceErrors(asked), ...(asked.allow ?? []).flatMap(ruleErrors)]
+  const fields = [...interfaceErrors(asked), ...neighboursErrors(asked), ...(asked.allow ?? []).flatMap(ruleErrors)]
   const [first] = fields
   if (first) throw new HdcsError('invalid', `The pool’s network: ${first.message}`, { fields })
   const allow = asked.allow?.map(ruleChecked)
@@ -48,6 +48,12 @@ function interfaceErrors(asked: NetworkAsked): FieldError[] {
     ...(asked.vlan === undefined ? [] : wrong('vlan', 'only for the mode bridge')),
   ]
 }
+
+/** The hosts let nobody see an isolated desktop: the wish would be kept and never hold. */
+const neighboursErrors = (asked: NetworkAsked): FieldError[] =>
+  asked.mode === 'isolated' && asked.neighbours
+    ? wrong('neighbours', 'not for the mode isolated: its desktops see nobody')
+    : []
 
 function ruleErrors(rule: RuleAsked, index: number): FieldError[] {
   const at = (field: string, message: string) => wrong(`allow.${index}.${field}`, message)

@@ -28,12 +28,14 @@ describe('a pool’s network', () => {
       vlan: 5,
       neighbours: true,
     })
+    expect(networkChecked({ mode: 'isolated', neighbours: false })).toEqual({ mode: 'isolated' })
   })
 
   it.each<[string, NetworkAsked]>([
     ['interface: name the bridge', { mode: 'bridge' }],
     ['interface: only for the mode bridge', { mode: 'isolated', interface: 'br0' }],
     ['vlan: only for the mode bridge', { mode: 'nat', vlan: 3 }],
+    ['neighbours: not for the mode isolated', { mode: 'isolated', neighbours: true }],
     ['allow.0.cidr: 10.1.2 is no IPv4', allow({ cidr: '10.1.2' })],
     ['allow.0.cidr: 10.1.2.3/33 is no IPv4', allow({ cidr: '10.1.2.3/33' })],
     ['allow.0.cidr: 10.1.2.3/8/8 is no IPv4', allow({ cidr: '10.1.2.3/8/8' })],

@@ -13,6 +13,7 @@ import { placedByHost } from '../../web/admin/placed-by-host.ts'
 import {
   emptyPool,
   fieldOf,
+  networkTold,
   type PoolValues,
   placedSpecially,
   updateBody,
@@ -91,7 +92,20 @@ describe('placement and network of a pool', () => {
   it('send only what goes with the mode', () => {
     const bridged = { ...values, mode: 'bridge', interface: ' br-exam ', vlan: '12', neighbours: true } as const
     expect(updateBody(bridged)?.network).toEqual({ mode: 'bridge', interface: 'br-exam', vlan: 12 })
-    expect(updateBody({ ...bridged, mode: 'isolated' })?.network).toEqual({ mode: 'isolated', neighbours: true })
+    expect(updateBody({ ...bridged, mode: 'nat' })?.network).toEqual({ mode: 'nat', neighbours: true })
+    expect(updateBody({ ...bridged, mode: 'isolated' })?.network).toEqual({ mode: 'isolated' })
+  })
+
+  it('say what holds: an isolated pool sees nobody and reaches nothing, whatever is kept of it', () => {
+    expect(networkTold({ mode: 'isolated', neighbours: true })).toEqual({
+      neighbours: 'common.off',
+      unlisted: 'pools.allowNothing',
+    })
+    expect(networkTold({ mode: 'nat', neighbours: true })).toEqual({
+      neighbours: 'common.on',
+      unlisted: 'pools.allowAll',
+    })
+    expect(networkTold({ mode: 'bridge', interface: 'br0' }).neighbours).toBeUndefined()
   })
 
   it('send ports only where a protocol has some', () => {

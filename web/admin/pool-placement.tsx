@@ -28,7 +28,7 @@ import { Panel } from '../ui/Panel.tsx'
 import { placements } from './cluster-form.tsx'
 import { useTags } from './host-tags.tsx'
 import classes from './PoolPlacement.module.css'
-import { hasPorts, type PoolValues } from './pool-values.ts'
+import { hasNeighbours, hasPorts, type PoolValues } from './pool-values.ts'
 
 type PoolForm = UseFormReturnType<PoolValues>
 
@@ -157,18 +157,26 @@ function Network({ form }: { form: PoolForm }) {
           />
         </SimpleGrid>
       ) : (
-        <Switch
-          label={t('pools.neighbours')}
-          description={t('pools.form.neighboursHelp')}
-          {...form.getInputProps('neighbours', { type: 'checkbox' })}
-        />
+        hasNeighbours(mode) && (
+          <Switch
+            label={t('pools.neighbours')}
+            description={t('pools.form.neighboursHelp')}
+            {...form.getInputProps('neighbours', { type: 'checkbox' })}
+          />
+        )
       )}
       <fieldset className={classes.allow}>
         <Text component="legend" size="sm" fw={600}>
           {t('pools.allow')}
         </Text>
         <Text size="xs" c="dimmed">
-          {t(allow.length ? 'pools.form.allowHelp' : 'pools.form.allowNone')}
+          {t(
+            allow.length
+              ? 'pools.form.allowHelp'
+              : mode === 'isolated'
+                ? 'pools.form.allowNothing'
+                : 'pools.form.allowNone',
+          )}
         </Text>
         {allow.map((rule, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: a line has no name of its own; the form addresses it by its place

@@ -178,7 +178,17 @@ export const updateBody = (values: PoolValues): Ask<'poolUpdate'>['body'] => ({
   network: networkOf(values),
 })
 
-/** What does not go with the mode is not sent: an interface belongs to `bridge`, neighbours to our own bridges. */
+/** Whether desktops of such a pool may see each other on our own bridges: an exam's never do. */
+export const hasNeighbours = (mode: Pool['network']['mode']) => mode === 'nat' || mode === 'routed'
+
+/** What a network does, as message keys; neighbours on a network of the site are the site's to say. */
+export const networkTold = ({ mode, neighbours }: Pool['network']) =>
+  ({
+    neighbours: mode === 'bridge' ? undefined : hasNeighbours(mode) && neighbours ? 'common.on' : 'common.off',
+    unlisted: mode === 'isolated' ? 'pools.allowNothing' : 'pools.allowAll',
+  }) as const
+
+/** What does not go with the mode is not sent: an interface belongs to `bridge`, neighbours to `nat` and `routed`. */
 function networkOf(values: PoolValues): Pool['network'] {
   const allow = values.allow.map(({ cidr, protocol, ports }) => ({
     cidr: cidr.trim(),
@@ -189,7 +199,7 @@ function networkOf(values: PoolValues): Pool['network'] {
     mode: values.mode,
     ...(values.mode === 'bridge'
       ? { interface: values.interface.trim(), ...(values.vlan !== '' && { vlan: Number(values.vlan) }) }
-      : { neighbours: values.neighbours }),
+      : hasNeighbours(values.mode) && { neighbours: values.neighbours }),
     ...(allow.length > 0 && { allow }),
   }
 }

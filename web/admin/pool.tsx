@@ -26,6 +26,7 @@ import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { DesktopTable } from './desktops.tsx'
 import { DryRun } from './dry-run.tsx'
 import { PoolAccess } from './pool-access.tsx'
+import { networkTold } from './pool-values.ts'
 
 const tabs = ['overview', 'desktops', 'access'] as const
 
@@ -189,6 +190,7 @@ function PlacementFacts({ pool }: { pool: Pool }) {
   const clusters = useQuery({ ...clustersQuery, enabled: may('host.read') && pool.clusterIds.length > 0 })
   const names = pool.clusterIds.map(id => clusters.data?.items.find(cluster => cluster.id === id)?.name)
   const { network } = pool
+  const told = networkTold(network)
   return (
     <Facts
       of={[
@@ -208,15 +210,12 @@ function PlacementFacts({ pool }: { pool: Pool }) {
             {network.vlan && ` · VLAN ${network.vlan}`}
           </>,
         ],
-        [
-          t('pools.neighbours'),
-          network.mode === 'bridge' ? undefined : t(network.neighbours ? 'common.on' : 'common.off'),
-        ],
+        [t('pools.neighbours'), told.neighbours && t(told.neighbours)],
         [
           t('pools.allow'),
           network.allow?.length
             ? network.allow.map(rule => [rule.cidr, rule.protocol, rule.ports].filter(Boolean).join(' ')).join('; ')
-            : t('pools.allowAll'),
+            : t(told.unlisted),
         ],
       ]}
     />

@@ -60,6 +60,7 @@ export const enPools = {
     neighbours: 'Desktops of the pool see each other',
     allow: 'Allowed addresses',
     allowAll: 'all that the network reaches',
+    allowNothing: 'none',
     form: {
       basics: 'What it is',
       nameHelp: 'Lower-case letters, digits and dashes. People see it.',
@@ -123,6 +124,7 @@ export const enPools = {
       vlanBad: 'Between 1 and 4094.',
       neighboursHelp: 'On the same host. Off: each desktop is alone.',
       allowHelp: 'Only these are reached, and nothing else.',
+      allowNothing: 'None given: nothing is reached. With one line or more, only those.',
       allowNone: 'None given: all that the network reaches. With one line or more, only those.',
       cidr: 'Addresses',
       cidrBad: 'An address or a network, as 10.0.0.0/8.',

@@ -63,6 +63,7 @@ export const zhPools = {
     neighbours: '同池桌面可以互访',
     allow: '允许访问的地址',
     allowAll: '该网络可达的一切',
+    allowNothing: '无',
     form: {
       basics: '基本信息',
       nameHelp: '小写字母、数字和连字符，使用者会看到。',
@@ -125,6 +126,7 @@ export const zhPools = {
       vlanBad: '请填 1 到 4094。',
       neighboursHelp: '限同一节点。关闭时每个桌面彼此隔离。',
       allowHelp: '只能访问这些地址，其他一律不可。',
+      allowNothing: '未填写时，什么都不能访问；填写后只能访问所列地址。',
       allowNone: '未填写时，可访问该网络可达的一切；填写后只能访问所列地址。',
       cidr: '地址',
       cidrBad: '请填地址或网段，例如 10.0.0.0/8。',
