@@ -114,28 +114,26 @@ function planned(
 /** The host it leaves is no news to whoever empties it. */
 const elsewhereText = (decision: Decision, { host_id }: LeavingDesktop) => decisionText(decision, id => id !== host_id)
 
-/** Nobody has it: what is on its disk need not travel. */
+/** Nobody has it: what is on its disk need not travel, and another one has an address of wherever its pool makes it. */
 function remade(desktop: LeavingDesktop, hosts: readonly HostFacts[]): Placed {
   if (desktop.phase === 'removing') return wait('it is being removed')
-  const elsewhere = hosts.map(host => {
-    const against =
-      host.id === desktop.host_id
-        ? 'the desktop is there'
-        : host.clusterId === desktop.cluster_id
-          ? undefined
-          : 'it is of another cluster'
-    return against === undefined ? host : { ...host, trouble: against }
-  })
+  const elsewhere = hosts.map(host =>
+    host.id === desktop.host_id ? { ...host, trouble: 'the desktop is there' } : host,
+  )
   const demand = demandOf(
     { ...desktop, id: desktop.pool_id },
-    { hardware: desktop.hardware, versionId: desktop.version_id, addressClusterId: desktop.cluster_id },
+    { hardware: desktop.hardware, versionId: desktop.version_id },
     'prewarm',
   )
   const decision = placeDesktop(elsewhere, demand)
   const because = 'nobody has it: its pool makes another one elsewhere'
   if (decision.hostId !== undefined)
     return { do: 'remake', because, target: { demand, decision, kind: null, waits: null, warning: null } }
-  return { do: 'remove', because: `nobody has it and ${elsewhereText(decision, desktop)}` }
+  const short = elsewhereText(decision, desktop)
+  return {
+    do: 'remove',
+    because: `nobody has it: it is removed, and its pool makes another one where there is room (now ${short})`,
+  }
 }
 
 /** Somebody has it: it moves as it is, if it can; else nobody is thrown out who is looking at it. */

@@ -80,6 +80,7 @@ const world = (hosts: HostFacts[], ends: HostEnd[] = hosts.map(({ id, clusterId 
 const two = world([host('h1', { state: 'maintenance' }), host('h2')])
 const silent = world([host('h1', { state: 'maintenance' }), host('h2')], [end('h1', { migrationUri: null }), end('h2')])
 const full = world([host('h1', { state: 'maintenance' }), host('h2', { taken: { vcpus: 16, memoryBytes: 8 * GiB } })])
+const far = world([host('h1', { state: 'maintenance' }), host('h2', { clusterId: 'c2', clusterName: 'second' })])
 const free = { user_id: null, user_name: null }
 
 describe('the plan of an evacuation', () => {
@@ -108,7 +109,23 @@ describe('the plan of an evacuation', () => {
     ['moves what somebody has, running', {}, two, { do: 'migrate', kind: 'live', hostId: 'h2' }],
     ['moves what stands still as it is', { phase: 'stopped' }, two, { do: 'migrate', kind: 'offline' }],
     ['begins anew elsewhere what nobody has', free, two, { do: 'remake', kind: null, hostId: 'h2' }],
-    ['gives up what nobody has when nowhere is room', free, full, { do: 'remove', hostId: null }],
+    [
+      'gives up what nobody has when nowhere is room, and says what its pool does then',
+      free,
+      full,
+      {
+        do: 'remove',
+        hostId: null,
+        because: expect.stringContaining('its pool makes another one where there is room'),
+      },
+    ],
+    ['begins what nobody has anew in another cluster that its pool is for', free, far, { do: 'remake', hostId: 'h2' }],
+    [
+      'but in none that its pool is not for',
+      { ...free, cluster_ids: ['c1'] },
+      far,
+      { do: 'remove', because: expect.stringContaining('h2') },
+    ],
     [
       'waits for room for what somebody has, and says where none is',
       {},
@@ -159,7 +176,6 @@ describe('the plan of an evacuation', () => {
   })
 
   it('keeps desktops in their cluster, whose network their addresses are of', () => {
-    const far = world([host('h1', { state: 'maintenance' }), host('h2', { clusterId: 'c2', clusterName: 'second' })])
     expect(planEvacuation([desktop('d1')], far, now)[0]).toMatchObject({
       do: 'wait',
       because: expect.stringContaining('another cluster'),

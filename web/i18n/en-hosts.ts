@@ -268,7 +268,7 @@ export const enHosts = {
     stay_other: '{{formatted}} stay for now',
     where: 'Where to',
   },
-  planDo: { migrate: 'Moves', restart: 'Restarts', remake: 'Made anew', remove: 'Removed', wait: 'Stays' },
+  planDo: { migrate: 'Moves', restart: 'Restarts', remake: 'Made anew', remove: 'Removed for now', wait: 'Stays' },
 
   maintenance: {
     enterTitle: 'Put {{name}} into maintenance',

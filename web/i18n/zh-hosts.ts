@@ -268,7 +268,7 @@ export const zhHosts = {
     stay_other: '{{formatted}} 个暂时留下',
     where: '去向',
   },
-  planDo: { migrate: '迁移', restart: '重启迁移', remake: '重新制作', remove: '移除', wait: '留下' },
+  planDo: { migrate: '迁移', restart: '重启迁移', remake: '重新制作', remove: '暂时移除', wait: '留下' },
 
   maintenance: {
     enterTitle: '让 {{name}} 进入维护模式',
