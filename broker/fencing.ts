@@ -99,15 +99,18 @@ export function makeFencing(broker: Broker): Fencing {
       return end(task, `not fenced: ${refused ?? 'no command'}`, 'cancelled')
     const note = (text: string) => taskLogAdd(broker.db, task.id, text, broker.clock.now())
     // Its arguments may be a password.
-    await note(`runs ${command.split(' ')[0]} for ${host.name}`)
+    const [program = ''] = command.split(' ')
+    await note(`runs ${program} for ${host.name}`)
+    const userName = (await taskRows(broker.db, { ids: [task.id] }))[0]?.requested_by_name ?? null
     const outcome = await commandRun(command, [host.name, host.observed_facts?.address ?? ''], commandMs)
     for (const line of outcome.lines) await note(line)
     const off = await transact(broker.db, async tx => {
       const now = broker.clock.now()
       const fenced = outcome.ok && (await hostFencedSet(tx, host.id, now))
-      if (fenced) await hostHistoryAdd(tx, { hostId: host.id, what: 'fenced' }, now)
+      const by = { hostId: host.id, ...(userName !== null && { userName }) }
+      if (fenced) await hostHistoryAdd(tx, { ...by, what: 'fenced', reason: program }, now)
       const reason = outcome.lines.at(-1) ?? ''
-      if (!outcome.ok) await hostHistoryAdd(tx, { hostId: host.id, what: 'fenceFailed', amount: 1, reason }, now)
+      if (!outcome.ok) await hostHistoryAdd(tx, { ...by, what: 'fenceFailed', amount: 1, reason }, now)
       return fenced
     })
     const text = off

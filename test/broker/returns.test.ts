@@ -7,6 +7,7 @@ import { desktopClaimFor } from '../../broker/assignments.ts'
 import { desktopGet, desktopHistory, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostFence } from '../../broker/fencing.ts'
+import { hostHistory } from '../../broker/host-history.ts'
 import { hostList } from '../../broker/hosts.ts'
 import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
 import { taskGet, taskList, taskLog } from '../../broker/tasks.ts'
@@ -166,6 +167,16 @@ describe('a lost host of a cluster with a fence command', () => {
     })
     expect(failed.error?.text).toContain('confirm by hand')
     expect((await taskLog(site.broker, admin, failed.id)).map(({ text }) => text)).toContain('no such outlet')
+    await hostFence(site.broker, admin, host?.id ?? '', {})
+    const fences = await site.until('the one that was asked for failed too', async () => {
+      const { items } = await hostHistory(site.broker, admin, host?.id ?? '', { limit: 10 })
+      const failures = items.filter(({ what }) => what === 'fenceFailed')
+      return failures.length > 1 && failures
+    })
+    expect(fences.map(({ userName, amount }) => [userName, amount])).toEqual([
+      ['root', 1],
+      [null, 1],
+    ])
     const task = await hostFence(site.broker, admin, host?.id ?? '', { confirmed: true })
     expect(task.state).toBe('succeeded')
     expect((await taskLog(site.broker, admin, task.id)).map(({ text }) => text)).toEqual([

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { findingsOf, type Seen } from '../../web/admin/overview-findings.ts'
 import { createBody, emptyPool, fieldOf, type PoolValues, wrongIn } from '../../web/admin/pool-values.ts'
-import { resourcesSum } from '../../web/admin/resources-sum.ts'
+import { desktopsRunning, resourcesSum } from '../../web/admin/resources-sum.ts'
 import { formatOf } from '../../web/admin/upload.ts'
 import { personNotice } from '../../web/data/words.ts'
 import { csvOf } from '../../web/ui/csv.ts'
@@ -134,6 +134,14 @@ describe('the resources of several clusters', () => {
       storageBytes: summed,
     })
     expect(resourcesSum([]).storageBytes).toEqual({ total: 0, used: 0, reserved: 0, free: 0 })
+  })
+
+  it('counts as running what runs on hosts in maintenance too, but not what may run on lost ones', () => {
+    const on = (state: 'online' | 'suspect' | 'maintenance' | 'lost', running: number) => ({
+      state,
+      used: { desktops: running, running, vcpus: running, memoryBytes: 0 },
+    })
+    expect(desktopsRunning([on('online', 1), on('suspect', 10), on('maintenance', 100), on('lost', 1_000)])).toBe(111)
   })
 })
 

@@ -31,7 +31,7 @@ import { HostLosses } from './host-losses.tsx'
 import classes from './Overview.module.css'
 import { type Finding, findingsOf } from './overview-findings.ts'
 import { ResourceMeters } from './resources.tsx'
-import { resourcesSum } from './resources-sum.ts'
+import { desktopsRunning, resourcesSum } from './resources-sum.ts'
 
 /** The message and its values belong together in a finding, but the compiler cannot follow a key that varies with them. */
 const sentence = (t: TFunction, { key, ...values }: Finding['words']): string =>
@@ -69,7 +69,12 @@ export function Overview() {
         </Panel>
         <HostLosses losses={losses.data?.items ?? []} />
         <Panel title={t('overview.use')}>
-          <Use clusters={clusters.data?.items ?? []} pools={poolItems} machines={machines} />
+          <Use
+            clusters={clusters.data?.items ?? []}
+            hosts={hosts.data?.items ?? []}
+            pools={poolItems}
+            machines={machines}
+          />
         </Panel>
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
           <Panel title={t('overview.pools')}>
@@ -134,10 +139,12 @@ const sum = <T,>(items: readonly T[], of: (item: T) => number) => items.reduce((
 
 function Use({
   clusters,
+  hosts,
   pools,
   machines,
 }: {
   clusters: readonly Cluster[]
+  hosts: readonly Host[]
   pools: readonly Pool[]
   machines: boolean
 }) {
@@ -152,7 +159,7 @@ function Use({
     },
     { label: t('pools.ready'), value: sum(pools, pool => pool.counts.ready), to: '/admin/pools' as const },
     ...(machines
-      ? [{ label: t('overview.desktopsRunning'), value: resources.desktops.used, to: '/admin/desktops' as const }]
+      ? [{ label: t('overview.desktopsRunning'), value: desktopsRunning(hosts), to: '/admin/desktops' as const }]
       : []),
   ]
   const may = useMay()
@@ -180,6 +187,11 @@ function Use({
         })}
       </div>
       {machines && resources.desktops.total > 0 && <ResourceMeters of={resources} />}
+      {machines && resources.desktops.total === 0 && hosts.length > 0 && (
+        <Text size="sm" c="dimmed">
+          {t('overview.nothingOffered')}
+        </Text>
+      )}
     </Stack>
   )
 }

@@ -50,15 +50,24 @@ export function DesktopDetail() {
         text={desktop.reason === desktop.trouble?.text ? undefined : desktop.reason}
         actions={
           <>
-            {desktop.userId === me.id && (
-              <ButtonLink
-                to="/desktop/$desktopId"
-                params={{ desktopId: id }}
-                leftSection={<Icon of={ScreenShare} small />}
-              >
-                {t('action.open')}
-              </ButtonLink>
-            )}
+            {desktop.userId === me.id &&
+              (desktop.phase === 'unknown' ? (
+                <ActionButton
+                  reason={t('screen.hostLost')}
+                  leftSection={<Icon of={ScreenShare} small />}
+                  onClick={() => undefined}
+                >
+                  {t('action.open')}
+                </ActionButton>
+              ) : (
+                <ButtonLink
+                  to="/desktop/$desktopId"
+                  params={{ desktopId: id }}
+                  leftSection={<Icon of={ScreenShare} small />}
+                >
+                  {t('action.open')}
+                </ButtonLink>
+              ))}
             <Actions desktop={desktop} onMove={() => show('move')} />
           </>
         }

@@ -40,7 +40,8 @@ const looks = {
 
 /** What happened, in a sentence; a fence by hand is another one than by command. */
 export function eventSentence(t: TFunction, { what, amount, reason, userName }: HostEvent): string {
-  const key = what === 'fenced' && userName !== null ? 'fencedByHand' : what
+  // By command it has the command's name as its reason.
+  const key = what === 'fenced' && userName !== null && reason === '' ? 'fencedByHand' : what
   // The compiler cannot follow a key that varies with its values.
   return t(`hostEvent.${key}`, { count: amount ?? 1, reason } as { count: number; reason: string })
 }

@@ -1,5 +1,5 @@
 /** What several clusters have together. Pure: each cluster counts its own storages once, and only hosts that are online. */
-import type { Amount, Cluster, Resources } from '../data/nouns.ts'
+import type { Amount, Cluster, Host, Resources } from '../data/nouns.ts'
 
 const sum = (amounts: readonly Amount[]): Amount => {
   const of = (part: keyof Amount) => amounts.reduce((all, amount) => all + amount[part], 0)
@@ -15,3 +15,7 @@ export function resourcesSum(clusters: readonly Pick<Cluster, 'resources'>[]): R
     storageBytes: of('storageBytes'),
   }
 }
+
+/** Desktops that run on hosts that are heard: those in maintenance too, although they offer nothing to the resource pool. */
+export const desktopsRunning = (hosts: readonly Pick<Host, 'state' | 'used'>[]): number =>
+  hosts.filter(({ state }) => state !== 'lost').reduce((all, { used }) => all + used.running, 0)

@@ -242,6 +242,7 @@ export const en = {
     use: 'How much is in use?',
     people: 'People with a desktop',
     desktopsRunning: 'Desktops running',
+    nothingOffered: 'No host is online: there are no vCPUs, memory and storage to use until one is.',
     desktopsInUse: 'In use now',
     pools: 'Pools',
     hosts: 'Hosts',

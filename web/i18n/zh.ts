@@ -241,6 +241,7 @@ export const zh = {
     use: '使用了多少？',
     people: '已领取桌面的人',
     desktopsRunning: '运行中的桌面',
+    nothingOffered: '没有在线的服务器节点：有节点上线之前，没有可用的 vCPU、内存和存储。',
     desktopsInUse: '正在使用',
     pools: '桌面池',
     hosts: '服务器节点',
