@@ -52,6 +52,8 @@ export interface BalanceFacts {
   settings: BalanceSettings
   hosts: readonly BalanceHost[]
   history: BalanceHistory
+  /** Nobody watched so long: the history is made up for a dry run, which tells how busy hosts are, not for how long. */
+  assumed?: true
   rule: MoveRule
   /** Moves of this cluster that are not over, whoever asked for them. */
   openMoves: number
@@ -140,8 +142,16 @@ const cooling = (at: Date | null, minutes: number, now: Date) =>
 
 const underWay = (moves: number) => counted(moves, 'move is under way', 'moves are under way')
 const lasting = (minutes: number) => counted(minutes, 'minute', 'minutes')
+/** "was above 85 % for 10 minutes" */
+const seenText = (where: string, rules: { thresholdPercent: number; forMinutes: number }, assumed?: true) =>
+  assumed
+    ? `is ${where} ${rules.thresholdPercent} % now`
+    : `was ${where} ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)}`
 
-function planRebalance({ settings, hosts, history, rule, openMoves, movedAt }: BalanceFacts, now: Date): BalancePlan {
+function planRebalance(
+  { settings, hosts, history, assumed, rule, openMoves, movedAt }: BalanceFacts,
+  now: Date,
+): BalancePlan {
   const rules = settings.rebalance
   if (!rules.enabled) return nothing('rebalancing is off')
   if (openMoves > 0) return nothing(`${underWay(openMoves)}: their effect is awaited`)
@@ -153,8 +163,9 @@ function planRebalance({ settings, hosts, history, rule, openMoves, movedAt }: B
       return since && now.getTime() - since.getTime() >= minutesMs(rules.forMinutes)
     })
     .toSorted((a, b) => hostLoad(b) - hostLoad(a) || (a.id < b.id ? -1 : 1))
-  if (!busiest) return nothing(`no host was above ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)}`)
-  const because = `${busiest.name} was above ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)} (${percent(hostLoad(busiest))})`
+  const above = seenText('above', rules, assumed)
+  if (!busiest) return nothing(`no host ${above}`)
+  const because = `${busiest.name} ${above} (${percent(hostLoad(busiest))})`
   const steps: BalanceStep[] = []
   const notes: string[] = []
   let then: Then = { loads: serving(hosts), rule }
@@ -173,7 +184,7 @@ function planRebalance({ settings, hosts, history, rule, openMoves, movedAt }: B
 }
 
 function planConsolidate(
-  { settings, hosts, history, rule, openMoves, switchedAt, short }: BalanceFacts,
+  { settings, hosts, history, assumed, rule, openMoves, switchedAt, short }: BalanceFacts,
   now: Date,
 ): BalancePlan {
   const rules = settings.consolidate
@@ -192,13 +203,13 @@ function planConsolidate(
       return since && now.getTime() - since.getTime() >= minutesMs(rules.forMinutes)
     })
     .toSorted((a, b) => a.desktops.length - b.desktops.length || hostLoad(a) - hostLoad(b) || (a.id < b.id ? -1 : 1))
-  if (idle.length === 0)
-    return nothing(`no host was below ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)}`)
+  const below = seenText('below', rules, assumed)
+  if (idle.length === 0) return nothing(`no host ${below}`)
   const notes: string[] = []
   for (const host of idle) {
     const against = host.stuckOn ?? cannotEmpty(host, { loads: on, rule })
     if (against === null) {
-      const because = `${host.name} was below ${rules.thresholdPercent} % for ${lasting(rules.forMinutes)}, and ${counted(on.length - 1, 'other', 'others')} can carry its ${counted(host.desktops.length, 'desktop', 'desktops')}`
+      const because = `${host.name} ${below}, and ${counted(on.length - 1, 'other', 'others')} can carry its ${counted(host.desktops.length, 'desktop', 'desktops')}`
       return { steps: [{ do: 'off', hostId: host.id, hostName: host.name, because }], notes }
     }
     notes.push(`${host.name} stays on: ${against}`)

@@ -158,6 +158,7 @@ export async function clusterBalancePlan(
       settings,
       hosts,
       history: balanceSeen(new Map(), hosts, settings, new Date(0)),
+      assumed: true,
       rule: await moveRule(broker.db, rows),
       openMoves: cluster.open_moves,
       movedAt: null,

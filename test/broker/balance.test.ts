@@ -91,6 +91,23 @@ describe('the settings of a cluster', () => {
   })
 })
 
+describe('a dry run', () => {
+  it.each([
+    ['busy', busy, 'a is above 85 % now (95 %)', 'a was above 85 % for 10 minutes (95 %)'],
+    ['nearly idle', quiet, 'b is below', 'b was below'],
+  ])('says that a host is %s, not for how long', (_what, hosts, dry, watched) => {
+    expect(balancePlan(facts(hosts, { assumed: true }), at(0)).steps[0]?.because).toContain(dry)
+    expect(balancePlan(facts(hosts), at(0)).steps[0]?.because).toContain(watched)
+  })
+
+  it('says so of hosts that are neither', () => {
+    const hosts = [host('a', 0.4, 4), host('b', 0.4, 4), host('c', 0.4, 4)]
+    const { notes } = balancePlan(facts(hosts, { assumed: true }), at(0))
+    expect(notes.join()).toMatch(/no host is above.*no host is below/)
+    expect(notes.join()).not.toContain('minutes')
+  })
+})
+
 describe('a cluster', () => {
   it.each<[string, BalanceFacts, string[]]>([
     ['with a busy host: a desktop goes to the idlest', facts(busy), ['balance a-0 to c', 'balance a-1 to c']],
