@@ -25,6 +25,9 @@ export const statusOf = {
   internal: 500,
 } as const satisfies Record<ErrorCode, number>
 
+/** Whether the log should tell whoever runs HDCS. That a site has no room is its state, which its pages tell, not a fault of ours. */
+export const isOwnFault = (code: ErrorCode): boolean => statusOf[code] >= 500 && code !== 'no_host'
+
 const titles = {
   invalid: 'The request is not right',
   unauthenticated: 'Not signed in',

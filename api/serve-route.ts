@@ -5,7 +5,7 @@ import type { Principal } from '../auth/principal.ts'
 import type { Broker } from '../broker/broker.ts'
 import { asHdcsError, type HdcsError } from '../lib/errors.ts'
 import { readJson } from './body.ts'
-import { problemResponse, readPart, statusOf } from './errors.ts'
+import { isOwnFault, problemResponse, readPart, statusOf } from './errors.ts'
 import { identify, isWrite, nobody, permit } from './guard.ts'
 import { once, type PlainAnswer } from './idempotency.ts'
 import type { Metrics } from './metrics.ts'
@@ -108,7 +108,7 @@ function checkAnswer(route: AnyRoute, answer: PlainAnswer) {
 
 /** What is our own fault is logged with its cause; refusals are for the trail. */
 function logError(serving: Serving, route: AnyRoute, requestId: string, error: HdcsError) {
-  if (statusOf[error.code] < 500) return
+  if (!isOwnFault(error.code)) return
   serving.broker.log.error(
     { err: error.cause ?? error, code: error.code, requestId, operation: route.operationId },
     error.message,

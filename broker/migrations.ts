@@ -5,6 +5,7 @@ import { desktopLock } from '../db/desktops.ts'
 import { addressLock } from '../db/hosts.ts'
 import {
   desktopsMovable,
+  type HostEnd,
   hostEnds,
   type MigrationRow,
   type MovableRow,
@@ -80,13 +81,14 @@ const choiceOf = ({ decision, kind, waits, warning }: Target): MoveChoice => ({
   hosts: decision.hosts.map(host => ({ ...host, nameable: null })),
 })
 
-/** Where it would go now. @throws HdcsError `not_found`. */
+/** Where it would go now. @throws HdcsError `not_found` (desktop or host). */
 export async function desktopMovePlan(broker: Broker, principal: Principal, id: string, ask: TargetAsk) {
   const desktop = await desktopGet(broker, principal, id)
   const [row] = await desktopsMovable(broker.db, { id })
   if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
   const hosts = await hostsToPlaceOn(broker.db, { poolIds: [row.pool_id] })
   const ends = await hostEnds(broker.db)
+  hostNamed(ends, ask)
   const choice = choiceOf(moveTarget(hosts, ends, row, ask))
   if (ask.hostId !== null) return { desktop, choice }
   // Left to us it stays in its cluster; a person who chooses is told what holds when that host is named.
@@ -102,7 +104,7 @@ export async function desktopMovePlan(broker: Broker, principal: Principal, id: 
 
 /**
  * Asks for a move: to the named host, or to the best one of its cluster.
- * @throws HdcsError `not_found`, `conflict` (on its way already, not movable now), `no_host` with every host's reason.
+ * @throws HdcsError `not_found` (desktop or host), `conflict` (there or on its way already, not movable now), `no_host` with every host's reason.
  */
 export async function desktopMove(
   broker: Broker,
@@ -117,7 +119,10 @@ export async function desktopMove(
   const { task, choice } = await transact(broker.db, async tx => {
     const row = await movableLock(tx, id)
     const hosts = await hostsToPlaceOn(tx, { poolIds: [row.pool_id] })
-    const target = moveTarget(hosts, await hostEnds(tx), row, ask)
+    const ends = await hostEnds(tx)
+    const named = hostNamed(ends, ask)
+    if (named?.id === row.host_id) throw new HdcsError('conflict', `${name} is on ${named.name} already.`)
+    const target = moveTarget(hosts, ends, row, ask)
     const subject = { type: 'desktop', id, name }
     const opened = await taskOpen(tx, { kind: 'desktop.migrate', subject, requestedBy: principal }, now)
     const why = {
@@ -132,6 +137,14 @@ export async function desktopMove(
     return { task: opened, choice: choiceOf(target) }
   })
   return { task, choice, desktop: await desktopGet(broker, principal, id) }
+}
+
+/** The host that was asked for by name. @throws HdcsError `not_found`. */
+function hostNamed(ends: ReadonlyMap<string, HostEnd>, { hostId }: TargetAsk): HostEnd | undefined {
+  if (hostId === null) return undefined
+  const end = ends.get(hostId)
+  if (!end) throw new HdcsError('not_found', 'There is no such host.')
+  return end
 }
 
 /** The row as it is now, against changes until the transaction ends; nobody else places meanwhile. */

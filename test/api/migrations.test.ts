@@ -78,6 +78,18 @@ describe('POST /desktops/{id}/actions/migrate', () => {
     await admin.poolUpdate({ params: { id }, body: { clusterIds: [] } })
   })
 
+  it('is refused as what it is: its own host as a conflict, one that is not there as not found', async () => {
+    const { hostId, hostName, name } = await admin.desktopGet({ params: { id: desktopId } })
+    const there = await refusal(admin.desktopMigrate({ params: { id: desktopId }, body: { hostId: hostId ?? '' } }))
+    expect(there).toMatchObject({ status: 409, detail: `${name} is on ${hostName} already.` })
+    const nowhere = { hostId: desktopId }
+    const gone = await refusal(admin.desktopMigrate({ params: { id: desktopId }, body: nowhere }))
+    expect(gone).toMatchObject({ status: 404, detail: 'There is no such host.' })
+    const dry = admin.desktopMigrate({ params: { id: desktopId }, body: { ...nowhere, dryRun: true } })
+    expect(await refusal(dry)).toMatchObject({ status: 404 })
+    expect((await admin.migrationList({ query: { desktopId } })).items).toEqual([])
+  })
+
   it('answers 202 with the receipt, which ends when the desktop is there', async () => {
     const response = await post(path(), {})
     expect(response.status).toBe(202)

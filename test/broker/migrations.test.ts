@@ -232,8 +232,14 @@ describe('asking for a move', () => {
   it('is refused to whom it does not fit: its own host, one that does not exist, one already on its way', async () => {
     const { id } = await desktopOn('sim-1', 'refusing')
     const ask = (hostId: string) => desktopMove(site.broker, admin, id, { hostId, restart: false })
-    await expect(ask((await hosts())['sim-1'])).rejects.toMatchObject({ code: 'no_host' })
-    await expect(ask(id)).rejects.toMatchObject({ code: 'no_host' })
+    await expect(ask((await hosts())['sim-1'])).rejects.toMatchObject({
+      code: 'conflict',
+      message: expect.stringMatching(/^refusing-\d+ is on sim-1 already\.$/),
+    })
+    await expect(ask(id)).rejects.toMatchObject({ code: 'not_found', message: 'There is no such host.' })
+    await expect(desktopMovePlan(site.broker, admin, id, { hostId: id, restart: false })).rejects.toMatchObject({
+      code: 'not_found',
+    })
     const [first, second] = await Promise.allSettled([ask((await hosts())['sim-2']), ask((await hosts())['sim-3'])])
     expect([first?.status, second?.status].toSorted()).toEqual(['fulfilled', 'rejected'])
   })
