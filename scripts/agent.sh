@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# agent.sh join|start : this host's agent, kept running: by systemd where there is one, else as a process of its own.
+# agent.sh join|start|leave : this host's agent, kept running: by systemd where there is one, else as a process of its own.
 #   join    with the join token on standard input (empty: the host joined before); settings from the environment are kept in
 #           agent.env of the data folder. Called by the line that a control plane gives for a new host (scripts/join.sh).
 #   start   with the settings of then; HDCS_DATA_DIR says where they are
+#   leave   once the host was removed in the console: ends the agent, desktops that still run here and their network; no disk
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/say.sh
 mode=${1:-}
-[ "$mode" = join ] || [ "$mode" = start ] || refuse 'usage: bash scripts/agent.sh join|start' 2
+[[ $mode =~ ^(join|start|leave)$ ]] || refuse 'usage: bash scripts/agent.sh join|start|leave' 2
 
 usual=$([ "$(id -u)" = 0 ] && echo /var/lib/hdcs || echo "$HOME/.local/share/hdcs")
 data=${HDCS_DATA_DIR:-$usual}
@@ -65,7 +66,7 @@ UNIT
   systemctl daemon-reload && systemctl enable --quiet hdcs-agent && systemctl restart hdcs-agent
 }
 
-plain_start() {
+agent_end() {
   local old
   old=$(agent_pid)
   if [ -n "$old" ]; then
@@ -74,6 +75,10 @@ plain_start() {
     flock -w 16 "$data/host/lock" true || kill "$old"
     flock -w 5 "$data/host/lock" true || refuse "the agent that runs (process $old) does not end: kill -9 $old, then: $(again)"
   fi
+}
+
+plain_start() {
+  agent_end
   setsid bash scripts/run.sh bin/agent.ts </dev/null >>"$log" 2>&1 &
   pid=$!
 }
@@ -85,6 +90,13 @@ export HDCS_DATA_DIR=$data
 if [ "$mode" = join ]; then
   settings_keep
   bash scripts/run.sh bin/join.ts || refuse "this host has not joined, and nothing was started. Mend that, then paste the line again, with a new token if this one was used."
+fi
+if [ "$mode" = leave ]; then
+  if systemd; then systemctl stop hdcs-agent 2>/dev/null || true; fi
+  agent_end
+  bash scripts/run.sh bin/leave.ts || refuse "the agent was ended, and nothing else. If this machine shall stay a host: $(again)"
+  if systemd; then systemctl disable --quiet hdcs-agent; fi
+  exit
 fi
 pid=
 if systemd; then systemd_start; else plain_start; fi

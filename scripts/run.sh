@@ -14,7 +14,7 @@ shift
 # Machines, their networks and disks are root's. Simulated hosts need no rights.
 if [ "$(id -u)" != 0 ] && [ "${HDCS_SIM_HOSTS:-0}" = 0 ] && command -v sudo >/dev/null; then
   case $file in
-    *bin/all-in-one.ts | *bin/agent.ts | *scripts/check.ts | *scripts/lab.ts | *scripts/demo-cluster.ts)
+    *bin/all-in-one.ts | *bin/agent.ts | *bin/leave.ts | *scripts/check.ts | *scripts/lab.ts | *scripts/demo-cluster.ts)
       keep=$(compgen -e | grep -E '^(HDCS_|CI$|npm_lifecycle_event$|NODE_EXTRA_CA_CERTS$)' | paste -sd, || true)
       exec sudo ${keep:+--preserve-env="$keep"} "$node" "$file" "$@"
       ;;

@@ -11,7 +11,7 @@ const silentPings = 3
 const maxMessageBytes = 64 * 2 ** 20
 
 const strangerText =
-  'the control plane does not know this host’s key: the host was removed there. To join again, make a join token in the console and start the agent with it'
+  'the control plane does not know this host’s key: the host was removed there (or a backup of before it joined was restored). Desktops that run here run on, though others may run in their place: “bash scripts/agent.sh leave” ends them and their network. To join again, make a join token in the console and start the agent with it'
 
 /** @param url `ws(s)://…/api/v1/agent` @param key the agent's own, from joining. */
 export function agentSocket({ url, key, log }: { url: string; key: string; log: Log }): AgentConnect {

@@ -20,6 +20,8 @@ const states = { nostate: 0, paused: 3, shutoff: 5, pmsuspended: 7 } as const
 const startingUp = 11
 /** VIR_DOMAIN_PAUSED_MIGRATION */
 const migrating = 2
+/** libvirt asks QEMU for 10 s before it kills it; reaping may take seconds more. */
+const destroyMs = 60_000
 
 interface DomainState {
   paused: boolean
@@ -52,6 +54,16 @@ export interface LibvirtDomains {
   get(id: string): Promise<LibvirtMachine>
   /** Waits for a start that is under way. Null: it did not come about. @throws HdcsError `timeout`. */
   settled(id: string): Promise<LibvirtMachine | null>
+}
+
+/** Cuts its power; returns when it is gone. */
+export async function domainEnd(actions: LibvirtConnection, id: string): Promise<void> {
+  try {
+    await actions.domainDestroyFlags({ domain: refOf(id) }, { timeoutMs: destroyMs, lane: 'destroy' })
+  } catch (error) {
+    // Gone in this moment: as wished.
+    if (!isLibvirt(error, 'noDomain', 'operationInvalid')) throw error
+  }
 }
 
 export function libvirtDomains(

@@ -13,7 +13,7 @@ import { probeAcceleration } from './kvm-probe.ts'
 import { connectDaemon, type DaemonOptions } from './libvirt/daemon.ts'
 import { isLibvirt } from './libvirt/errors.ts'
 import { affectFlags } from './libvirt/flags.ts'
-import { libvirtDomains } from './libvirt-domains.ts'
+import { domainEnd, libvirtDomains } from './libvirt-domains.ts'
 import { refOf, startMachineEvents } from './libvirt-events.ts'
 import { cardOf, qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
 import { libvirtSend } from './libvirt-moves.ts'
@@ -45,8 +45,6 @@ export interface LibvirtHostOptions extends HostOptions, DesktopNetworkOptions {
 const askMs = 10_000
 /** A start takes half a second; on a full host some. Shorter: starts that succeed are called failed and asked again. */
 const startMs = 60_000
-/** libvirt asks QEMU for 10 s before it kills it; reaping may take seconds more. */
-const destroyMs = 60_000
 
 /** @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder). */
 export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host> {
@@ -174,13 +172,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       return start(spec)
     }),
     async machineDestroy(id) {
-      if (!(await domains.find(id))) return
-      try {
-        await daemon.actions.domainDestroyFlags({ domain: refOf(id) }, { timeoutMs: destroyMs, lane: 'destroy' })
-      } catch (error) {
-        // Gone in this moment: as wished.
-        if (!isLibvirt(error, 'noDomain', 'operationInvalid')) throw error
-      }
+      if (await domains.find(id)) await domainEnd(daemon.actions, id)
     },
     async machineShutdown(id) {
       await domains.get(id)

@@ -10,6 +10,7 @@ import { makeProduct } from '../support/product.ts'
 import { until } from '../support/site.ts'
 
 const program = fileURLToPath(new URL('../../bin/agent.ts', import.meta.url))
+const leaveProgram = fileURLToPath(new URL('../../bin/leave.ts', import.meta.url))
 
 it('joins with one line, is shown the door when it is removed, and comes back with a new token', async () => {
   await using product = await makeProduct('join', { simHosts: 1 })
@@ -17,9 +18,9 @@ it('joins with one line, is shown the door when it is removed, and comes back wi
   const client = await product.client()
   const folder = mkdtempSync(join(tmpdir(), 'hdcs-joining-'))
   let said = ''
-  const run = (token: string): ChildProcess => {
+  const run = (token: string, what = program): ChildProcess => {
     const env = { HDCS_CONTROL_URL: product.url, HDCS_JOIN_TOKEN: token, HDCS_DATA_DIR: folder, HDCS_SIM_HOSTS: '1' }
-    const child = spawn(process.execPath, [program], {
+    const child = spawn(process.execPath, [what], {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
@@ -31,6 +32,7 @@ it('joins with one line, is shown the door when it is removed, and comes back wi
     child.kill('SIGTERM')
     await gone
   }
+  const leave = async () => (await once(run('', leaveProgram), 'exit'))[0]
   const joined = async () => {
     const { items } = await client.hostList({ query: {} })
     return items.find(({ name, state }) => !name.startsWith('sim-') && state === 'online')
@@ -41,10 +43,16 @@ it('joins with one line, is shown the door when it is removed, and comes back wi
     const first = run((await client.joinTokenMake({ body: {} })).token)
     const host = await until('the host is online', joined)
     expect(await total()).toBeGreaterThan(alone ?? 0)
+    expect(await leave()).toBe(1)
+    expect(said).toContain('remove it in the console first')
     await client.hostRemove({ params: { id: host.id } })
     expect(await total()).toBe(alone)
-    await until('the agent is told', async () => said.includes('the host was removed there'))
+    await until('the agent is told', async () => said.includes('scripts/agent.sh leave'))
+    expect(await leave()).toBe(1)
+    expect(said).toContain('in use')
     await end(first)
+    expect(await leave()).toBe(0)
+    expect(said).toContain('nothing of HDCS runs here any more')
 
     said = ''
     const second = run((await client.joinTokenMake({ body: {} })).token)
