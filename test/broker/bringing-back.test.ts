@@ -133,6 +133,24 @@ describe('desktops of a lost host that come back at once', () => {
     expect(new Set(rows.map(({ host }) => host))).toEqual(new Set(['sim-1']))
   })
 
+  it('include one whose move broke off in this very moment', async () => {
+    const [from, to] = [hostNamed('sim-1').id, hostNamed('sim-2').id]
+    const rows = await brought(
+      all => all.slice(0, 1),
+      async tx => {
+        const { id } = await tx
+          .selectFrom('desktop')
+          .select('id')
+          .where('name', '=', 'many-001')
+          .executeTakeFirstOrThrow()
+        const ended = { state: 'failed' as const, ended_at: lostAt, kind: 'live' as const, cause: 'person' as const }
+        const move = { id: newId(), desktop_id: id, from_host_id: from, to_host_id: to, ...ended }
+        await tx.insertInto('migration').values(move).execute()
+      },
+    )
+    expect(rows[0]).toMatchObject({ returned: 1, wished_incarnation: 2 })
+  })
+
   it('do not include one that is another host’s by now', async () => {
     const elsewhere = hostNamed('sim-2').id
     const rows = await brought(

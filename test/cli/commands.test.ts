@@ -74,6 +74,19 @@ describe('hdcs', () => {
     expect(JSON.parse(second.out()).items).toEqual([pool])
   })
 
+  it.each([
+    [true, 'waits until h1 is surely off'],
+    [false, 'its host is lost; it waits for h1 to return'],
+  ])('says what a desktop of a lost host waits for (only a fence: %s)', async (fence, note) => {
+    const waitsForHost = { id: poolId, name: 'h1', fence }
+    const reason = 'its host is lost; it waits for h1 to return: its pool wishes so'
+    const lost = { ...desktop, phase: 'unknown', reason, waitsForHost, noNetwork: null }
+    await using server = await fakeServer({ ...world, 'GET /api/v1/desktops': named(lost) })
+    const { around, out } = person(server.url)
+    expect(await hdcs(['desktops'], around)).toBe(exitCodes.done)
+    expect(out()).toContain(note)
+  })
+
   it('claims by the pool’s name, follows the task and says how to go on', async () => {
     await using server = await fakeServer(world)
     const { around, out, err } = person(server.url)
