@@ -98,6 +98,8 @@ describe('the lab', () => {
     await expect(run('h2', machineXml('other', disk))).rejects.toThrow(/lock/)
     expect(await guests('h2')).toEqual([])
     await lab.kill('h1')
+    await expect(lab.cut('h1')).rejects.toThrow('h1 does not run: start it first.')
+    await expect(lab.heal('h1')).rejects.toThrow('h1 does not run: start it first.')
     await run('h2', machineXml('other', disk))
     expect(await guests('h2')).toEqual(['other'])
     await lab.start('h1')

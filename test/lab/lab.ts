@@ -143,11 +143,22 @@ function makeLab(place: LabPlace, hosts: LabHost[], options: { outlives: boolean
     if (!host) throw new Error(`The lab has no host “${wanted}”; it has ${hosts.map(one => one.name).join(', ')}.`)
     return host
   }
-  const inside = (wanted: string, command: string[]) => {
+  const pidOf = (wanted: string): number => {
     const pid = hostPid(hostOf(wanted))
     if (pid === undefined) throw new Error(`${wanted} does not run: start it first.`)
-    return ['-t', `${pid}`, '-m', '-u', '-i', '-n', '-p', '--', ...command]
+    return pid
   }
+  const inside = (wanted: string, command: string[]) => [
+    '-t',
+    `${pidOf(wanted)}`,
+    '-m',
+    '-u',
+    '-i',
+    '-n',
+    '-p',
+    '--',
+    ...command,
+  ]
   const lab: Lab = {
     folder: place.folder,
     hosts,
@@ -160,9 +171,11 @@ function makeLab(place: LabPlace, hosts: LabHost[], options: { outlives: boolean
     },
     kill: wanted => hostKill(place, hostOf(wanted)),
     async cut(wanted) {
+      pidOf(wanted) // Its cable went with it.
       await cableSet(name, hostOf(wanted).number, 'down')
     },
     async heal(wanted) {
+      pidOf(wanted)
       await cableSet(name, hostOf(wanted).number, 'up')
     },
     runs: wanted => hostPid(hostOf(wanted)) !== undefined,
