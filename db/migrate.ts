@@ -1,4 +1,5 @@
-import { Migrator } from 'kysely/migration'
+import { sql } from 'kysely'
+import { DEFAULT_MIGRATION_TABLE, Migrator } from 'kysely/migration'
 import { HdcsError } from '../lib/errors.ts'
 import type { Db } from './connect.ts'
 import * as machines from './migrations/0001-machines.ts'
@@ -28,10 +29,32 @@ const migrations = {
  * Brings the database to this program's schema. Any number of processes may call it at once: one does the work, the
  * others wait for it.
  *
- * @throws HdcsError `internal` with PostgreSQL's words as the cause; the failed migration was rolled back.
+ * @throws HdcsError `conflict` when another version made it; `internal` with PostgreSQL's words, and all was rolled back.
  */
 export async function migrateDatabase(db: Db): Promise<void> {
+  const strange = await migrationsStrange(db)
+  if (strange.length > 0)
+    throw new HdcsError(
+      'conflict',
+      `Another version of HDCS, most likely a newer one, made this database (it has ${strange.join(', ')}, which this version does not know). Install that version, or restore a backup that this one made.`,
+    )
   const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } })
   const { error } = await migrator.migrateToLatest()
-  if (error) throw new HdcsError('internal', 'The database could not be brought to this version.', { cause: error })
+  if (error)
+    throw new HdcsError(
+      'internal',
+      `The database could not be brought to this version and is as it was (${error instanceof Error ? error.message : error}). Go on with the version before, or restore a backup.`,
+      { cause: error },
+    )
+}
+
+/** What was done to the database that this program does not know: it cannot tell what the tables are like. */
+async function migrationsStrange(db: Db): Promise<string[]> {
+  const { rows: tables } = await sql<{ found: boolean }>`
+    select to_regclass(${DEFAULT_MIGRATION_TABLE}) is not null as found`.execute(db)
+  if (!tables[0]?.found) return []
+  const { rows } = await sql<{
+    name: string
+  }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)} order by name`.execute(db)
+  return rows.map(({ name }) => name).filter(name => !(name in migrations))
 }
