@@ -206,6 +206,6 @@ export function evacuationText(items: readonly EvacuationItem[], total: number):
   const open = items.filter(item => item.open)
   const waiting = items.find(item => item.do === 'wait')
   const left = `${items.length} of ${Math.max(total, items.length)} left`
-  const moving = open.length > 0 ? `, ${open.length} on their way` : ''
+  const moving = open.length > 0 ? `, ${open.length} under way` : ''
   return `${left}${moving}${waiting ? `; ${waiting.desktopName} waits: ${waiting.because}` : ''}`
 }

@@ -10,6 +10,7 @@ import { addressLock, hostDelete, hostRows } from '../db/hosts.ts'
 import { desktopArrive, desktopsMovable, type HostEnd, hostEnds, type MovableRow } from '../db/migrations.ts'
 import { sessionsEnd } from '../db/sessions.ts'
 import { transact } from '../db/transact.ts'
+import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
 import { hostGet, removeRefused } from './hosts.ts'
@@ -64,9 +65,12 @@ export function removalText(items: readonly RemovalItem[], copies: number): stri
   const names = (fate: RemovalItem['fate']) =>
     of(fate).map(({ desktopName, userName }) => (userName ? `${desktopName} of ${userName}` : desktopName))
   const [lost, old] = [names('lost'), names('returned')]
+  const [moved, remade] = [of('moved').length, of('remade').length]
   const parts = [
-    of('moved').length > 0 ? `${of('moved').length} go to other hosts with their disks` : '',
-    of('remade').length > 0 ? `${of('remade').length} are given up and made anew by their pools` : '',
+    moved > 0 ? counted(moved, 'goes to another host with its disk', 'go to other hosts with their disks') : '',
+    remade > 0
+      ? counted(remade, 'is given up and made anew by its pool', 'are given up and made anew by their pools')
+      : '',
     lost.length > 0 ? `lost with all that is on them: ${lost.join(', ')}` : '',
     old.length > 0 ? `returned from it before, so that old copies may still run there: ${old.join(', ')}` : '',
     copies > old.length ? 'old copies of desktops that are gone by now may still run there' : '',

@@ -15,6 +15,7 @@ import {
   joinTokenUse,
 } from '../db/hosts.ts'
 import { clusterUsual } from '../db/sites.ts'
+import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -67,8 +68,14 @@ function hostView(row: HostRow, principal: Principal) {
 
 /** Why a host may not simply leave; undefined: it may. */
 export function removeRefused({ desktops, copies_left: copies }: Pick<HostRow, 'desktops' | 'copies_left'>) {
-  if (desktops > 0) return `${desktops} desktops are on it`
-  return copies > 0 ? `${copies} desktops returned from it, and their old copies may still run there` : undefined
+  if (desktops > 0) return counted(desktops, 'desktop is on it', 'desktops are on it')
+  if (copies === 0) return
+  const returned = counted(
+    copies,
+    'desktop returned from it, and its old copy',
+    'desktops returned from it, and their old copies',
+  )
+  return `${returned} may still run there`
 }
 
 export async function hostList(

@@ -4,8 +4,8 @@ import { desktopClaimFor } from '../../broker/assignments.ts'
 import { desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostFence } from '../../broker/fencing.ts'
-import { hostRemovalPlan, hostRemove } from '../../broker/host-removal.ts'
-import { hostGet, hostList } from '../../broker/hosts.ts'
+import { hostRemovalPlan, hostRemove, removalText } from '../../broker/host-removal.ts'
+import { hostGet, hostList, removeRefused } from '../../broker/hosts.ts'
 import { desktopMove } from '../../broker/migrations.ts'
 import { poolCreate, poolList } from '../../broker/pools.ts'
 import { taskGet } from '../../broker/tasks.ts'
@@ -51,6 +51,16 @@ async function lose(name: string) {
     .execute()
   return id
 }
+
+describe('why a host stays', () => {
+  it('is said of one desktop as of one', () => {
+    const item = { desktopId: 'd', desktopName: 'd', userName: null, hostName: null, decision: null }
+    expect(removeRefused({ desktops: 1, copies_left: 0 })).toBe('1 desktop is on it')
+    expect(removeRefused({ desktops: 0, copies_left: 1 })).toMatch(/^1 desktop returned from it, and its old copy may/)
+    expect(removalText([{ ...item, fate: 'moved' }], 0)).toBe('1 goes to another host with its disk')
+    expect(removalText([{ ...item, fate: 'remade' }], 0)).toBe('1 is given up and made anew by its pool')
+  })
+})
 
 describe('a host with desktops', () => {
   it('is not removed while it is heard, forced or not', async () => {
