@@ -63,7 +63,8 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
     -- In maintenance from the word on: the reconciler of hosts comes a moment later.
     select h.id, h.name,
       case when h.state = 'online' and h.wished_state = 'maintenance' then 'maintenance' else h.state end as state,
-      h.wished_off_at is not null as wished_off, h.tags, h.observed_facts, h.observed_usage, h.observed_troubles, c.id as cluster_id, c.name as cluster_name, c.placement as cluster_placement, c.vcpus_per_core,
+      h.wished_off_at is not null as wished_off, h.tags, h.observed_facts, h.observed_usage, h.observed_troubles,
+      c.id as cluster_id, c.name as cluster_name, c.placement as cluster_placement, c.vcpus_per_core,
       c.memory_reserve, c.person_reserve,
       coalesce(used.running, 0) as running, coalesce(used.vcpus, 0)::bigint as vcpus,
       coalesce(used.memory_bytes, 0)::bigint as memory_bytes,
