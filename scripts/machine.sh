@@ -17,6 +17,7 @@ packages=(
 testPackages=(
   chromium fonts-dejavu-core fonts-wqy-zenhei # the pages as people see them, in both languages
   virt-viewer xvfb imagemagick                # a native viewer on a screen of its own, and what it shows
+  curl                                        # pastes the line of a new host
   binutils                                    # the images' boot code is what its source says
 )
 
