@@ -23,8 +23,8 @@ export interface Operation {
 /** Commits of one kind each make a new state; more of them are no other fault point. */
 const commitsWalked = 3
 
-/** @returns how many points were reached, of how many. */
-export async function walk(world: KillWorld, operation: Operation): Promise<{ reached: number; points: number }> {
+/** @throws what a kill left behind, and at which point. */
+export async function walk(world: KillWorld, operation: Operation): Promise<void> {
   const points: Statement[] = []
   await operation.restore(world.clients())
   await world.settled()
@@ -60,7 +60,8 @@ export async function walk(world: KillWorld, operation: Operation): Promise<{ re
     })
   }
   console.info(`${reached} of ${points.length} fault points`)
-  return { reached, points: points.length }
+  // Some belong to beats and timers and come or do not come; the walk is worth nothing without most of them.
+  expect(reached).toBeGreaterThan(points.length * 0.6)
 }
 
 async function checked(when: string, work: () => Promise<void>): Promise<void> {
