@@ -133,8 +133,7 @@ export async function hostIdentity(
   hostName: string,
   token: string | undefined,
 ): Promise<Joined> {
-  const file = join(dataFolder, 'agent.json')
-  const kept = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Joined) : null
+  const kept = hostKept(dataFolder)
   // Only a token may replace the kept key, and only one that is worth nothing any more.
   if (kept && (!token || (await controlRequests(controlUrl, kept.key).me()))) return kept
   if (!token)
@@ -148,9 +147,17 @@ export async function hostIdentity(
   if (!existsSync(joining)) fileWrite(joining, randomBytes(32).toString('base64url'))
   const key = readFileSync(joining, 'utf8')
   const joined = await joinControl(controlUrl, { token, hostName, ...ownNetworks(), key })
-  fileWrite(file, JSON.stringify(joined))
+  fileWrite(keptIn(dataFolder), JSON.stringify(joined))
   rmSync(joining)
   return joined
+}
+
+export const keptIn = (dataFolder: string) => join(dataFolder, 'agent.json')
+
+/** What this machine is as a host since it joined; null: it never did. */
+export function hostKept(dataFolder: string): Joined | null {
+  const file = keptIn(dataFolder)
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Joined) : null
 }
 
 /** All of it or nothing, and for nobody else to read. */

@@ -5,15 +5,14 @@
  *   join.ts             joins with the token, once; a host that joined before keeps its key
  *   join.ts wait [PID]  waits until the control plane sees the host; gives up when the agent PID ends
  */
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pause } from '../lib/clock.ts'
 import { readConfig } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
-import { controlRequests, type Joined } from '../vmm/control-requests.ts'
-import { controlUrlOf, hostIdentity } from './agent.ts'
+import { controlRequests } from '../vmm/control-requests.ts'
+import { controlUrlOf, hostIdentity, hostKept, keptIn } from './agent.ts'
+import { runOnce } from './process.ts'
 
 /** An agent probes QEMU and KVM at its first start: some seconds. Longer: a person waits for what will not come. */
 const waitMs = 30_000
@@ -32,8 +31,9 @@ async function joined(): Promise<void> {
 }
 
 async function seen(pid: number | undefined): Promise<void> {
-  const { key } = JSON.parse(readFileSync(join(dataFolder, 'agent.json'), 'utf8')) as Joined
-  const { me } = controlRequests(controlUrl, key)
+  const kept = hostKept(dataFolder)
+  if (!kept) throw new HdcsError('invalid', `This machine never was a host: there is no ${keptIn(dataFolder)}.`)
+  const { me } = controlRequests(controlUrl, kept.key)
   // Of an agent that ran until now something may stand there; only what comes from here on is of the new one.
   const before = await me()
   for (const until = Date.now() + waitMs; Date.now() < until; await pause(askAgainMs)) {
@@ -53,10 +53,5 @@ function runs(pid: number): boolean {
   }
 }
 
-try {
-  const [mode, pid] = process.argv.slice(2)
-  await (mode === 'wait' ? seen(pid ? Number(pid) : undefined) : joined())
-} catch (error) {
-  console.error(`hdcs: ${error instanceof HdcsError ? error.message : error}`)
-  process.exit(1)
-}
+const [mode, pid] = process.argv.slice(2)
+await runOnce(() => (mode === 'wait' ? seen(pid ? Number(pid) : undefined) : joined()))

@@ -3,21 +3,21 @@
  * network down. Only where the control plane itself says that it knows this host no more, and a person wishes it: a
  * restored backup or another server at that address would say the same.
  */
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readConfig } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { lockFolder } from '../lib/folder-lock.ts'
-import { controlRequests, type Joined } from '../vmm/control-requests.ts'
+import { controlRequests } from '../vmm/control-requests.ts'
 import { hostLeave } from '../vmm/leaving.ts'
 import { connectDaemon } from '../vmm/libvirt/daemon.ts'
-import { controlUrlOf } from './agent.ts'
+import { controlUrlOf, hostKept, keptIn } from './agent.ts'
+import { runOnce } from './process.ts'
 
 async function leave(): Promise<string[]> {
   const { dataFolder, simHosts } = readConfig(process.env, process.getuid?.() === 0)
-  const file = join(dataFolder, 'agent.json')
-  if (!existsSync(file)) throw new HdcsError('invalid', `This machine never was a host: there is no ${file}.`)
-  const { key, installationId } = JSON.parse(readFileSync(file, 'utf8')) as Joined
+  const kept = hostKept(dataFolder)
+  if (!kept) throw new HdcsError('invalid', `This machine never was a host: there is no ${keptIn(dataFolder)}.`)
+  const { key, installationId } = kept
   const known = await controlRequests(controlUrlOf(process.env), key).me()
   if (known) throw new HdcsError('conflict', `This machine is the host ${known.name}: remove it in the console first.`)
   // An agent that runs would start again what ends.
@@ -27,12 +27,7 @@ async function leave(): Promise<string[]> {
   return await hostLeave(daemon, { installationId })
 }
 
-try {
-  const ended = await leave()
-  console.log(
-    `hdcs: nothing of HDCS runs here any more; ended: ${ended.join(', ') || 'nothing'}. Disks were left alone.`,
-  )
-} catch (error) {
-  console.error(`hdcs: ${error instanceof HdcsError ? error.message : error}`)
-  process.exit(1)
-}
+await runOnce(async () => {
+  const ended = (await leave()).join(', ') || 'nothing'
+  console.log(`hdcs: nothing of HDCS runs here any more; ended: ${ended}. Disks were left alone.`)
+})

@@ -1,6 +1,6 @@
 /** What every process of ours does the same way: settings, a clean end, errors in words. */
 import { type Config, readConfig } from '../lib/config.ts'
-import { asHdcsError } from '../lib/errors.ts'
+import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { type Log, makeLog } from '../lib/log.ts'
 
 /** A clean end takes well under a second; longer than this, something hangs and the next start has to recover anyway. */
@@ -43,6 +43,15 @@ export async function runProcess(
     const error = asHdcsError(thrown, `Could not start: ${reasonOf(thrown)}`)
     if (error.cause && debug) console.error(error.cause)
     fail(error.cause && !debug ? `${error.message} (HDCS_LOG_LEVEL=debug tells more.)` : error.message)
+  }
+}
+
+/** A program that does one thing and ends. Exit codes: 0 done, 1 not, with the reason in words. */
+export async function runOnce(work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    fail(error instanceof HdcsError ? error.message : String(error))
   }
 }
 
