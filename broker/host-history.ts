@@ -18,32 +18,7 @@ import type { Broker } from './broker.ts'
 import { hostGet } from './hosts.ts'
 import { pageOf } from './pages.ts'
 
-/** Every kind there is, for whoever lists them: one that is missing here is an error of the compiler. */
-export const hostEvents = Object.keys({
-  joined: 0,
-  heard: 0,
-  suspect: 0,
-  lost: 0,
-  heardAgain: 0,
-  back: 0,
-  agentStarted: 0,
-  trouble: 0,
-  troubleOver: 0,
-  maintenance: 0,
-  evacuation: 0,
-  maintenanceEnded: 0,
-  fenced: 0,
-  fenceFailed: 0,
-  poweredOn: 0,
-  powerOnFailed: 0,
-  poweredOff: 0,
-  powerOffFailed: 0,
-  returned: 0,
-  waiting: 0,
-  took: 0,
-  copiesEnded: 0,
-  disksRemoved: 0,
-} satisfies Record<HostEvent, 0>) as HostEvent[]
+export { hostEvents } from '../db/schema-hosts.ts'
 
 /** A change of state as an event; undefined: the wish for it was told already. Pure. */
 export function stateEvent(host: {

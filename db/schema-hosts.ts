@@ -124,34 +124,36 @@ export interface TallyTable {
 }
 
 /** What a host goes through, and what is done about it. */
-export type HostEvent =
-  | 'joined'
-  | 'heard'
-  | 'suspect'
-  | 'lost'
-  /** Heard after it was silent; after it was lost. */
-  | 'heardAgain'
-  | 'back'
-  | 'agentStarted'
-  | 'trouble'
-  | 'troubleOver'
-  | 'maintenance'
-  | 'evacuation'
-  | 'maintenanceEnded'
-  | 'fenced'
-  | 'fenceFailed'
-  | 'poweredOn'
-  | 'powerOnFailed'
-  | 'poweredOff'
-  | 'powerOffFailed'
-  /** Its desktops, after it was lost: they run elsewhere; they wait. */
-  | 'returned'
-  | 'waiting'
-  /** Desktops of another host that was lost came here. */
-  | 'took'
-  /** What it still had of desktops that live elsewhere. */
-  | 'copiesEnded'
-  | 'disksRemoved'
+export const hostEvents = [
+  'joined',
+  'heard',
+  'suspect',
+  'lost',
+  // Heard after it was silent; after it was lost.
+  'heardAgain',
+  'back',
+  'agentStarted',
+  'trouble',
+  'troubleOver',
+  'maintenance',
+  'evacuation',
+  'maintenanceEnded',
+  'fenced',
+  'fenceFailed',
+  'poweredOn',
+  'powerOnFailed',
+  'poweredOff',
+  'powerOffFailed',
+  // Its desktops, after it was lost: they run elsewhere; they wait.
+  'returned',
+  'waiting',
+  // Desktops of another host that was lost came here.
+  'took',
+  // What it still had of desktops that live elsewhere.
+  'copiesEnded',
+  'disksRemoved',
+] as const
+export type HostEvent = (typeof hostEvents)[number]
 
 export interface HostHistoryTable {
   id: Generated<number>
