@@ -2,7 +2,17 @@ import { z } from '@hono/zod-openapi'
 import { desktopAct, desktopGet, desktopHistory, desktopList } from '../broker/desktops.ts'
 import { sessionConnect, sessionViewerFile } from '../broker/sessions.ts'
 import { migrationKindSchema, migrationStateSchema } from './migration-schema.ts'
-import { actionSchema, flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import {
+  actionSchema,
+  flag,
+  idParams,
+  listOf,
+  numberedPageQuery,
+  pageQuery,
+  route,
+  timestamp,
+  troubleSchema,
+} from './route.ts'
 import { taskSchema } from './tasks.ts'
 
 export const desktopActions = [
@@ -144,12 +154,7 @@ export const desktopRoutes = [
     summary: 'Every change of state with its reason, newest first',
     permission: 'desktop.read',
     params: idParams,
-    query: pageQuery.extend({
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, 'a cursor of this list')
-        .optional(),
-    }),
+    query: numberedPageQuery,
     answers: {
       200: listOf(
         z.object({

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { hostEvents, hostHistory, hostLossList } from '../broker/host-history.ts'
-import { idParams, listOf, pageQuery, route, timestamp } from './route.ts'
+import { idParams, listOf, numberedPageQuery, route, timestamp } from './route.ts'
 
 const eventSchema = z
   .object({
@@ -39,12 +39,7 @@ export const hostHistoryRoutes = [
     summary: 'What a host went through and what was done about it, newest first; kept for a year',
     permission: 'host.read',
     params: idParams,
-    query: pageQuery.extend({
-      cursor: z
-        .string()
-        .regex(/^\d{1,15}$/, 'a cursor of this list')
-        .optional(),
-    }),
+    query: numberedPageQuery,
     answers: { 200: listOf(eventSchema) },
     handle: async ({ broker, principal, params, query }) => ({
       status: 200,

@@ -108,6 +108,14 @@ export const pageQuery = z.object({
   cursor: z.string().max(200).optional(),
 })
 
+/** Of a list that goes by the numbers of its lines. */
+export const numberedPageQuery = pageQuery.extend({
+  cursor: z
+    .string()
+    .regex(/^\d{1,15}$/, 'a cursor of this list')
+    .optional(),
+})
+
 export const listOf = <S extends Schema>(item: S) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() })
 
