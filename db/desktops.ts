@@ -1,4 +1,4 @@
-import { type ExpressionBuilder, type Kysely, sql } from 'kysely'
+import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysely'
 import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { Database, DesktopTable, HardwareValue, Phase, Power } from './schema.ts'
 import { type ReceiptOpen, receiptsSettled, type TaskSettled } from './tasks.ts'
@@ -108,17 +108,25 @@ const foreignHosts = sql<string>`any(array(
   select t.host_id from tally t join host h on h.id = t.host_id join cluster c on c.id = h.cluster_id
   where not t.subnet <<= c.supernet group by t.host_id having sum(t.n) > 0))`
 
-/** Whose disk is open elsewhere: the last host it was on that is lost, where its old copy may run. */
-const oldHost = sql<{
-  id: string
-  name: string
-  /** Nobody made sure yet that it is off. */
-  fence: boolean
-} | null>`case when desktop.observed_trouble ->> 'code' = 'disk_in_use' then (
-  select jsonb_build_object('id', old.id, 'name', old.name,
-    'fence', coalesce(old.fenced_at < old.state_since, true)) from transition
+/**
+ * Of a `desktop` whose disk is open elsewhere: something of `old`, the last host it was on that is lost, where its old copy
+ * may run. Null: its disk is free, or it was on no such host.
+ */
+export const ofOldHost = <T>(
+  what: RawBuilder<T>,
+) => sql<T | null>`case when desktop.observed_trouble ->> 'code' = 'disk_in_use' then (
+  select ${what} from transition
   join host old on old.id = transition.host_id and old.state = 'lost' and old.id <> desktop.host_id
   where transition.desktop_id = desktop.id order by transition.id desc limit 1) end`
+
+const oldHost = ofOldHost(
+  sql<{
+    id: string
+    name: string
+    /** Nobody made sure yet that it is off. */
+    fence: boolean
+  }>`jsonb_build_object('id', old.id, 'name', old.name, 'fence', coalesce(old.fenced_at < old.state_since, true))`,
+)
 
 const troubled = (eb: ExpressionBuilder<Database, 'desktop'>) =>
   eb.or([
@@ -188,7 +196,8 @@ function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) 
       .select('desktop.name')
       .where(narrowed(filter))
       .orderBy('desktop.name')
-      .limit(sql.lit(filter.limit ?? 1000))
+      // Of these the page takes some only: whether a desktop has no network is not told by its own columns.
+      .$if(!filter.noNetwork, query => query.limit(sql.lit(filter.limit ?? 1000)))
   const people = db.selectFrom('user_account').select('id').where('name', 'ilike', pattern)
   const addresses = sql<string>`any(array(select address from desktop where host(address) like ${pattern}))`
   return sql<string>`any(array(${sql.join(

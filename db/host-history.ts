@@ -1,6 +1,7 @@
 /** What hosts went through (silent, lost, fenced, in maintenance …) and what was done about it. */
 import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
+import { ofOldHost } from './desktops.ts'
 import type { Database } from './schema.ts'
 import type { HostEvent } from './schema-hosts.ts'
 
@@ -116,11 +117,6 @@ export interface HostLossRow {
   waiting: number
 }
 
-/** At home elsewhere by now, but its old copy, on the host that is lost, still has the disk: it waits as well. */
-const oldCopyLocks = sql`d.observed_trouble ->> 'code' = 'disk_in_use' and h.id = (
-  select t.host_id from transition t join host o on o.id = t.host_id and o.state = 'lost' and o.id <> d.host_id
-  where t.desktop_id = d.id order by t.id desc limit 1)`
-
 /** Hosts that were lost since a moment, not because we switched them off, and what became of their desktops. Newest first. */
 export async function hostLossRows(db: Kysely<Database>, since: Date, limit: number): Promise<HostLossRow[]> {
   const { rows } = await sql<HostLossRow>`
@@ -133,7 +129,8 @@ export async function hostLossRows(db: Kysely<Database>, since: Date, limit: num
         (select min(o.id) from host_history o where o.host_id = l.host_id and o.id > l.id and o.what = 'lost'), 9223372036854775807)) next
     left join lateral (
       select (select count(*) from desktop d where d.host_id = h.id and d.wished_present and d.waits_for is not null) as there,
-        (select count(*) from desktop d where d.phase <> 'ready' and d.wished_present and ${oldCopyLocks}) as locked
+        -- At home elsewhere by now, but its old copy, on the host that is lost, still has the disk: it waits as well.
+        (select count(*) from desktop where phase <> 'ready' and wished_present and ${ofOldHost(sql`old.id`)} = h.id) as locked
       where next.back_at is null and h.state = 'lost') still on true
     where l.what = 'lost' and l.at > ${since} and (
       select p.what from host_history p

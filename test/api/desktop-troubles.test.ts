@@ -98,13 +98,16 @@ describe('a trouble', () => {
 
 describe('a desktop that came running from another cluster', () => {
   it('says that it has no network until it was started anew', async () => {
-    const { client, params } = await readyDesktop('nora')
+    const { client, params } = await readyDesktop('zora')
     const cutOff = async () => (await client.desktopList({ query: { noNetwork: true } })).items.map(({ id }) => id)
     expect((await client.desktopGet({ params })).noNetwork).toBeNull()
     expect(await cutOff()).toEqual([])
     await sql`update desktop set address = '172.31.0.9' where id = ${params.id}`.execute(site.broker.db)
     expect((await client.desktopGet({ params })).noNetwork).toContain('no network until')
     expect(await cutOff()).toEqual([params.id])
+    // Two others of that name come first, and have their network.
+    const named = { noNetwork: true, search: 'own', limit: 1 }
+    expect((await admin.desktopList({ query: named })).items.map(({ id }) => id)).toEqual([params.id])
     for (const name of ['shutdown', 'start'] as const) {
       const { task } = await client.desktopAct({ params: { ...params, name } })
       await client.taskGet({ params: { id: task.id }, query: { wait: '20s' } })
