@@ -1,13 +1,7 @@
 import type { Principal } from '../auth/principal.ts'
-import { entitlementsOf, entitlementsReplace, groupIdsOf, poolExists, subjectsUnknown } from '../db/pools.ts'
+import { entitlementsOf, entitlementsReplace, poolExists, subjectsUnknown } from '../db/pools.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
-
-/** Everything a person is as far as entitlements go. */
-export async function subjectsOf(broker: Broker, principal: Principal): Promise<string[]> {
-  const groups = await groupIdsOf(broker.db, principal.userId)
-  return ['everyone', `user:${principal.userId}`, ...groups.map(id => `group:${id}`)]
-}
 
 const idsOf = (subjects: string[], type: 'user' | 'group') =>
   subjects.filter(subject => subject.startsWith(`${type}:`)).map(subject => subject.slice(type.length + 1))

@@ -1,8 +1,7 @@
 import type { Principal } from '../auth/principal.ts'
 import { eventRows, eventSpan } from '../db/events.ts'
-import { poolRows } from '../db/pools.ts'
+import { poolIdsUsable } from '../db/pools.ts'
 import type { Broker } from './broker.ts'
-import { subjectsOf } from './entitlements.ts'
 
 /**
  * Events after an id, oldest first, of what this person may see: everything for those who read machines; else the own
@@ -11,8 +10,8 @@ import { subjectsOf } from './entitlements.ts'
 export async function eventsAfter(broker: Broker, principal: Principal, lastId: number, limit: number) {
   const everything = principal.permissions.has('desktop.read') || principal.permissions.has('user.read')
   if (everything) return eventRows(broker.db, lastId, { userId: null, poolIds: [] }, limit)
-  const pools = await poolRows(broker.db, { subjects: await subjectsOf(broker, principal) })
-  return eventRows(broker.db, lastId, { userId: principal.userId, poolIds: pools.map(pool => pool.id) }, limit)
+  const { userId } = principal
+  return eventRows(broker.db, lastId, { userId, poolIds: await poolIdsUsable(broker.db, userId) }, limit)
 }
 
 export const eventsSpan = (broker: Broker) => eventSpan(broker.db)

@@ -1,10 +1,9 @@
 import type { Principal } from '../auth/principal.ts'
-import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet, poolsOwnedBy } from '../db/pools.ts'
+import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet } from '../db/pools.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
-import { subjectsOf } from './entitlements.ts'
 import { poolEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
 import { hostsToPlaceOn } from './placing.ts'
@@ -13,21 +12,13 @@ import { columnsOf, defaults, defined, type Partly, type PoolWish, wishChecked }
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
-const none = { usable: false, own: false }
-
-function poolView(
-  row: PoolRow,
-  principal: Principal,
-  mine: { usable: boolean; own: boolean },
-  startMs: number | null,
-  warnings: string[] = [],
-) {
+function poolView(row: PoolRow, principal: Principal, startMs: number | null, warnings: string[] = []) {
   const free = row.ready > 0
   const full = row.total - row.recycling >= row.max_size && row.ready + row.starting + row.stopped === 0
   const administrator = principal.permissions.has('pool.write')
-  const claimRefused = !mine.usable
+  const claimRefused = !row.usable
     ? 'you are not entitled to it'
-    : mine.own
+    : row.own
       ? undefined
       : !row.enabled
         ? 'it is switched off'
@@ -89,13 +80,13 @@ export async function poolList(
   principal: Principal,
   query: { limit: number; cursor?: string | undefined; name?: string | undefined; usable?: boolean | undefined },
 ) {
-  const subjects = await subjectsOf(broker, principal)
-  const usable = await poolRows(broker.db, { subjects, name: query.name, after: query.cursor, limit: query.limit + 1 })
-  const all = principal.permissions.has('pool.read') && !query.usable
-  const rows = all
-    ? await poolRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
-    : usable.filter(row => row.wished_present)
-  const own = await poolsOwnedBy(broker.db, principal.userId)
+  const rows = await poolRows(broker.db, {
+    userId: principal.userId,
+    usable: query.usable || !principal.permissions.has('pool.read'),
+    name: query.name,
+    after: query.cursor,
+    limit: query.limit + 1,
+  })
   const startMs = new Map(
     await Promise.all(rows.map(async row => [row.id, await poolEstimate(broker, row.id)] as const)),
   )
@@ -103,31 +94,18 @@ export async function poolList(
     rows,
     query.limit,
     row => row.name,
-    row =>
-      poolView(
-        row,
-        principal,
-        { usable: usable.some(candidate => candidate.id === row.id), own: own.has(row.id) },
-        startMs.get(row.id) ?? null,
-      ),
+    row => poolView(row, principal, startMs.get(row.id) ?? null),
   )
 }
 
 /** @throws HdcsError `not_found` also for a pool one may neither use nor read. */
 export async function poolGet(broker: Broker, principal: Principal, id: string) {
-  const subjects = await subjectsOf(broker, principal)
-  const [usable] = await poolRows(broker.db, { ids: [id], subjects })
-  const [row] = usable
-    ? [usable]
-    : principal.permissions.has('pool.read')
-      ? await poolRows(broker.db, { ids: [id] })
-      : []
-  if (!row) throw new HdcsError('not_found', 'There is no such pool.')
-  const own = await poolsOwnedBy(broker.db, principal.userId)
-  const mine = usable ? { usable: true, own: own.has(id) } : none
+  const [row] = await poolRows(broker.db, { ids: [id], userId: principal.userId })
+  if (!row || !(row.usable || principal.permissions.has('pool.read')))
+    throw new HdcsError('not_found', 'There is no such pool.')
   const administrator = principal.permissions.has('pool.write')
   const warnings = administrator ? poolWarnings(row, await hostsToPlaceOn(broker.db, { poolIds: [] })) : []
-  return poolView(row, principal, mine, await poolEstimate(broker, id), warnings)
+  return poolView(row, principal, await poolEstimate(broker, id), warnings)
 }
 
 /** @throws HdcsError `invalid` with what does not fit together, `conflict` for a name that is taken. */

@@ -7,7 +7,18 @@ import { versionCurrent } from './templates.ts'
 
 export type PoolRow = Awaited<ReturnType<typeof poolRows>>[number]
 
-/** Pools with their template and how many desktops are in which state, by name. */
+/** Whether a person may use a `pool`: everyone may, or this one, or one of the groups. */
+const entitled = (userId: string) => sql<boolean>`exists (
+  select from entitlement where pool_id = pool.id and (subject = 'everyone' or subject = 'user:' || ${userId}
+    or subject in (select 'group:' || group_id from group_member where user_id = ${userId})))`
+
+/** Pools that a person may use. */
+export async function poolIdsUsable(db: Kysely<Database>, userId: string): Promise<string[]> {
+  const rows = await db.selectFrom('pool').select('pool.id').where(entitled(userId)).execute()
+  return rows.map(({ id }) => id)
+}
+
+/** Pools with their template and how many desktops are in which state, by name. @param filter.userId for whom `usable` and `own` are told. */
 export function poolRows(
   db: Kysely<Database>,
   filter: {
@@ -15,9 +26,12 @@ export function poolRows(
     name?: string | undefined
     after?: string | undefined
     limit?: number
-    subjects?: string[] | undefined
+    userId?: string
+    /** Only what that person may use, and what is there to stay. */
+    usable?: boolean
   },
 ) {
+  const { userId } = filter
   let query = db
     .selectFrom('pool')
     .innerJoin('template', 'template.id', 'pool.template_id')
@@ -38,15 +52,23 @@ export function poolRows(
         fn.coalesce(`d.${name}`, val(0)).as(name),
       ),
     )
+    .select(eb => [
+      (userId ? entitled(userId) : sql<boolean>`false`).as('usable'),
+      eb
+        .exists(
+          eb
+            .selectFrom('desktop')
+            .select('desktop.id')
+            .whereRef('desktop.pool_id', '=', 'pool.id')
+            .where('desktop.user_id', '=', userId ?? null)
+            .where('desktop.wished_present', '=', true),
+        )
+        .as('own'),
+    ])
   if (filter.ids) query = query.where('pool.id', 'in', filter.ids)
   if (filter.name) query = query.where('pool.name', '=', filter.name)
   if (filter.after) query = query.where('pool.name', '>', filter.after)
-  if (filter.subjects)
-    query = query.where(
-      'pool.id',
-      'in',
-      db.selectFrom('entitlement').select('pool_id').where('subject', 'in', filter.subjects),
-    )
+  if (userId && filter.usable) query = query.where(entitled(userId)).where('pool.wished_present', '=', true)
   return pageOfRows(query.orderBy('pool.name'), filter.limit).execute()
 }
 
@@ -155,16 +177,7 @@ export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
       ])
       .where('pool.id', '=', id)
       .where('pool.wished_present', '=', true)
-      .where(eb =>
-        eb.exists(
-          eb
-            .selectFrom('entitlement')
-            .select('subject')
-            .whereRef('pool_id', '=', 'pool.id')
-            .where(sql<boolean>`subject = 'everyone' or subject = 'user:' || ${userId}
-            or subject in (select 'group:' || group_id from group_member where user_id = ${userId})`),
-        ),
-      )
+      .where(entitled(userId))
       // Against poolRemoveLock: a pool is not removed while somebody claims from it, nor claimed from while it is removed.
       .forKeyShare('pool')
       .executeTakeFirst()
@@ -271,22 +284,6 @@ export async function poolExists(db: Kysely<Database>, id: string): Promise<bool
 }
 
 /** Pools in which a person has a desktop. */
-export async function poolsOwnedBy(db: Kysely<Database>, userId: string): Promise<Set<string>> {
-  const rows = await db
-    .selectFrom('desktop')
-    .select('pool_id')
-    .distinct()
-    .where('user_id', '=', userId)
-    .where('wished_present', '=', true)
-    .execute()
-  return new Set(rows.map(row => row.pool_id))
-}
-
-export async function groupIdsOf(db: Kysely<Database>, userId: string): Promise<string[]> {
-  const rows = await db.selectFrom('group_member').select('group_id').where('user_id', '=', userId).execute()
-  return rows.map(row => row.group_id)
-}
-
 /** Ids that are neither a person's nor a group's. */
 export async function subjectsUnknown(db: Kysely<Database>, userIds: string[], groupIds: string[]): Promise<string[]> {
   const people =
