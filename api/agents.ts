@@ -8,7 +8,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context, Hono } from 'hono'
 import { WebSocketServer } from 'ws'
 import type { Authority } from '../auth/authority.ts'
-import { type AgentHub, hostOfKey } from '../broker/agents.ts'
+import { type AgentHub, hostOfKey, hostRemoved } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
 import { hostCertify } from '../broker/certificates.ts'
 import { hostJoin, hostKnown } from '../broker/hosts.ts'
@@ -124,8 +124,9 @@ export function makeAgentDoor(broker: Broker, hub: AgentHub) {
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())
     try {
-      const host = await hostOfKey(broker, keyOf(request.headers.authorization))
-      if (!host) return void refuse(socket, '401 Unauthorized')
+      const key = keyOf(request.headers.authorization)
+      const host = await hostOfKey(broker, key)
+      if (!host) return void refuse(socket, (await hostRemoved(broker, key)) ? '410 Gone' : '401 Unauthorized')
       sockets.handleUpgrade(request, socket, head, line => {
         const agent = hub.attach(host, {
           send: message => line.send(JSON.stringify(message)),

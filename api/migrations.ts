@@ -10,9 +10,10 @@ const migrationSchema = z
     id: z.uuid(),
     desktopId: z.uuid(),
     desktopName: z.string(),
-    fromHostId: z.uuid(),
+    /** Null: that host was removed since. */
+    fromHostId: z.uuid().nullable(),
     fromHostName: z.string(),
-    toHostId: z.uuid(),
+    toHostId: z.uuid().nullable(),
     toHostName: z.string(),
     /** `live`: both hosts have its disk; `storage`: live, the disk is copied; `offline`: it does not run meanwhile. */
     kind: migrationKindSchema,

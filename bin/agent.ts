@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { pause } from '../lib/clock.ts'
 import type { Config } from '../lib/config.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { lockFolder } from '../lib/folder-lock.ts'
@@ -47,11 +48,19 @@ export interface RunAgentOptions {
   log: Log
 }
 
+/** Sooner: a log of one line, again and again; later: old copies run on. */
+const leaveAgainMs = 5_000
+
+export interface RunningAgent extends AsyncDisposable {
+  /** The host was removed from its control plane, and of what ran here for it nothing runs any more. */
+  left: Promise<void>
+}
+
 /**
- * Serves one host until disposed; machines are left as they are.
+ * Serves one host until disposed, which leaves machines as they are, or until the host is removed from its control plane.
  * @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder). A control plane that is away is dialled again.
  */
-export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposable> {
+export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> {
   const { installationId, key, log } = options
   await using undo = new AsyncDisposableStack()
   const host = undo.use(options.simulated ? makeSimHost(options) : await openLibvirtHost(libvirtOptions()))
@@ -59,12 +68,39 @@ export async function runAgent(options: RunAgentOptions): Promise<AsyncDisposabl
   if (pkiFolder && !options.simulated && !isLoopback(options.address))
     undo.use(await startCertificate({ ...options, pkiFolder }))
   const url = `${options.controlUrl.replace(/^http/, 'ws')}/api/v1/agent`
-  undo.use(await startAgent({ host, connect: agentSocket({ url, key, log }), log }))
+  const [left, ending] = [Promise.withResolvers<void>(), new AbortController()]
+  let leaving: Promise<void> | undefined
+  const removed = () => {
+    leaving ??= starting.then(leave)
+  }
+  const starting = startAgent({ host, connect: agentSocket({ url, key, log, removed }), log })
+  undo.use(await starting)
+  undo.defer(async () => {
+    ending.abort()
+    await leaving
+  })
   const facts = await host.facts()
   log.info({ installationId, facts }, 'agent runs')
   if (facts.acceleratorReason && !facts.simulated) log.warn(facts.acceleratorReason)
   const running = undo.move()
-  return { [Symbol.asyncDispose]: () => running.disposeAsync() }
+  return { left: left.promise, [Symbol.asyncDispose]: () => running.disposeAsync() }
+
+  /** After it was removed by force others run in its desktops’ place. */
+  async function leave(agent: AsyncDisposable): Promise<void> {
+    log.warn('this host was removed from its control plane: its desktops and their network end here, disks stay')
+    await agent[Symbol.asyncDispose]()
+    for (; !ending.signal.aborted; await pause(leaveAgainMs, ending.signal))
+      try {
+        // What was being started as the agent ended may have come since.
+        for (let ended = ['']; ended.length > 0; ) {
+          ended = await host.leave()
+          if (ended.length > 0) log.warn({ desktops: ended }, 'ended')
+        }
+        return left.resolve()
+      } catch (thrown) {
+        log.error({ err: thrown }, 'not all of it could be ended; it is tried again')
+      }
+  }
 
   function libvirtOptions() {
     const { folder, ownFolder, address, firewall, migrationUri, postCopy } = options
@@ -185,6 +221,9 @@ async function startCertificate(options: RunAgentOptions & { pkiFolder: string }
 
 const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
 
+const removedText =
+  'This host was removed from its control plane: its desktops and their network are ended, its disks were left alone. To join again: a new line of the console’s “Add a host”.'
+
 if (import.meta.main)
   await runProcess('agent', async ({ config, log, tell }) => {
     const controlUrl = controlUrlOf(process.env)
@@ -200,8 +239,10 @@ if (import.meta.main)
         : await hostIdentity(controlUrl, config.dataFolder, hostName, token)
     tell('checking libvirt, QEMU and KVM')
     const place = await hostPlace(config, ownFolder, controlUrl)
-    undo.use(await runAgent({ ...identity, ...place, controlUrl, hostName, simulated: config.simHosts > 0, log }))
+    const agent = undo.use(
+      await runAgent({ ...identity, ...place, controlUrl, hostName, simulated: config.simHosts > 0, log }),
+    )
     tell('running')
     const running = undo.move()
-    return { [Symbol.asyncDispose]: () => running.disposeAsync() }
+    return { ended: agent.left.then(() => removedText), [Symbol.asyncDispose]: () => running.disposeAsync() }
   })

@@ -6,13 +6,16 @@ import { type Log, makeLog } from '../lib/log.ts'
 /** A clean end takes well under a second; longer than this, something hangs and the next start has to recover anyway. */
 const endTimeoutMs = 15_000
 
+/** What `start` made; some end by themselves, with these words. */
+type Running = AsyncDisposable & { ended?: Promise<string> }
+
 /**
  * Runs until Ctrl-C or SIGTERM, then ends what `start` returned. Desktops are never ended with us.
  * Exit codes: 0 clean, 1 could not start or end, 130 asked twice to end.
  */
 export async function runProcess(
   name: string,
-  start: (given: { config: Config; log: Log; tell: (text: string) => void }) => Promise<AsyncDisposable>,
+  start: (given: { config: Config; log: Log; tell: (text: string) => void }) => Promise<Running>,
   farewell = 'Ending; desktops stay as they are.',
 ): Promise<void> {
   if (Number.parseInt(process.versions.node, 10) < 24)
@@ -33,8 +36,8 @@ export async function runProcess(
     const log = makeLog(name, config.logLevel)
     process.on('unhandledRejection', error => log.error({ err: error }, 'a promise nobody waited for was broken'))
     const running = await start({ config, log, tell })
-    await asked.promise
-    console.log(`\n${farewell}`)
+    const ended = running.ended ?? new Promise<never>(() => {})
+    console.log(`\n${await Promise.race([asked.promise.then(() => farewell), ended])}`)
     setTimeout(() => fail('It did not end in time; the next start recovers.'), endTimeoutMs).unref()
     await running[Symbol.asyncDispose]()
     process.exit(0)

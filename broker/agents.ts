@@ -11,7 +11,7 @@ import {
   straysToRemove,
 } from '../db/agents.ts'
 import { nudge } from '../db/events.ts'
-import { hostAddresses, hostByKey, hostLines, hostObserve } from '../db/hosts.ts'
+import { hostAddresses, hostByKey, hostKeyRemoved, hostLines, hostObserve } from '../db/hosts.ts'
 import { migrationsObserve } from '../db/migrations.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
@@ -327,6 +327,10 @@ async function imageSpecs(broker: Broker): Promise<ImageSpec[]> {
     attempt: wished_attempt,
   }))
 }
+
+/** Whether the host whose key this was has been removed since; what was never known here is no such key. */
+export const hostRemoved = (broker: Broker, key: string | undefined) =>
+  key === undefined ? false : hostKeyRemoved(broker.db, secretHash(key))
 
 /** The host whose key this is; undefined for a key that is none. */
 export async function hostOfKey(broker: Broker, key: string | undefined): Promise<AgentHost | undefined> {

@@ -7,13 +7,21 @@ import type { Db, Tx } from '../db/connect.ts'
 import { desktopsDelete, desktopsLock, transitionNote } from '../db/desktops.ts'
 import { copiesLeftRows } from '../db/host-history.ts'
 import { addressLock, hostDelete, hostRows } from '../db/hosts.ts'
-import { desktopArrive, desktopsMovable, type HostEnd, hostEnds, type MovableRow } from '../db/migrations.ts'
+import {
+  desktopArrive,
+  desktopsMovable,
+  type HostEnd,
+  hostEnds,
+  type MovableRow,
+  migrationsOpen,
+} from '../db/migrations.ts'
 import { sessionsEnd } from '../db/sessions.ts'
 import { transact } from '../db/transact.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
 import { hostGet, removeRefused } from './hosts.ts'
+import { moveEnd } from './move-ending.ts'
 import { type Decision, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
 import { demandOf, hostsToPlaceOn, placementsNote } from './placing.ts'
 import { conflictWhen } from './refusals.ts'
@@ -124,17 +132,25 @@ export async function hostRemove(broker: Broker, principal: Principal, id: strin
     'inUse',
     `${host.name} stays: a desktop is on it. Let them leave first: put it into maintenance.`,
   )
+  const onItsWay = conflictWhen(
+    'unmet',
+    `${host.name} stays: a desktop is on its way to it. Wait until it has come, or call its move off.`,
+  )
   await transact(broker.db, async tx => {
-    if (force && !heard) await clear(tx, { id, name: host.name }, principal, broker.clock.now())
-    await hostDelete(tx, id).catch(inUse)
+    const now = broker.clock.now()
+    if (force && !heard) await clear(tx, { id, name: host.name }, principal, now)
+    await hostDelete(tx, id, now).catch(inUse).catch(onItsWay)
   })
 }
 
 async function clear(tx: Tx, host: { id: string; name: string }, principal: Principal, now: Date) {
   await addressLock(tx)
-  await desktopsLock(tx, idsOf(await desktopsMovable(tx, { hostId: host.id })))
-  const { rows, items } = await readPlan(tx, host.id)
+  const moving = () => migrationsOpen(tx, { hostId: host.id })
+  const here = await desktopsMovable(tx, { hostId: host.id })
+  await desktopsLock(tx, [...idsOf(here), ...(await moving()).map(move => move.desktop_id)])
   const reason = `${host.name} was removed by ${principal.name}, who says that it is off`
+  for (const move of await moving()) await moveEnd(tx, move, 'failed', { code: 'unreachable', text: `${reason}.` }, now)
+  const { rows, items } = await readPlan(tx, host.id)
   const decisions = new Map(items.map(({ desktopId, decision }) => [desktopId, decision]))
   const moved = rows.flatMap(row => {
     const decision = decisions.get(row.id)

@@ -13,8 +13,8 @@ interface Moving {
   from_host_id: string
   to_host_id: string
   from_cluster_id: string
-  from_name: string
-  to_name: string
+  from_host_name: string
+  to_host_name: string
 }
 
 export interface Turns {
@@ -37,10 +37,10 @@ export function makeTurns(open: readonly Moving[]): Turns {
   for (const move of open) if (move.state !== 'queued') take(move)
   return {
     take,
-    refusal({ from_host_id, to_host_id, from_cluster_id, from_name, to_name }) {
+    refusal({ from_host_id, to_host_id, from_cluster_id, from_host_name, to_host_name }) {
       for (const [id, name] of [
-        [from_host_id, from_name],
-        [to_host_id, to_name],
+        [from_host_id, from_host_name],
+        [to_host_id, to_host_name],
       ] as const)
         if ((hosts.get(id) ?? 0) >= mostPerHost) return `waits for its turn: ${mostPerHost} are moving at ${name}`
       return (clusters.get(from_cluster_id) ?? 0) >= mostPerCluster

@@ -26,8 +26,9 @@ interface Meeting {
 
 /** Who sends and who takes the disk of a move that goes on. */
 export interface DiskMove {
-  fromHostId: string
-  toHostId: string
+  /** Null: removed since. */
+  fromHostId: string | null
+  toHostId: string | null
   /** The target has said that it has all of it. */
   taken: boolean
 }

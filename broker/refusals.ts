@@ -8,7 +8,7 @@ export function actionsFrom(refusals: Record<string, string | undefined>) {
 }
 
 /** PostgreSQL's codes for what a constraint refused. */
-const constraintCodes = { taken: '23505', inUse: '23503' }
+const constraintCodes = { taken: '23505', inUse: '23503', unmet: '23514' }
 
 /** For `.catch`: what a constraint refused becomes a conflict in words; everything else stays what it is. */
 export function conflictWhen(constraint: keyof typeof constraintCodes, text: string) {

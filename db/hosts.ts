@@ -126,6 +126,12 @@ export function hostByKey(db: Kysely<Database>, keyHash: string) {
     .executeTakeFirst()
 }
 
+/** Whether it was the key of a host that was removed: one that is unknown may be of a backup of before it joined. */
+export async function hostKeyRemoved(db: Kysely<Database>, keyHash: string): Promise<boolean> {
+  const row = await db.selectFrom('removed_host').select('name').where('key_hash', '=', keyHash).executeTakeFirst()
+  return row !== undefined
+}
+
 export interface HostName {
   id: string
   name: string
@@ -193,7 +199,19 @@ export async function hostStateSet(db: Kysely<Database>, id: string, state: Host
   await db.updateTable('host').set({ state, state_since: now }).where('id', '=', id).execute()
 }
 
-export async function hostDelete(tx: Tx, id: string) {
+/** Its key is kept as one that was good once: `hostKeyRemoved`. */
+export async function hostDelete(tx: Tx, id: string, at: Date) {
+  await tx
+    .insertInto('removed_host')
+    .columns(['key_hash', 'name', 'removed_at'])
+    .expression(eb =>
+      eb
+        .selectFrom('host')
+        .select(['key_hash', 'name'])
+        .select(sql<Date>`${at}::timestamptz`.as('removed_at'))
+        .where('id', '=', id),
+    )
+    .execute()
   await tx.deleteFrom('host').where('id', '=', id).execute()
 }
 

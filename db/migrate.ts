@@ -11,6 +11,7 @@ import * as placement from './migrations/0006-placement.ts'
 import * as fewerLooks from './migrations/0007-fewer-looks.ts'
 import * as movedStorages from './migrations/0008-moved-storages.ts'
 import * as hostHistory from './migrations/0009-host-history.ts'
+import * as removedHosts from './migrations/0010-removed-hosts.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -23,6 +24,7 @@ const migrations = {
   '0007-fewer-looks': fewerLooks,
   '0008-moved-storages': movedStorages,
   '0009-host-history': hostHistory,
+  '0010-removed-hosts': removedHosts,
 }
 
 /**

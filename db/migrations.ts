@@ -21,10 +21,13 @@ export interface MigrationNew {
 
 /** @returns whether it was taken: false when the desktop is on its way already. */
 export async function migrationInsert(tx: Tx, { decision, ...migration }: MigrationNew): Promise<boolean> {
+  const nameOf = (id: string) => tx.selectFrom('host').select('name').where('id', '=', id)
   const row = await tx
     .insertInto('migration')
     .values({
       ...migration,
+      from_name: nameOf(migration.from_host_id),
+      to_name: nameOf(migration.to_host_id),
       decision: decision && JSON.stringify(decision),
       from_storage_id: null,
       to_storage_id: null,
@@ -56,10 +59,14 @@ export function migrationRows(
   let query = db
     .selectFrom('migration')
     .innerJoin('desktop', 'desktop.id', 'migration.desktop_id')
-    .innerJoin('host as source', 'source.id', 'migration.from_host_id')
-    .innerJoin('host as target', 'target.id', 'migration.to_host_id')
+    .leftJoin('host as source', 'source.id', 'migration.from_host_id')
+    .leftJoin('host as target', 'target.id', 'migration.to_host_id')
     .selectAll('migration')
-    .select(['desktop.name as desktop_name', 'source.name as from_host_name', 'target.name as to_host_name'])
+    .select('desktop.name as desktop_name')
+    .select(({ fn }) => [
+      fn.coalesce('source.name', 'migration.from_name').as('from_host_name'),
+      fn.coalesce('target.name', 'migration.to_name').as('to_host_name'),
+    ])
   if (filter.ids) query = query.where('migration.id', 'in', filter.ids)
   if (filter.taskIds) query = query.where('migration.task_id', 'in', filter.taskIds)
   if (filter.desktopId) query = query.where('migration.desktop_id', '=', filter.desktopId)
@@ -74,7 +81,7 @@ export function migrationRows(
 export type MigrationOpenRow = Awaited<ReturnType<typeof migrationsOpen>>[number]
 
 /** Everything the plan of each open move looks at, oldest first; what a person waits for before what a rule did. */
-export function migrationsOpen(db: Db | Tx, id?: string) {
+export function migrationsOpen(db: Db | Tx, which: { hostId?: string } = {}) {
   let query = db
     .selectFrom('migration')
     .innerJoin('desktop', 'desktop.id', 'migration.desktop_id')
@@ -97,12 +104,15 @@ export function migrationsOpen(db: Db | Tx, id?: string) {
       'desktop.observed_incarnation',
       'desktop.observed_power',
     ])
-    .select(['source.name as from_name', 'source.state as from_state', 'source.cluster_id as from_cluster_id'])
+    .select(['source.id as from_host_id', 'source.name as from_host_name', 'source.state as from_state'])
+    .select(['source.cluster_id as from_cluster_id'])
     .select(['source.observed_facts as from_facts', 'target.observed_facts as to_facts'])
-    .select(['target.name as to_name', 'target.state as to_state', 'target.cluster_id as to_cluster_id'])
+    .select(['target.id as to_host_id', 'target.name as to_host_name', 'target.state as to_state'])
+    .select(['target.cluster_id as to_cluster_id'])
     .select('target.wished_state as to_wished_state')
     .where('migration.ended_at', 'is', null)
-  if (id) query = query.where('migration.id', '=', id)
+  const { hostId } = which
+  if (hostId) query = query.where(eb => eb.or([eb('source.id', '=', hostId), eb('target.id', '=', hostId)]))
   return query.orderBy(sql`migration.cause in ('person', 'start')`, 'desc').orderBy('migration.id').execute()
 }
 

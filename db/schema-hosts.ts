@@ -61,8 +61,12 @@ export interface MoveValue {
 export interface MigrationTable {
   id: string
   desktop_id: string
-  from_host_id: string
-  to_host_id: string
+  /** Null: that host was removed since. An open move has both. */
+  from_host_id: string | null
+  to_host_id: string | null
+  /** As they were called when the move was opened. */
+  from_name: string
+  to_name: string
   kind: MigrationKind
   cause: MigrationCause
   reason: Generated<string>

@@ -46,6 +46,8 @@ export interface Database extends PeopleTables {
   placement: PlacementTable
   tally: TallyTable
   host_history: HostHistoryTable
+  /** Keys that were good until their hosts were removed. */
+  removed_host: { key_hash: string; name: string; removed_at: Date }
 }
 
 /** jsonb: objects go in as JSON text (pg would send an array as a PostgreSQL array) and come out as values. */

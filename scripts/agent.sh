@@ -56,7 +56,8 @@ After=network-online.target libvirtd.service
 [Service]
 EnvironmentFile=$settings
 ExecStart=/bin/bash $PWD/scripts/run.sh bin/agent.ts
-Restart=always
+# It ends well when its host was removed.
+Restart=on-failure
 RestartSec=5
 TimeoutStopSec=20
 

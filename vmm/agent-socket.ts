@@ -10,11 +10,22 @@ const silentPings = 3
 /** A wish of thousands of machines is some MiB; more than this is no wish. */
 const maxMessageBytes = 64 * 2 ** 20
 
-const strangerText =
-  'the control plane does not know this host’s key: the host was removed there (or a backup of before it joined was restored). Desktops that run here run on, though others may run in their place: “bash scripts/agent.sh leave” ends them and their network. To join again, make a join token in the console and start the agent with it'
+const refusals: Partial<Record<number, string>> = {
+  401: 'the control plane does not know this host’s key: a backup of before it joined was restored, or another control plane is at that address. Desktops that run here run on; “bash scripts/agent.sh leave” ends them and their network. To join again, make a join token in the console and start the agent with it',
+  410: 'this host was removed from the control plane',
+}
 
-/** @param url `ws(s)://…/api/v1/agent` @param key the agent's own, from joining. */
-export function agentSocket({ url, key, log }: { url: string; key: string; log: Log }): AgentConnect {
+export interface AgentSocketOptions {
+  /** `ws(s)://…/api/v1/agent` */
+  url: string
+  /** The agent's own, from joining. */
+  key: string
+  log: Log
+  /** The control plane says, at every dial, that it knew this key until the host was removed. */
+  removed?: () => void
+}
+
+export function agentSocket({ url, key, log, removed }: AgentSocketOptions): AgentConnect {
   return connection => {
     const dialOnce = (signal: AbortSignal) =>
       new Promise<Dialled>(resolve => {
@@ -48,7 +59,9 @@ export function agentSocket({ url, key, log }: { url: string; key: string; log: 
         })
         // The server says no instead of yes: this is then our connection to end.
         socket.on('unexpected-response', (request, response) => {
-          why = response.statusCode === 401 ? strangerText : `the control plane answered ${response.statusCode}`
+          const { statusCode = 0 } = response
+          why = refusals[statusCode] ?? `the control plane answered ${statusCode}`
+          if (statusCode === 410) removed?.()
           request.destroy()
           socket.terminate()
         })

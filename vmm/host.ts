@@ -137,6 +137,12 @@ export interface Host extends AsyncDisposable {
   /** Sets the SPICE password; connected clients stay. One that is over already lets nobody in. Answers where SPICE listens. */
   graphicsAdmit(id: string, password: string, validUntil: Date): Promise<FoundMachine['graphics']>
 
+  /**
+   * This machine is no host any more: the power of every guest is cut, and their network goes; disks stay.
+   * @returns the guests' names.
+   */
+  leave(): Promise<string[]>
+
   /** Removes what killed work left half made (`*.part`). Called once, after a whole wish was heard. */
   sweep(): Promise<void>
 

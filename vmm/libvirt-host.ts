@@ -10,6 +10,7 @@ import type { FoundMachine, Host, HostOptions } from './host.ts'
 import { diskLocksOn, migrationUriOf } from './host-place.ts'
 import { makeImageStore } from './image-store.ts'
 import { probeAcceleration } from './kvm-probe.ts'
+import { hostLeave } from './leaving.ts'
 import { connectDaemon, type DaemonOptions } from './libvirt/daemon.ts'
 import { isLibvirt } from './libvirt/errors.ts'
 import { affectFlags } from './libvirt/flags.ts'
@@ -161,6 +162,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     }),
     machineSend: libvirtSend(daemon, domains, options),
     sweep: onStorage(() => foldersSweep(folders)),
+    leave: () => hostLeave(daemon, options),
 
     machines: domains.list,
 

@@ -12,6 +12,7 @@
  *
  * Its state lives as long as the object: an agent that restarts finds its machines as on a real host.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { HdcsError } from '../lib/errors.ts'
 import { makeEventQueue } from './event-queue.ts'
 import type { Departure, FoundMachine, Host, HostEvent, HostOptions, Progress } from './host.ts'
@@ -79,19 +80,10 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   const events = makeEventQueue<HostEvent>()
   const disposed = new AbortController()
 
-  /** A delay that keeps the process alive only where somebody waits for it, and ends with the host. */
+  /** Ends with the host unless another signal is given. */
   const delay = (ms: number, signal: AbortSignal = disposed.signal) =>
-    new Promise<void>((resolve, reject) => {
-      const cancel = () => {
-        clearTimeout(timer)
-        reject(refuse('cancelled', 'The work was cancelled.'))
-      }
-      const timer = setTimeout(() => {
-        signal.removeEventListener('abort', cancel)
-        resolve()
-      }, ms)
-      if (signal.aborted) return cancel()
-      signal.addEventListener('abort', cancel, { once: true })
+    sleep(ms, undefined, { signal }).catch(cause => {
+      throw new HdcsError('cancelled', 'The work was cancelled.', { cause })
     })
 
   const running = (id: string): SimMachine => {
@@ -258,6 +250,13 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       return []
     },
     async sweep() {},
+    async leave() {
+      const names = [...machines.values()].map(({ spec }) => spec.name)
+      for (const id of [...machines.keys()]) end(id, 'wished')
+      network = null
+      nics = []
+      return names
+    },
 
     async overlayMake({ id, name, incarnation, imageId }) {
       if (!images.has(imageId)) throw refuse('not_found', 'The image is not on this host.')

@@ -1,5 +1,5 @@
 import type { Db, Tx } from '../../db/connect.ts'
-import { desktopLock, desktopWish, transitionNote } from '../../db/desktops.ts'
+import { desktopLock, transitionNote } from '../../db/desktops.ts'
 import {
   desktopArrive,
   type MigrationOpenRow,
@@ -7,7 +7,6 @@ import {
   migrationSet,
   migrationsCancel,
   migrationsOpen,
-  originForgetHere,
 } from '../../db/migrations.ts'
 import { placementsInsert } from '../../db/placements.ts'
 import { transact } from '../../db/transact.ts'
@@ -15,6 +14,7 @@ import { asHdcsError, HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { type MoveEnd, type MoveFacts, type MoveStep, moveFits, planMove, storageShared } from '../migration-plan.ts'
 import { makeTurns, type Turns } from '../migration-turns.ts'
+import { moveEnd, moveStart } from '../move-ending.ts'
 import { addressAtHome } from '../readdressing.ts'
 import { screenPortTake } from '../screen-ports.ts'
 import type { Reconciler } from './driver.ts'
@@ -71,9 +71,9 @@ type Act<Do extends MoveStep['do']> = (
 const steps: { [Do in Exclude<MoveStep['do'], 'wait'>]: Act<Do> } = {
   async admit(tx, row, { kind }, now) {
     const port = await screenPortTake(tx, row.to_host_id, row.desktop_id).catch((error: unknown) => asHdcsError(error))
-    if (port instanceof HdcsError) return ended(tx, row, 'failed', { code: port.code, text: port.message }, now)
+    if (port instanceof HdcsError) return moveEnd(tx, row, 'failed', { code: port.code, text: port.message }, now)
     const [from_storage_id = null, to_storage_id = null] = storagesBetween(row)
-    const begun = { kind, state: 'preparing', started_at: now, text: `${row.to_name} gets ready` } as const
+    const begun = { kind, state: 'preparing', started_at: now, text: `${row.to_host_name} gets ready` } as const
     await migrationSet(tx, row.id, { ...begun, from_storage_id, to_storage_id })
   },
   async send(tx, row) {
@@ -85,10 +85,10 @@ const steps: { [Do in Exclude<MoveStep['do'], 'wait'>]: Act<Do> } = {
     await migrationsCancel(tx, { id: row.id })
   },
   async fail(tx, row, { trouble }, now) {
-    await ended(tx, row, 'failed', trouble, now)
+    await moveEnd(tx, row, 'failed', trouble, now)
   },
   async cancel(tx, row, { because }, now) {
-    await ended(tx, row, 'cancelled', { code: 'cancelled', text: `The move was called off: ${because}.` }, now)
+    await moveEnd(tx, row, 'cancelled', { code: 'cancelled', text: `The move was called off: ${because}.` }, now)
   },
 }
 
@@ -97,7 +97,7 @@ async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: str
   const target = row.observed_target
   await desktopArrive(tx, row.desktop_id, row.to_host_id, target?.state === 'arrived' ? target.machine : null)
   if (row.kind === 'offline') await addressAtHome(tx, row.desktop_id)
-  const reason = `from ${row.from_name} to ${row.to_name}, ${row.reason}: ${because}`
+  const reason = `from ${row.from_host_name} to ${row.to_host_name}, ${row.reason}: ${because}`
   const moved = { ...row, id: row.desktop_id, host_id: row.to_host_id }
   await transitionNote(tx, [{ ...moved, was: row.phase, became: 'moved', reason }], now)
   const { why, hosts } = row.decision ?? { why: row.reason, hosts: [] }
@@ -105,27 +105,7 @@ async function arrive(tx: Tx, row: MigrationOpenRow, { because }: { because: str
   const noted = { desktop_id: row.desktop_id, cause: 'move' as const, host_id, why: `${row.reason}; ${why}`, hosts }
   await placementsInsert(tx, [noted])
   await migrationSet(tx, row.id, { state: 'done', progress: 100, text: because, trouble: null, ended_at: now })
-  await startAfter(tx, row)
-}
-
-/** It moved to be started: there, or where it is when it could not move. */
-async function startAfter(tx: Tx, row: MigrationOpenRow) {
-  if (row.cause === 'start' && row.wished_present) await desktopWish(tx, row.desktop_id, { wished_power: 'running' })
-}
-
-async function ended(
-  tx: Tx,
-  row: MigrationOpenRow,
-  state: 'failed' | 'cancelled',
-  trouble: { code: HdcsError['code']; text: string },
-  now: Date,
-) {
-  await migrationSet(tx, row.id, { state, trouble, text: trouble.text, ended_at: now })
-  const reason = `to ${row.to_name}, ${row.reason}: ${trouble.text}`
-  const noted = { ...row, id: row.desktop_id }
-  await transitionNote(tx, [{ ...noted, was: row.phase, became: `move ${state}`, reason }], now)
-  await originForgetHere(tx, row.desktop_id)
-  await startAfter(tx, row)
+  await moveStart(tx, row)
 }
 
 /** Between which its disk is copied; none when both hosts share one. */
@@ -135,8 +115,8 @@ function storagesBetween({ from_facts, to_facts }: MigrationOpenRow): string[] {
 }
 
 function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {
-  const source = endOf(row.from_name, row.from_facts)
-  const target = endOf(row.to_name, row.to_facts)
+  const source = endOf(row.from_host_name, row.from_facts)
+  const target = endOf(row.to_host_name, row.to_facts)
   return {
     // Rows that have ended are not read.
     state: row.state as MoveFacts['state'],
@@ -151,8 +131,8 @@ function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {
       heard: row.observed_generation === row.generation,
       settled: row.observed_incarnation === row.wished_incarnation,
     },
-    source: { name: row.from_name, state: row.from_state, said: row.observed_source },
-    target: { name: row.to_name, state: row.to_state, wished: row.to_wished_state, said: row.observed_target },
+    source: { name: row.from_host_name, state: row.from_state, said: row.observed_source },
+    target: { name: row.to_host_name, state: row.to_state, wished: row.to_wished_state, said: row.observed_target },
     shared: storageShared({ source, target }),
     fits: moveFits({ phase: row.phase, restart: row.restart, source, target }),
     turn,

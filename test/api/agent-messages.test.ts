@@ -150,4 +150,23 @@ describe('an agent’s line', () => {
     expect(await closed).toMatchObject({ code: 1007, reason: expect.stringContaining('host') })
     expect(heard).toEqual([said[1]])
   })
+
+  it('tells a host that was removed from one that is not known: a restored backup does not know it either', async () => {
+    const { client } = await api.person('remover', ['infrastructureAdministrator'])
+    const { token } = await client.joinTokenMake({ body: {} })
+    const { key, hostId } = await hostJoin(api.broker, { token, hostName: 'gone', networks: [] })
+    const answer = (bearer: string) =>
+      new Promise(resolve => {
+        const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`
+        const line = new WebSocket(url, { headers: { authorization: `Bearer ${bearer}` } })
+        line.on('unexpected-response', (request, { statusCode }) => {
+          request.destroy()
+          resolve(statusCode)
+        })
+        line.on('error', () => {}) // the request that was ended
+      })
+    await client.hostRemove({ params: { id: hostId } })
+    expect(await answer(key)).toBe(410)
+    expect(await answer('never-known')).toBe(401)
+  })
 })

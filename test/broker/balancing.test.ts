@@ -86,6 +86,8 @@ describe('a cluster of two nearly idle hosts', () => {
       desktop_id: id,
       from_host_id: hostId,
       to_host_id: host?.id ?? '',
+      from_name: '',
+      to_name: '',
       kind: 'live' as const,
       cause: 'consolidation' as const,
       reason: 'it is emptied',

@@ -144,7 +144,8 @@ describe('desktops of a lost host that come back at once', () => {
           .where('name', '=', 'many-001')
           .executeTakeFirstOrThrow()
         const ended = { state: 'failed' as const, ended_at: lostAt, kind: 'live' as const, cause: 'person' as const }
-        const move = { id: newId(), desktop_id: id, from_host_id: from, to_host_id: to, ...ended }
+        const names = { from_name: 'sim-1', to_name: 'sim-2' }
+        const move = { id: newId(), desktop_id: id, from_host_id: from, to_host_id: to, ...names, ...ended }
         await tx.insertInto('migration').values(move).execute()
       },
     )

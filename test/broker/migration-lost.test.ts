@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
-import { desktopGet } from '../../broker/desktops.ts'
+import { desktopAct, desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
+import { hostRemove } from '../../broker/host-removal.ts'
 import { hostGet, hostList } from '../../broker/hosts.ts'
 import { desktopMove, migrationList } from '../../broker/migrations.ts'
 import { poolCreate, poolGet, poolList } from '../../broker/pools.ts'
@@ -53,15 +54,19 @@ async function halfWay(name: string) {
   return { id: desktop.id, from, to, hosts, taskId: move.task.id }
 }
 
-/** Its agent says nothing any more; the host and its machines run on. */
-async function lose(index: number, hostId: string) {
-  await site.agentStop(index)
+/** Their agents say nothing any more; hosts and machines run on. */
+async function lose(...lost: (readonly [index: number, hostId: string])[]) {
+  await Promise.all(lost.map(([index]) => site.agentStop(index)))
   // Nobody is called lost before this process has listened for as long: the test does not wait for that.
   const [long, now] = [new Date(Date.now() - 3_600_000), new Date()]
   await site.broker.db
     .updateTable('host')
     .set({ observed_beat_at: long, state: 'lost', state_since: now })
-    .where('id', '=', hostId)
+    .where(
+      'id',
+      'in',
+      lost.map(([, hostId]) => hostId),
+    )
     .execute()
   for (const reconciler of ['desktops', 'migrations']) await nudge(site.broker.db, reconciler)
 }
@@ -73,7 +78,7 @@ const runsOn = async (id: string) => {
 describe('a desktop half way', () => {
   it('stays where it was when its target is lost', async () => {
     const { id, from, to, hosts, taskId } = await halfWay('slow-move-a')
-    await lose(to, hosts[to] ?? '')
+    await lose([to, hosts[to] ?? ''])
     const task = await taskGet(site.broker, admin, taskId, 20_000, forever)
     expect(task).toMatchObject({
       state: 'failed',
@@ -88,7 +93,7 @@ describe('a desktop half way', () => {
 
   it('runs on one host at most when its source is lost, and on one in the end', async () => {
     const { id, from, hosts, taskId } = await halfWay('slow-move-b')
-    await lose(from, hosts[from] ?? '')
+    await lose([from, hosts[from] ?? ''])
     // The hosts still hear each other: it may arrive, else it is called off.
     expect(['succeeded', 'failed']).toContain((await taskGet(site.broker, admin, taskId, 25_000, forever)).state)
     const twins: number[][] = []
@@ -104,5 +109,28 @@ describe('a desktop half way', () => {
       return phase === 'ready' && (await runsOn(id)).join() === String(hosts.indexOf(hostId))
     })
     expect(twins).toEqual([])
+  }, 60_000)
+
+  it('stays where it was when both are lost and its target is removed; its moves name that host still', async () => {
+    await site.broker.db.updateTable('pool').set({ warm: 0 }).execute()
+    const desktops = async () => (await desktopList(site.broker, admin, { limit: 100 })).items
+    for (const other of await desktops()) await desktopAct(site.broker, admin, other.id, 'delete')
+    await site.until('nothing else is there', async () => (await desktops()).length === 0)
+    const { id, from, to, hosts, taskId } = await halfWay('slow-move-c')
+    const [toId, toName] = [hosts[to] ?? '', `sim-${to + 1}`]
+    await lose(...hosts.entries())
+    const moves = async () => (await migrationList(site.broker, { limit: 100, desktopId: id })).items
+    await site.until('nobody knows where it is', async () => (await moves())[0]?.text.includes('are lost') ?? false)
+    await expect(hostRemove(site.broker, admin, toId)).rejects.toThrow('on its way to it')
+    await hostRemove(site.broker, admin, toId, true)
+    const text = `${toName} was removed by root, who says that it is off.`
+    expect(await moves()).toMatchObject([
+      { state: 'failed', fromHostId: hosts[from], toHostId: null, toHostName: toName, trouble: { text } },
+    ])
+    expect(await taskGet(site.broker, admin, taskId, 15_000, forever)).toMatchObject({
+      state: 'failed',
+      error: { text },
+    })
+    expect(await desktopGet(site.broker, admin, id)).toMatchObject({ hostId: hosts[from] })
   }, 60_000)
 })

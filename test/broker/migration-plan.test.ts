@@ -184,8 +184,8 @@ describe('turns', () => {
     from_host_id: from,
     to_host_id: to,
     from_cluster_id: 'c',
-    from_name: from,
-    to_name: to,
+    from_host_name: from,
+    to_host_name: to,
   })
   it('are two at a host, coming and going together', () => {
     const turns = makeTurns([move('a', 'b', 'moving'), move('c', 'a', 'preparing'), move('a', 'd')])

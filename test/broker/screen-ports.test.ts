@@ -66,7 +66,7 @@ describe('a screen port', () => {
     await site.broker.db.transaction().execute(async tx => {
       await tx
         .insertInto('migration')
-        .values({ ...move, kind: 'live', cause: 'person', state: 'queued' } as never)
+        .values({ ...move, kind: 'live', cause: 'person', state: 'queued', from_name: '', to_name: '' } as never)
         .execute()
       expect(await screenPortsReclaim(tx)).toBe(0)
       await tx

@@ -249,6 +249,14 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       await host.machineDestroy(spec.id)
     })
 
+    it('leaves with its guests’ power cut and their disks kept, also when nothing runs', async () => {
+      await host.machineStart(spec)
+      expect(await host.leave()).toEqual([spec.name])
+      expect(await host.machines()).toEqual([])
+      expect(await host.overlays()).toHaveLength(1)
+      expect(await host.leave()).toEqual([])
+    })
+
     it('removes disk and image, also when they are gone', async () => {
       for (let time = 0; time < 2; time++) {
         await host.overlayRemove({ machineId: spec.id, incarnation: spec.incarnation })

@@ -95,16 +95,8 @@ export function Moves({ query: asked, hostId }: { query: { hostId?: string; desk
 /** From where to where; seen from one of the two hosts only the other one, with the direction in words. */
 function Way({ move, hostId }: { move: Move; hostId?: string }) {
   const { t } = useTranslation()
-  const to = (
-    <AnchorLink to="/admin/hosts/$id" params={{ id: move.toHostId }}>
-      {move.toHostName}
-    </AnchorLink>
-  )
-  const from = (
-    <AnchorLink to="/admin/hosts/$id" params={{ id: move.fromHostId }}>
-      {move.fromHostName}
-    </AnchorLink>
-  )
+  const to = <HostLink id={move.toHostId} name={move.toHostName} />
+  const from = <HostLink id={move.fromHostId} name={move.fromHostName} />
   if (!hostId)
     return (
       <Group gap={4} component="span">
@@ -117,6 +109,16 @@ function Way({ move, hostId }: { move: Move; hostId?: string }) {
       <Icon of={leaves ? ArrowRight : ArrowLeft} small />
       {t(leaves ? 'moves.leavesTo' : 'moves.comesFrom')} {leaves ? to : from}
     </Group>
+  )
+}
+
+/** @param id null: it was removed since; its name stays. */
+function HostLink({ id, name }: { id: string | null; name: string }) {
+  if (id === null) return name
+  return (
+    <AnchorLink to="/admin/hosts/$id" params={{ id }}>
+      {name}
+    </AnchorLink>
   )
 }
 
