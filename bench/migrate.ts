@@ -3,7 +3,7 @@
  * same run: the same devices, memory and encryption, all with the start of the target's QEMU.
  *   total ≤ 1.15 × raw · pause ≤ 100 ms + raw's
  *   a guest that changes twice as much as the line carries gets over or stays, whole, in every run
- * Needs root. Run on an otherwise quiet machine: bash scripts/run.sh bench/migrate.ts [MOVES] [BUSY MOVES]
+ * Needs root. Run on an otherwise quiet machine: bash scripts/run.sh bench/migrate.ts [MOVES] [BUSY MOVES] [MEMORY MIB]
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,7 +19,9 @@ import { libvirtMachine, type RawMove, type RawPlace, rawGuest } from './raw-mig
 
 const moves = Number(process.argv[2] ?? 6)
 const busyMoves = Number(process.argv[3] ?? 50)
-const memoryMib = 128
+/** A guest of 128 MiB has half of it in use by itself: what a move costs whatever it carries. Larger ones are filled to half. */
+const memoryMib = Number(process.argv[4] ?? 128)
+const fillMib = memoryMib > 128 ? memoryMib / 2 : 0
 /** MiB a second that the line carries for the busy guest; it changes twice as much. */
 const slowLine = 8
 /** What a move leaves behind is over by then. */
@@ -43,7 +45,15 @@ const images = join(site.lab.storageOf('main'), 'images')
 const image = join(images, readdirSync(images).find(name => name.endsWith('.qcow2')) ?? '')
 const qemu = libvirtMachine(readFileSync(join(pair.host('source').home, 'log/qemu/mover.log'), 'utf8'), image)
 const places = { source: rawPlace(pair.host('source')), target: rawPlace(pair.host('target')) }
-await using guest = await rawGuest({ image, machine: qemu, memoryMib, pauseMs: firstPauseMs, ...places })
+await guestRun(await pair.daemon(pair.home), machine.id, fill(fillMib))
+await using guest = await rawGuest({
+  image,
+  machine: qemu,
+  memoryMib,
+  fill: fill(fillMib),
+  pauseMs: firstPauseMs,
+  ...places,
+})
 
 const ours: Move[] = []
 const libvirts: Omit<Move, 'toldSeconds'>[] = []
@@ -152,6 +162,13 @@ async function busyMove({ runs, daemon }: Pair): Promise<string> {
   if (answer !== 'well') return `does not answer: ${answer}`
   const why = pair.told(pair.home).at(-1)?.trouble?.code
   return ended === 'done' ? 'over' : why === 'timeout' ? 'stays' : `${ended}: ${why}`
+}
+
+/** So much of its memory in use, with what no page repeats. */
+function fill(mib: number): string {
+  return mib === 0
+    ? 'true'
+    : `mount -o remount,size=90% /run; dd if=/dev/urandom of=/run/filled bs=1M count=${mib} 2>/dev/null`
 }
 
 function domain() {

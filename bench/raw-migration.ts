@@ -29,6 +29,8 @@ export interface RawOptions {
   /** How libvirt started it: `libvirtMachine`. */
   machine: (place: { folder: string; overlay: string }) => string[]
   memoryMib: number
+  /** Run in the guest before it is moved: what it holds in its memory. */
+  fill: string
   /** The largest pause that QEMU shall take, as ours. */
   pauseMs: number
   source: RawPlace
@@ -46,11 +48,12 @@ const credentials = ({ pki }: RawPlace, endpoint: string) => [
 const port = 47_000
 
 /** One guest, moved again and again from a QEMU to a fresh one; between its moves it stands still. */
-export async function rawGuest({ image, machine, memoryMib, pauseMs, ...places }: RawOptions) {
+export async function rawGuest({ image, machine, memoryMib, fill, pauseMs, ...places }: RawOptions) {
   const extra = credentials(places.source, 'client')
   await using undo = new AsyncDisposableStack()
   const source: Guest = undo.use(await guestStart({ image, memoryMib, machine, extra, enter: places.source.enter }))
   await source.ready(120_000)
+  await source.shell(fill, 120_000)
   await sleep(settleMs)
   await source.qmp('stop')
   const all = undo.move()
