@@ -185,8 +185,9 @@ const narrowed = (filter: DesktopFilter) => (eb: ExpressionBuilder<Database, 'de
 
 /**
  * Names of the first desktops with this in their name, their person's or their address; `%` and `_` typed by a person
- * are themselves. Each is looked for in an index of its own: reading all desktops costs many times as much. Desktops'
- * names are lower case; addresses are only looked through for what may be a part of one.
+ * are themselves. People are looked for in an index of their own; names and addresses are in one, read in the order of
+ * the page until it is full: reading all desktops costs many times as much. Desktops' names are lower case and
+ * have no dots; addresses are only looked at for what may be a part of one.
  */
 function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) {
   const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
@@ -199,12 +200,14 @@ function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) 
       // Of these the page takes some only: whether a desktop has no network is not told by its own columns.
       .$if(!filter.noNetwork, query => query.limit(sql.lit(filter.limit ?? 1000)))
   const people = db.selectFrom('user_account').select('id').where('name', 'ilike', pattern)
-  const addresses = sql<string>`any(array(select address from desktop where host(address) like ${pattern}))`
+  const named = sql<boolean>`desktop.name like ${pattern.toLowerCase()}`
+  const addressed = sql<boolean>`host(desktop.address) like ${pattern}`
   return sql<string>`any(array(${sql.join(
     [
-      first().where('desktop.name', 'like', pattern.toLowerCase()),
+      first().where(eb =>
+        !/^[\d.]+$/.test(text) ? named : text.includes('.') ? addressed : eb.or([named, addressed]),
+      ),
       first().where('desktop.user_id', 'in', people),
-      ...(/^[\d.]+$/.test(text) ? [first().where('desktop.address', '=', addresses)] : []),
     ],
     sql` union all `,
   )}))`

@@ -12,6 +12,7 @@ import * as fewerLooks from './migrations/0007-fewer-looks.ts'
 import * as movedStorages from './migrations/0008-moved-storages.ts'
 import * as hostHistory from './migrations/0009-host-history.ts'
 import * as removedHosts from './migrations/0010-removed-hosts.ts'
+import * as searchAddresses from './migrations/0011-search-addresses.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -25,6 +26,7 @@ const migrations = {
   '0008-moved-storages': movedStorages,
   '0009-host-history': hostHistory,
   '0010-removed-hosts': removedHosts,
+  '0011-search-addresses': searchAddresses,
 }
 
 /**
