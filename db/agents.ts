@@ -148,7 +148,7 @@ export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
       join.onRef('target_port.desktop_id', '=', 'desktop.id').onRef('target_port.host_id', '=', 'move.to_host_id'),
     )
     .selectAll('desktop')
-    .select(['template.ready_when', sql<string>`host(desktop.address)`.as('address_text'), 'pool.network'])
+    .select(['template.ready_when', 'pool.network'])
     .select(['port.port as screen_port', 'target_port.port as target_port', 'target.observed_facts as target_facts'])
     .select(['source.observed_facts as source_facts', 'source_image.observed_sha256 as source_image_sha256'])
     .select(['move.id as move_id', 'move.kind as move_kind', 'move.state as move_state'])

@@ -158,7 +158,6 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
       'host.state as host_state',
       'template_version.number as version_number',
       'user_account.name as user_name',
-      sql<string>`host(desktop.address)`.as('address_text'),
       foreignNetwork.as('foreign_network'),
       oldHost.as('old_host'),
     ])
@@ -201,7 +200,7 @@ function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) 
       .$if(!filter.noNetwork, query => query.limit(sql.lit(filter.limit ?? 1000)))
   const people = db.selectFrom('user_account').select('id').where('name', 'ilike', pattern)
   const named = sql<boolean>`desktop.name like ${pattern.toLowerCase()}`
-  const addressed = sql<boolean>`host(desktop.address) like ${pattern}`
+  const addressed = sql<boolean>`desktop.address_text like ${pattern}`
   return sql<string>`any(array(${sql.join(
     [
       first().where(eb =>

@@ -239,6 +239,8 @@ export interface DesktopTable {
   vcpus: ColumnType<number, never, never>
   memory_bytes: ColumnType<number, never, never>
   address: string
+  /** Without its mask, as people read it: kept by the database. */
+  address_text: ColumnType<string, never, never>
   user_id: string | null
   user_slot: number | null
   assigned_at: Date | null
