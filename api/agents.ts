@@ -8,7 +8,7 @@ import { z } from '@hono/zod-openapi'
 import type { Context, Hono } from 'hono'
 import { WebSocketServer } from 'ws'
 import type { Authority } from '../auth/authority.ts'
-import { type AgentHub, hostOfKey, hostRemoved } from '../broker/agents.ts'
+import { type AgentHub, hostOfKey, hostRemoved, removedHeader } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
 import { hostCertify } from '../broker/certificates.ts'
 import { hostJoin, hostKnown } from '../broker/hosts.ts'
@@ -116,17 +116,19 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
 }
 
 /** The line of each agent, as an HTTP server's `upgrade` handler for `agentPath`. */
-export function makeAgentDoor(broker: Broker, hub: AgentHub) {
+export function makeAgentDoor(broker: Broker, hub: AgentHub, installationId: string) {
   const sockets = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: maxMessageBytes })
-  const refuse = (socket: Duplex, status: string) =>
-    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+  const refuse = (socket: Duplex, status: string, more = '') =>
+    socket.end(`HTTP/1.1 ${status}\r\n${more}Connection: close\r\nContent-Length: 0\r\n\r\n`)
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     socket.on('error', () => socket.destroy())
     try {
       const key = keyOf(request.headers.authorization)
       const host = await hostOfKey(broker, key)
-      if (!host) return void refuse(socket, (await hostRemoved(broker, key)) ? '410 Gone' : '401 Unauthorized')
+      if (!host && (await hostRemoved(broker, key)))
+        return void refuse(socket, '410 Gone', `${removedHeader}: ${installationId}\r\n`)
+      if (!host) return void refuse(socket, '401 Unauthorized')
       sockets.handleUpgrade(request, socket, head, line => {
         const agent = hub.attach(host, {
           send: message => line.send(JSON.stringify(message)),

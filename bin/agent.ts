@@ -70,8 +70,8 @@ export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> 
   const url = `${options.controlUrl.replace(/^http/, 'ws')}/api/v1/agent`
   const [left, ending] = [Promise.withResolvers<void>(), new AbortController()]
   let leaving: Promise<void> | undefined
-  const removed = () => {
-    leaving ??= starting.then(leave)
+  const removed = (from: string) => {
+    if (from === installationId) leaving ??= starting.then(leave)
   }
   const starting = startAgent({ host, connect: agentSocket({ url, key, log, removed }), log })
   undo.use(await starting)

@@ -120,7 +120,7 @@ export async function startControl(
   })
 
   const hub = makeAgentHub(broker, installationId)
-  const door = makeAgentDoor(broker, hub)
+  const door = makeAgentDoor(broker, hub, installationId)
   let reconcilers: ReturnType<typeof startReconcilers> | undefined
   const failed = (error: unknown) => log.warn({ err: error }, 'the database connection broke; trying again')
   undo.use(

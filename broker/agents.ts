@@ -17,7 +17,7 @@ import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { again, transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
-import type { FromAgent, protocolVersion, ToAgent } from '../vmm/protocol.ts'
+import type { FromAgent, protocolVersion, removedFrom, ToAgent } from '../vmm/protocol.ts'
 import type { ImageSpec } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
 import { copiesNote, historyNote, hostSaid } from './host-history.ts'
@@ -327,6 +327,8 @@ async function imageSpecs(broker: Broker): Promise<ImageSpec[]> {
     attempt: wished_attempt,
   }))
 }
+
+export const removedHeader: typeof removedFrom = 'hdcs-removed-from'
 
 /** Whether the host whose key this was has been removed since; what was never known here is no such key. */
 export const hostRemoved = (broker: Broker, key: string | undefined) =>

@@ -3,7 +3,7 @@ import { WebSocket } from 'ws'
 import type { Log } from '../lib/log.ts'
 import { type Dialled, keepDialling } from '../lib/redial.ts'
 import type { AgentConnect } from './agent.ts'
-import { beatMs, type ToAgent } from './protocol.ts'
+import { beatMs, removedFrom, type ToAgent } from './protocol.ts'
 
 /** A peer silent for so many pings is gone. Fewer: a busy second cuts; more: a dead path is noticed late. */
 const silentPings = 3
@@ -12,7 +12,6 @@ const maxMessageBytes = 64 * 2 ** 20
 
 const refusals: Partial<Record<number, string>> = {
   401: 'the control plane does not know this host’s key: a backup of before it joined was restored, or another control plane is at that address. Desktops that run here run on; “bash scripts/agent.sh leave” ends them and their network. To join again, make a join token in the console and start the agent with it',
-  410: 'this host was removed from the control plane',
 }
 
 export interface AgentSocketOptions {
@@ -21,8 +20,8 @@ export interface AgentSocketOptions {
   /** The agent's own, from joining. */
   key: string
   log: Log
-  /** The control plane says, at every dial, that it knew this key until the host was removed. */
-  removed?: () => void
+  /** At every dial an installation says that this key was of a host of its, which was removed. */
+  removed?: (installationId: string) => void
 }
 
 export function agentSocket({ url, key, log, removed }: AgentSocketOptions): AgentConnect {
@@ -61,7 +60,8 @@ export function agentSocket({ url, key, log, removed }: AgentSocketOptions): Age
         socket.on('unexpected-response', (request, response) => {
           const { statusCode = 0 } = response
           why = refusals[statusCode] ?? `the control plane answered ${statusCode}`
-          if (statusCode === 410) removed?.()
+          const from = response.headers[removedFrom]
+          if (statusCode === 410 && typeof from === 'string') removed?.(from)
           request.destroy()
           socket.terminate()
         })

@@ -11,6 +11,12 @@ export const protocolVersion = 3
 /** Heartbeat of the agent. A host silent for `suspect` and `lost` periods is called so (broker/hosts.ts). */
 export const beatMs = 3_000
 
+/**
+ * The answer to the key of a host that was removed is 410 with this header, which names the installation: desktops end at
+ * this word, and any proxy may say 410.
+ */
+export const removedFrom = 'hdcs-removed-from'
+
 export type ToAgent =
   /** The whole wish: what is not named shall not be. */
   | { type: 'wish'; spec: HostSpec }

@@ -8,7 +8,7 @@ import type { AgentHub } from '../../broker/agents.ts'
 import { firstStart } from '../../broker/first-start.ts'
 import { hostJoin } from '../../broker/hosts.ts'
 import { newId } from '../../lib/ids.ts'
-import type { FromAgent } from '../../vmm/protocol.ts'
+import { type FromAgent, removedFrom } from '../../vmm/protocol.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 
 const id = newId()
@@ -125,7 +125,7 @@ describe('an agent’s line', () => {
   }
   beforeAll(async () => {
     api = await startApi()
-    const door = makeAgentDoor(api.broker, hub)
+    const door = makeAgentDoor(api.broker, hub, 'ours')
     server.on('upgrade', (request, socket, head) => void door.upgrade(request, socket, head))
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   })
@@ -159,14 +159,14 @@ describe('an agent’s line', () => {
       new Promise(resolve => {
         const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`
         const line = new WebSocket(url, { headers: { authorization: `Bearer ${bearer}` } })
-        line.on('unexpected-response', (request, { statusCode }) => {
+        line.on('unexpected-response', (request, { statusCode, headers }) => {
           request.destroy()
-          resolve(statusCode)
+          resolve([statusCode, headers[removedFrom]])
         })
         line.on('error', () => {}) // the request that was ended
       })
     await client.hostRemove({ params: { id: hostId } })
-    expect(await answer(key)).toBe(410)
-    expect(await answer('never-known')).toBe(401)
+    expect(await answer(key)).toEqual([410, 'ours'])
+    expect(await answer('never-known')).toEqual([401, undefined])
   })
 })

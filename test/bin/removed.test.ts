@@ -4,10 +4,11 @@ import pino from 'pino'
 import { expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { runAgent } from '../../bin/agent.ts'
+import { removedFrom } from '../../vmm/protocol.ts'
 import { until } from '../support/site.ts'
 import { hostSpec, installationId, machineSpec } from '../vmm/wishes.ts'
 
-it('of a host that was removed ends what it runs, and of one that is not known ends nothing', async () => {
+it('of a host that was removed ends what it runs, and at any other word nothing', async () => {
   const spec = machineSpec(1)
   let refusal = ''
   let [dials, ready] = [0, false]
@@ -44,13 +45,16 @@ it('of a host that was removed ends what it runs, and of one that is not known e
   })
   await until('its desktop is ready', async () => ready)
 
-  refusal = '401 Unauthorized'
-  for (const line of sockets.clients) line.terminate()
-  const before = dials
-  await until('it was refused twice', async () => dials > before + 1)
-  expect(ended).toEqual([])
+  const named = (id: string) => `410 Gone\r\n${removedFrom}: ${id}`
+  for (const other of ['401 Unauthorized', '410 Gone', named('another installation')]) {
+    refusal = other
+    for (const line of sockets.clients) line.terminate()
+    const before = dials
+    await until('it was refused twice', async () => dials > before + 1)
+    expect(ended).toEqual([])
+  }
 
-  refusal = '410 Gone'
+  refusal = named(installationId)
   await agent.left
   expect(ended).toEqual([spec.name])
   const last = dials
