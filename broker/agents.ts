@@ -96,7 +96,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
     // A failed turn must not stop the line: the agent is made to start over, which rereads everything.
     agent.turn = next.catch(error => {
       broker.log.error(
-        { error, hostId: agent.hostId },
+        { err: error, hostId: agent.hostId },
         'an agent’s message could not be worked off; it shall reconnect',
       )
       agent.line.close('internal')
