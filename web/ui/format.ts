@@ -72,6 +72,6 @@ export function formatAgo(iso: string, nowMs: number): string | null {
   )
 }
 
-/** `Ana, Ben and Cem`; `—` when there is none. */
+/** `Ana, Ben, Cem`; `—` when there is none. */
 export const formatList = (names: readonly string[]) =>
-  names.length ? new Intl.ListFormat(intlLanguage(), { type: 'unit' }).format(names) : '—'
+  names.length ? new Intl.ListFormat(intlLanguage(), { type: 'conjunction', style: 'narrow' }).format(names) : '—'
