@@ -20,12 +20,13 @@ export interface Done {
 }
 
 /**
- * Every write, and whoever was turned away. Other reads are for the access log, and so is the question "am I signed
+ * Every write, and whoever was turned away. Other reads, dry runs among them, are for the access log, and so is the question "am I signed
  * in?" of a page that is not: it would be the trail's commonest line.
  */
 export function isForTrail(done: Done): boolean {
   if (done.route.operationId === 'meGet' && done.outcome === 'unauthenticated') return false
-  return done.route.method !== 'get' || done.outcome === 'unauthenticated' || done.outcome === 'forbidden'
+  const reads = done.route.method === 'get' || (isRecord(done.body) && done.body.dryRun === true)
+  return !reads || done.outcome === 'unauthenticated' || done.outcome === 'forbidden'
 }
 
 export function auditEntryOf(done: Done): AuditEntry {
