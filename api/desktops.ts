@@ -126,7 +126,7 @@ export const desktopRoutes = [
       /** Those that came running from another cluster, and have no network until they start anew. */
       noNetwork: flag().optional(),
       /** Part of a name, address or person. */
-      search: z.string().max(100).optional(),
+      search: z.string().trim().max(100).optional(),
     }),
     answers: { 200: listOf(desktopSchema) },
     handle: async ({ broker, principal, query }) => ({

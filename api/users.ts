@@ -55,7 +55,7 @@ export const userRoutes = [
     query: pageQuery.extend({
       name: z.string().optional(),
       /** Part of a name or address. */
-      search: z.string().max(100).optional(),
+      search: z.string().trim().max(100).optional(),
       role: roleSchema.optional(),
       groupId: z.uuid().optional(),
     }),
