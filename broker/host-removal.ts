@@ -6,7 +6,7 @@ import type { Principal } from '../auth/principal.ts'
 import type { Db, Tx } from '../db/connect.ts'
 import { desktopsDelete, desktopsLock, transitionNote } from '../db/desktops.ts'
 import { copiesLeftRows } from '../db/host-history.ts'
-import { addressLock, hostDelete, hostRows } from '../db/hosts.ts'
+import { addressLock, type HostRow, hostDelete, hostRows, hostStateLock } from '../db/hosts.ts'
 import {
   desktopArrive,
   desktopsMovable,
@@ -16,6 +16,7 @@ import {
   migrationsOpen,
 } from '../db/migrations.ts'
 import { sessionsEnd } from '../db/sessions.ts'
+import { taskLogAdd } from '../db/tasks.ts'
 import { transact } from '../db/transact.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
@@ -26,6 +27,7 @@ import { type Decision, type HostFacts, placeDesktop, withDesktop } from './plac
 import { demandOf, hostsToPlaceOn, placementsNote } from './placing.ts'
 import { conflictWhen } from './refusals.ts'
 import { screenPortsTake } from './screen-ports.ts'
+import { taskOpen } from './tasks.ts'
 
 export interface RemovalItem {
   desktopId: string
@@ -67,8 +69,11 @@ export function planRemoval(
 /** Of a host that never told it, nothing is known to be shared. */
 const storageOf = (ends: ReadonlyMap<string, HostEnd>, id: string) => ends.get(id)?.storageId ?? id
 
-/** In one sentence for the person who is about to do it; names what is lost. @param copies old ones that may run there, named or not. */
-export function removalText(items: readonly RemovalItem[], copies: number): string {
+/** In one sentence for the person who is about to do it; names what is lost. @param host how many moves end, and old copies that may run there, named or not. */
+export function removalText(
+  items: readonly RemovalItem[],
+  { moves, copies_left: copies }: Pick<HostRow, 'moves' | 'copies_left'>,
+): string {
   const of = (fate: RemovalItem['fate']) => items.filter(item => item.fate === fate)
   const names = (fate: RemovalItem['fate']) =>
     of(fate).map(({ desktopName, userName }) => (userName ? `${desktopName} of ${userName}` : desktopName))
@@ -81,6 +86,7 @@ export function removalText(items: readonly RemovalItem[], copies: number): stri
       : '',
     lost.length > 0 ? `lost with all that is on them: ${lost.join(', ')}` : '',
     old.length > 0 ? `returned from it before, so that old copies may still run there: ${old.join(', ')}` : '',
+    moves > 0 ? counted(moves, 'move from it or to it ends', 'moves from it or to it end') : '',
     copies > old.length ? 'old copies of desktops that are gone by now may still run there' : '',
   ].filter(text => text !== '')
   return parts.length === 0 ? 'nothing is on it' : parts.join('; ')
@@ -104,9 +110,9 @@ export async function hostRemovalPlan(broker: Broker, principal: Principal, id: 
   const host = await hostGet(broker, principal, id)
   const { items: here } = await readPlan(broker.db, id)
   const items = [...here, ...(await readReturned(broker.db, id))]
-  const [row] = await hostRows(broker.db, { ids: [id] })
   const desktops = items.map(({ decision: _decision, ...item }) => item)
-  return { hostId: id, hostName: host.name, text: removalText(items, row?.copies_left ?? 0), desktops }
+  const [row = { moves: 0, copies_left: 0 }] = await hostRows(broker.db, { ids: [id] })
+  return { hostId: id, hostName: host.name, text: removalText(items, row), desktops }
 }
 
 /**
@@ -138,9 +144,27 @@ export async function hostRemove(broker: Broker, principal: Principal, id: strin
   )
   await transact(broker.db, async tx => {
     const now = broker.clock.now()
-    if (force && !heard) await clear(tx, { id, name: host.name }, principal, now)
+    if (force && !heard) {
+      const state = await hostStateLock(tx, id)
+      if (state !== 'lost' && state !== 'joining')
+        throw new HdcsError('conflict', `${host.name} was heard in this moment: it is not off.`)
+      await removalNote(tx, await hostRemovalPlan({ ...broker, db: tx }, principal, id), principal, now)
+      await clear(tx, { id, name: host.name }, principal, now)
+    }
     await hostDelete(tx, id, now).catch(inUse).catch(onItsWay)
   })
+}
+
+/** The host's own history goes with it: what was lost, and on whose word, stands among the tasks. */
+async function removalNote(tx: Tx, plan: { hostId: string; hostName: string; text: string }, by: Principal, now: Date) {
+  const subject = { type: 'host', id: plan.hostId, name: plan.hostName }
+  const task = await taskOpen(tx, { kind: 'host.remove', subject, requestedBy: by, done: true }, now)
+  await taskLogAdd(
+    tx,
+    task.id,
+    `${by.name} says that ${plan.hostName} is off and does not come back: ${plan.text}`,
+    now,
+  )
 }
 
 async function clear(tx: Tx, host: { id: string; name: string }, principal: Principal, now: Date) {

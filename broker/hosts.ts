@@ -67,8 +67,14 @@ function hostView(row: HostRow, principal: Principal) {
 }
 
 /** Why a host may not simply leave; undefined: it may. */
-export function removeRefused({ desktops, copies_left: copies }: Pick<HostRow, 'desktops' | 'copies_left'>) {
+export function removeRefused({
+  desktops,
+  moves,
+  copies_left: copies,
+}: Pick<HostRow, 'desktops' | 'moves' | 'copies_left'>) {
   if (desktops > 0) return counted(desktops, 'desktop is on it', 'desktops are on it')
+  if (moves > 0)
+    return counted(moves, 'desktop is on its way to it or from it', 'desktops are on their way to it or from it')
   if (copies === 0) return
   const returned = counted(
     copies,

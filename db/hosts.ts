@@ -21,6 +21,12 @@ const arriving = () =>
     where migration.to_host_id = host.id and migration.ended_at is null and desktop.host_id <> host.id
       and desktop.wished_power <> 'stopped')`.as<'a'>('a')
 
+/** Open moves from it and to it, of desktops that stand still, too. */
+const moves = sql<number>`(
+  select count(*) from migration where migration.ended_at is null and host.id in (from_host_id, to_host_id))`.as(
+  'moves',
+)
+
 /** Hosts with what they carry, by name. */
 export function hostRows(
   db: Kysely<Database>,
@@ -42,7 +48,7 @@ export function hostRows(
     .selectAll('host')
     .select(['cluster.name as cluster_name', 'cluster.site_id', 'site.name as site_name'])
     .select(['cluster.vcpus_per_core', 'cluster.memory_reserve', 'cluster.suspect_ms', 'cluster.lost_ms'])
-    .select([sql<string>`host.subnet::text`.as('subnet_text'), copiesLeft.as('copies_left')])
+    .select([sql<string>`host.subnet::text`.as('subnet_text'), copiesLeft.as('copies_left'), moves])
     .select(({ fn, val }) =>
       (['desktops', 'running', 'vcpus', 'memory_bytes'] as const).map(name =>
         fn.coalesce(`d.${name}`, val(0)).as(name),
@@ -96,10 +102,18 @@ export async function hostInsert(
   tx: Tx,
   host: { id: string; cluster_id: string; name: string; key_hash: string; subnet: string; networks: string[] },
 ) {
+  // A key that was of a host that was removed, and joins anew, is good again.
+  await tx.deleteFrom('removed_host').where('key_hash', '=', host.key_hash).execute()
   await tx
     .insertInto('host')
     .values({ ...host, observed_beat_at: null })
     .execute()
+}
+
+/** Its state, which nobody changes until the transaction ends. */
+export async function hostStateLock(tx: Tx, id: string): Promise<HostState | undefined> {
+  const row = await tx.selectFrom('host').select('state').where('id', '=', id).forNoKeyUpdate().executeTakeFirst()
+  return row?.state
 }
 
 /** Against other changes of the host until the transaction ends; desktops come to it and go all the same. */

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mountAgents } from '../../api/agents.ts'
 import { problemSchema } from '../../api/errors.ts'
 import { type Authority, openAuthority } from '../../auth/authority.ts'
+import { hostRemoved } from '../../broker/agents.ts'
 import { authorityCheck, certificateSubject } from '../../broker/certificates.ts'
 import { firstStart } from '../../broker/first-start.ts'
 import { bridgeOf } from '../../lib/routes.ts'
@@ -67,6 +68,14 @@ describe('joining', () => {
     const another = { ...ask, key: randomBytes(32).toString('base64url') }
     expect(await problemOf(await post('join', another))).toMatchObject({ code: 'forbidden' })
     expect((await client.hostList({ query: {} })).items.filter(({ name }) => name.startsWith('again'))).toHaveLength(1)
+    // Removed before it heard the answer, it asks with the key it made: that is good anew, and may go anew.
+    for (let time = 0; time < 2; time++) {
+      const fresh = { ...ask, token: (await client.joinTokenMake({ body: {} })).token }
+      const { hostId } = time === 0 ? first : await (await post('join', fresh)).json()
+      expect(await hostRemoved(api.broker, ask.key)).toBe(false)
+      await client.hostRemove({ params: { id: hostId } })
+      expect(await hostRemoved(api.broker, ask.key)).toBe(true)
+    }
   })
 
   it('takes a host that comes back with the bridge it had here, and leaves its cluster the network it had', async () => {

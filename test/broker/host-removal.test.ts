@@ -8,7 +8,7 @@ import { hostRemovalPlan, hostRemove, removalText } from '../../broker/host-remo
 import { hostGet, hostList, removeRefused } from '../../broker/hosts.ts'
 import { desktopMove } from '../../broker/migrations.ts'
 import { poolCreate, poolList } from '../../broker/pools.ts'
-import { taskGet } from '../../broker/tasks.ts'
+import { taskGet, taskList, taskLog } from '../../broker/tasks.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
@@ -55,10 +55,16 @@ async function lose(name: string) {
 describe('why a host stays', () => {
   it('is said of one desktop as of one', () => {
     const item = { desktopId: 'd', desktopName: 'd', userName: null, hostName: null, decision: null }
-    expect(removeRefused({ desktops: 1, copies_left: 0 })).toBe('1 desktop is on it')
-    expect(removeRefused({ desktops: 0, copies_left: 1 })).toMatch(/^1 desktop returned from it, and its old copy may/)
-    expect(removalText([{ ...item, fate: 'moved' }], 0)).toBe('1 goes to another host with its disk')
-    expect(removalText([{ ...item, fate: 'remade' }], 0)).toBe('1 is given up and made anew by its pool')
+    expect(removeRefused({ desktops: 1, moves: 0, copies_left: 0 })).toBe('1 desktop is on it')
+    expect(removeRefused({ desktops: 0, moves: 0, copies_left: 1 })).toMatch(
+      /^1 desktop returned from it, and its old copy may/,
+    )
+    expect(removalText([{ ...item, fate: 'moved' }], { moves: 0, copies_left: 0 })).toBe(
+      '1 goes to another host with its disk',
+    )
+    expect(removalText([{ ...item, fate: 'remade' }], { moves: 0, copies_left: 0 })).toBe(
+      '1 is given up and made anew by its pool',
+    )
   })
 })
 
@@ -102,6 +108,10 @@ describe('a host with desktops', () => {
     expect(text).toMatch(/lost with all that is on them: .*lonely-\d+ of lonely/)
     await hostRemove(site.broker, admin, host, true)
     await expect(desktopGet(site.broker, admin, id)).rejects.toMatchObject({ code: 'not_found' })
+    const [record] = (await taskList(site.broker, admin, { limit: 1, subjectId: host })).items
+    expect(record).toMatchObject({ kind: 'host.remove', state: 'succeeded' })
+    const told = (await taskLog(site.broker, admin, record?.id ?? '')).map(line => line.text)
+    expect(told).toEqual([`root says that sim-3 is off and does not come back: ${text}`])
     expect(
       (await desktopList(site.broker, admin, { limit: 100 })).items.every(({ hostName }) => hostName === 'sim-2'),
     ).toBe(true)

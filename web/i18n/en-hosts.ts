@@ -178,7 +178,8 @@ export const enHosts = {
     joinWaiting: 'Waiting for it to report…',
     joinArrived: '{{name}} has arrived',
     joinLook: 'Look at {{name}}',
-    removeLoss: 'HDCS forgets the host, and its key opens nothing any more. Nothing on the server itself is deleted.',
+    removeLoss:
+      'HDCS forgets the host, and its key opens nothing any more. Desktops that still run on the server end; nothing on it is deleted.',
     removed: '{{name}} was removed',
     ready: 'Ready for moves and returns',
     readyMove: 'Live moves with certificates',
@@ -311,9 +312,9 @@ export const enHosts = {
   removal: {
     giveUp: 'Give up',
     title: 'Give up {{name}} with what is on it?',
-    lost: 'HDCS forgets the host for good: do this only when the server is off and does not come back. What becomes of each desktop stands above.',
+    lost: 'HDCS forgets the host for good: do this only when the server is off and does not come back. Should it come back all the same, desktops that still run there end, and their disks stay. What becomes of each desktop stands above.',
     movedTo: 'goes to {{host}}, with its disk',
-    returnedTo: 'returned to {{host}}; its old copy may still run here, and nobody would end it',
+    returnedTo: 'returned to {{host}}; its old copy may still run here, until this host hears that it was removed',
   },
   fate: {
     remade: 'is made anew by its pool',

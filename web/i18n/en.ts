@@ -167,6 +167,7 @@ export const en = {
     host_enter_maintenance: 'Enter maintenance',
     host_leave_maintenance: 'End maintenance',
     host_fence: 'Make sure it is off',
+    host_remove: 'Remove host',
     pool_delete: 'Remove pool',
     pool_fill: 'Fill pool',
     template_build: 'Build template',

@@ -179,7 +179,7 @@ export const zhHosts = {
     joinWaiting: '等待它上报……',
     joinArrived: '{{name}} 已加入',
     joinLook: '查看 {{name}}',
-    removeLoss: 'HDCS 将忘记此节点，其密钥随即失效。服务器上的内容不会被删除。',
+    removeLoss: 'HDCS 将忘记此节点，其密钥随即失效。仍在该服务器上运行的桌面将被终止，其上的内容不会被删除。',
     removed: '已移除 {{name}}',
     ready: '迁移与恢复的准备情况',
     readyMove: '使用证书的在线迁移',
@@ -311,9 +311,9 @@ export const zhHosts = {
   removal: {
     giveUp: '放弃此节点',
     title: '放弃 {{name}} 及其上的一切？',
-    lost: 'HDCS 将永远忘记此节点：只有服务器已关机且不再恢复时才这样做。每个桌面的去向见上。',
+    lost: 'HDCS 将永远忘记此节点：只有服务器已关机且不再恢复时才这样做。万一它恢复，仍在其上运行的桌面将被终止，磁盘保留。每个桌面的去向见上。',
     movedTo: '连同磁盘迁往 {{host}}',
-    returnedTo: '已在 {{host}} 恢复；其旧副本可能仍在此节点上运行，且不会再被终止',
+    returnedTo: '已在 {{host}} 恢复；其旧副本可能仍在此节点上运行，直到它得知自己已被移除',
   },
   fate: {
     remade: '由桌面池重新制作',

@@ -166,6 +166,7 @@ export const zh = {
     host_enter_maintenance: '进入维护模式',
     host_leave_maintenance: '结束维护',
     host_fence: '确认已关机',
+    host_remove: '移除节点',
     pool_delete: '移除桌面池',
     pool_fill: '补充桌面池',
     template_build: '制作模板',
