@@ -60,7 +60,8 @@ function starting(desktop: DesktopForTask): TaskOutcome {
   if (desktop.phase === 'ready') return done(steps(startSteps.length))
   if (desktop.phase === 'failed') return failed(desktop.trouble ?? { code: 'start_failed', text: 'The start failed.' })
   const at = currentStep[desktop.observedStep as keyof typeof currentStep] ?? (desktop.phase === 'making' ? 0 : 1)
-  const text = at === 1 && desktop.queuePlace !== null ? `${desktop.queuePlace}` : undefined
+  const place = at === 1 && desktop.queuePlace !== null ? `${desktop.queuePlace}` : undefined
+  const text = desktop.trouble?.code === 'disk_in_use' ? 'waits until its old server is surely off' : place
   return going([5, 15, 30, 50][at] ?? 90, steps(at, text))
 }
 

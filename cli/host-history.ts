@@ -8,6 +8,12 @@ type HostEvent = Answer<'hostHistory'>['items'][number]
 /** `powerOffFailed` → `power off failed`. */
 const words = (what: string) => what.replace(/[A-Z]/g, letter => ` ${letter.toLowerCase()}`)
 
+/** Of silence in seconds, else how many desktops or tries. */
+function amountOf({ what, amount }: HostEvent): string {
+  if (amount === null) return ''
+  return what === 'suspect' || what === 'lost' ? `${amount} s` : `${amount}`
+}
+
 /** What a host went through and what was done about it, newest first. */
 export async function hostHistory(context: Context, name: string): Promise<void> {
   const { id } = await hostFind(context, name)
@@ -15,7 +21,7 @@ export async function hostHistory(context: Context, name: string): Promise<void>
   const columns: Column<HostEvent>[] = [
     { title: 'AT', value: event => event.at },
     { title: 'WHAT', value: event => words(event.what) },
-    { title: 'AMOUNT', value: event => event.amount?.toString() ?? '', right: true },
+    { title: 'AMOUNT', value: amountOf, right: true },
     { title: 'BY', value: event => event.userName ?? 'itself' },
     { title: 'WHY', value: event => event.reason },
   ]

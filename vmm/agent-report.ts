@@ -52,7 +52,7 @@ export function machineReport(known: MachineKnown, nowMs: number): MachineReport
     stopped: found ? null : memory.stopped,
     ready,
     step: stepOf(known, nowMs),
-    queuePlace: known.place,
+    queuePlace: lockedOut(known) ? null : known.place,
     graphics: found?.graphics ? { ...found.graphics, serial: memory.admittedSerial ?? 0 } : null,
     clients: found ? memory.clients : 0,
     move: moveReport(known, known.decision),
@@ -65,7 +65,13 @@ function incarnationOf({ spec, overlays }: MachineKnown): number | null {
   return overlays[0] ?? null
 }
 
-function stepOf({ spec, found, memory, busy, place }: MachineKnown, nowMs: number): MachineReport['step'] {
+/** Another host has its disk: it is tried again and again, and each try is over at once. */
+const lockedOut = ({ found, memory }: Pick<MachineKnown, 'found' | 'memory'>) =>
+  found?.power !== 'running' && memory.trouble?.code === 'disk_in_use'
+
+function stepOf(known: MachineKnown, nowMs: number): MachineReport['step'] {
+  const { spec, found, memory, busy, place } = known
+  if (lockedOut(known)) return null
   if (busy && shownSteps[busy]) return shownSteps[busy]
   if (place !== null) return 'queued'
   if (found && spec?.power === 'stopped') return 'stopping'
@@ -73,7 +79,8 @@ function stepOf({ spec, found, memory, busy, place }: MachineKnown, nowMs: numbe
 }
 
 function troubleOf({ spec, found, memory, decision }: MachineKnown, ready: boolean, nowMs: number): Trouble | null {
-  if (memory.trouble) return memory.trouble
+  // It runs: the disk is its own again.
+  if (memory.trouble && !(found?.power === 'running' && memory.trouble.code === 'disk_in_use')) return memory.trouble
   if (decision?.trouble) return decision.trouble
   const silent = spec && found?.power === 'running' && spec.power === 'running' && !ready
   if (!silent || isBooting(spec, found, memory, nowMs)) return null

@@ -118,6 +118,7 @@ function world() {
             reason: 'no such outlet',
             userName: null,
           },
+          { id: '0', at: '2026-01-01T11:56:00Z', what: 'lost', amount: 15, reason: '', userName: null },
         ],
         nextCursor: null,
       },
@@ -201,7 +202,8 @@ describe('the history of a host by command line', () => {
     expect(code).toBe(exitCodes.done)
     expect(out).toMatch(/^AT +WHAT +AMOUNT +BY +WHY\n/)
     expect(out).toMatch(/11:58:00Z +fenced +root/)
-    expect(out).toMatch(/11:57:00Z +fence failed +3 +itself +no such outlet\n$/)
+    expect(out).toMatch(/11:57:00Z +fence failed +3 +itself +no such outlet\n/)
+    expect(out).toMatch(/11:56:00Z +lost +15 s +itself *\n$/)
   })
 })
 

@@ -3,6 +3,7 @@ import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Session, SessionStatus } from '../../spice/session.ts'
 import type { Desktop } from '../data/nouns.ts'
+import { personNotice } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
 import { useStart } from '../portal/claim.ts'
 import { problemOf } from '../ui/problem.ts'
@@ -36,7 +37,11 @@ export function Veil({ desktopId, desktop, status, session, returning }: VeilPro
     return (
       <Word
         title={desktop?.phase === 'unknown' ? t('screen.hostLost') : t('screen.starting')}
-        text={desktop?.phase === 'unknown' ? t('screen.hostLostHelp') : t('screen.startingHelp')}
+        text={
+          desktop?.phase === 'unknown'
+            ? t('screen.hostLostHelp')
+            : ((desktop && personNotice(t, desktop)) ?? t('screen.startingHelp'))
+        }
       >
         <div className={classes.buttons}>{home}</div>
       </Word>
