@@ -74,9 +74,9 @@ set +e
 virtlogd -d
 virtlockd -d
 libvirtd -d --listen
-# The unit: started when there is one, and again whenever it ends.
+# The unit: started when there is one, and again whenever it ends, unless it has nothing more to do.
 while :; do
-  [ -x "$home/unit" ] && "$home/unit" >>"$home/unit.log" 2>&1 </dev/null
+  [ -x "$home/unit" ] && "$home/unit" >>"$home/unit.log" 2>&1 </dev/null && rm -f "$home/unit"
   read -r -t 0.2 -u "$never"
 done &
 # Reaps what loses its parent (QEMU does) for as long as the host lives.
