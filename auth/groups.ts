@@ -90,7 +90,10 @@ async function membersSet(tx: Tx, id: string, userIds: string[]) {
 }
 
 const notFound = () => new HdcsError('not_found', 'There is no such group.')
-const taken = (name: string) => new HdcsError('conflict', `There is already a group named ${name}.`)
+function taken(name: string) {
+  const message = `There is already a group named ${name}.`
+  return new HdcsError('conflict', message, { fields: [{ field: 'body.name', message }] })
+}
 
 async function view(auth: Auth, row: GroupRow): Promise<GroupView> {
   const [only] = await views(auth, [row])

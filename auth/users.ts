@@ -84,7 +84,10 @@ export async function userCreate(
     roles: [...new Set(wish.roles)],
     disabled: wish.disabled,
   })
-  if (!row) throw new HdcsError('conflict', `There is already somebody named ${wish.name}.`)
+  if (!row) {
+    const message = `There is already somebody named ${wish.name}.`
+    throw new HdcsError('conflict', message, { fields: [{ field: 'body.name', message }] })
+  }
   return { user: await view(auth, principal, row), password: generated }
 }
 

@@ -7,6 +7,9 @@ export function actionsFrom(refusals: Record<string, string | undefined>) {
   )
 }
 
+/** Only names are unique: forms say it there. */
+const nameField = (message: string) => [{ field: 'body.name', message }]
+
 /** PostgreSQL's codes for what a constraint refused. */
 const constraintCodes = { taken: '23505', inUse: '23503', unmet: '23514' }
 
@@ -14,7 +17,10 @@ const constraintCodes = { taken: '23505', inUse: '23503', unmet: '23514' }
 export function conflictWhen(constraint: keyof typeof constraintCodes, text: string) {
   return (error: unknown): never => {
     if ((error as { code?: unknown }).code === constraintCodes[constraint])
-      throw new HdcsError('conflict', text, { cause: error })
+      throw new HdcsError('conflict', text, {
+        cause: error,
+        ...(constraint === 'taken' && { fields: nameField(text) }),
+      })
     throw error
   }
 }

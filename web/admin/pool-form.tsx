@@ -108,7 +108,7 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
       onError: error => {
         const fields = Object.entries(problemOf(error).fields)
         for (const [path, message] of fields) form.setFieldError(fieldOf(path), message)
-        if (fields.length) place.open()
+        if (fields.some(([path]) => fieldOf(path) !== 'name')) place.open()
       },
     })
   const template = templates.find(candidate => candidate.id === form.values.templateId)
