@@ -13,7 +13,7 @@ import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
 import type { Task } from './nouns.ts'
-import { desktopWhy, poolPlace } from './placements.ts'
+import { desktopMove, desktopWhy, poolPlace } from './placements.ts'
 import { ask, askPassword } from './prompt.ts'
 import { templateBuild, templateImport, templateList } from './templates.ts'
 import { userAdd, userList, userNewPassword, userRemove, userSetDisabled } from './users.ts'
@@ -126,8 +126,14 @@ function program(around: Surroundings): Command {
     .description('give a desktop back')
     .action(with_((context, name?: string) => act(context, 'release', name)))
   top
+    .command('move <desktop> [host]')
+    .description('to that host, or to the best one, running if it can')
+    .option('--dry-run', 'only say where it would go, and why not elsewhere')
+    .option('--restart', 'shut it down for it where it cannot move running')
+    .action(with_(desktopMove))
+  top
     .command('act <action> [desktop]')
-    .description('start, shutdown, poweroff, reboot, reset, suspend, resume, migrate, delete')
+    .description('start, shutdown, poweroff, reboot, reset, suspend, resume, release, delete')
     .option('--yes', 'delete without asking')
     .action(with_(act))
 

@@ -60,6 +60,8 @@ function note({ waitsForHost, reason, trouble, noNetwork, session }: Desktop): s
   if (waitsForHost?.fence) return `waits until ${waitsForHost.name} is surely off`
   // Our own words: no host that is lost says anything.
   if (waitsForHost && !trouble) return reason
+  if (trouble?.code === 'disk_in_use')
+    return `waits for its old copy${waitsForHost ? ` on ${waitsForHost.name}` : ''}: it ends when that host is off or reached again`
   if (trouble) return trouble.code.replaceAll('_', ' ')
   if (noNetwork) return 'no network: shut it down and start it again'
   return session?.state === 'connected' ? 'connected' : ''

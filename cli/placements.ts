@@ -5,6 +5,9 @@ import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind, poolFind } from './desktops.ts'
+import { follow } from './follow.ts'
+import { hostFind } from './maintenance.ts'
+import type { Task } from './nouns.ts'
 import { ago, type Column, table } from './print.ts'
 
 type Judged = z.output<typeof placementHostSchema>
@@ -29,6 +32,30 @@ export async function desktopWhy(context: Context, name?: string): Promise<void>
     const now = desktop.hostName === last.hostName ? '' : `\nIt is on ${desktop.hostName ?? 'no host'} now.`
     return `${said}${now}\n${table(last.hosts, judged, context.terminal.width)}`
   })
+}
+
+/** To the host that is named, or the best one, running if it can; a dry run says where it would go and why not elsewhere. */
+export async function desktopMove(
+  context: Context,
+  name: string,
+  to: string | undefined,
+  { dryRun = false, restart = false }: { dryRun?: boolean; restart?: boolean },
+): Promise<void> {
+  const { id, name: desktop } = await desktopFind(context, name)
+  const hostId = to === undefined ? undefined : (await hostFind(context, to)).id
+  const made = await context.client.desktopMigrate({ params: { id }, body: { hostId, dryRun, restart } })
+  const { choice } = made
+  if (!('task' in made))
+    return answer(context, made, () => {
+      const where = choice.hostName === null ? 'stays' : `would go to ${choice.hostName} (${choice.kind})`
+      return `${desktop} ${where}: ${choice.why}\n${table(choice.hosts, judged, context.terminal.width)}`
+    })
+  const task = await follow(context, made.task as Task)
+  answer(
+    context,
+    { ...made, task },
+    () => `${desktop} ${task.state === 'succeeded' ? 'moved' : 'moves'} to ${choice.hostName}`,
+  )
 }
 
 /** A dry run: how many of the next desktops go to which host, why, and how the hosts were judged for the first. */

@@ -106,6 +106,11 @@ function world() {
         shortReason: 'h2 and h3 are full',
       },
     })),
+    [`POST /api/v1/desktops/${desktop.id}/actions/migrate`]: keep('move', ({ dryRun }) => {
+      const hosts = [judged('h1', true, 'most room'), judged('h3', false, 'it is full')]
+      const choice = { hostId: host.id, hostName: 'h1', kind: 'live', why: 'h1 has most room', hosts }
+      return dryRun ? { body: { choice, desktop } } : { status: 202, body: { choice, desktop, task: task('running') } }
+    }),
     [`GET /api/v1/hosts/${host.id}/history`]: () => ({
       body: {
         items: [
@@ -204,6 +209,23 @@ describe('the history of a host by command line', () => {
     expect(out).toMatch(/11:58:00Z +fenced +root/)
     expect(out).toMatch(/11:57:00Z +fence failed +3 +itself +no such outlet\n/)
     expect(out).toMatch(/11:56:00Z +lost +15 s +itself *\n$/)
+  })
+})
+
+describe('a move by command line', () => {
+  it('goes to the host that is named, and is followed', async () => {
+    expect(await say('move', 'demo-1', 'h1', '--restart')).toMatchObject({
+      code: exitCodes.done,
+      out: 'demo-1 moved to h1\n',
+      sent: { move: { hostId: host.id, dryRun: false, restart: true } },
+    })
+  })
+
+  it('says where it would go and why not elsewhere, with --dry-run', async () => {
+    const { out, sent } = await say('move', 'demo-1', '--dry-run')
+    expect(sent).toEqual({ move: { dryRun: true, restart: false } })
+    expect(out).toMatch(/^demo-1 would go to h1 \(live\): h1 has most room\nCLUSTER\/HOST +FITS +SCORE +WHY\n/)
+    expect(out).toMatch(/main\/h3 +no +— +it is full\n$/)
   })
 })
 
