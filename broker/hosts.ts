@@ -22,13 +22,15 @@ import type { Broker } from './broker.ts'
 import { capacitiesOf, hostCapacity } from './capacity.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
-import { hostResources } from './resources.ts'
+import { hostResources, nothingFree } from './resources.ts'
 import { fenceRefused } from './returning.ts'
 import { subnetFor } from './subnets.ts'
 
 function hostView(row: HostRow, principal: Principal) {
   const refused = principal.permissions.has('host.write') ? undefined : 'only administrators may do this'
   const capacity = hostCapacity(row.observed_facts, row)
+  // What it said last is of before; nothing can be placed there.
+  const lost = row.state === 'lost'
   return {
     id: row.id,
     name: row.name,
@@ -42,14 +44,14 @@ function hostView(row: HostRow, principal: Principal) {
     capacity: capacity.desktops,
     capacities: capacitiesOf([row]),
     capacityLimit: row.observed_facts ? capacity.limit : null,
-    resources: hostResources(row),
+    resources: lost ? nothingFree(hostResources(row)) : hostResources(row),
     used: { desktops: row.desktops, running: row.running, vcpus: row.vcpus, memoryBytes: row.memory_bytes },
     subnet: row.subnet_text,
     address: row.observed_facts?.address ?? null,
     storageId: row.observed_facts?.storageId ?? null,
     tags: row.tags,
     facts: row.observed_facts,
-    usage: row.observed_usage,
+    usage: lost ? null : row.observed_usage,
     troubles: row.observed_troubles,
     actions: actionsFrom({
       update: refused,

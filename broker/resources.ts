@@ -70,6 +70,17 @@ export function hostResources(host: LoadedHost): Resources {
   }
 }
 
+/** Of a host that cannot be reached. */
+export function nothingFree({ vcpus, memoryBytes, storageBytes, desktops }: Resources): Resources {
+  const full = (given: Amount) => ({ ...given, free: 0 })
+  return {
+    vcpus: full(vcpus),
+    memoryBytes: full(memoryBytes),
+    storageBytes: full(storageBytes),
+    desktops: full(desktops),
+  }
+}
+
 const profileBytes = referenceProfile.memoryBytes + machineExtraBytes
 
 function storageOf(usage: HostUsage | null): Amount {
