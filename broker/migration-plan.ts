@@ -151,7 +151,9 @@ function arrival({ source, target, kind, shared }: MoveFacts, nowMs: number): Mo
     return target.said?.state === 'failed' ? failedBy(target) : wait(target.said?.text || 'its disk is checked', 99)
   // It died as it arrived: at home there, it is started again.
   const leftMs = nowMs - Date.parse(source.said?.at ?? '')
-  return leftMs > arrivalMs ? { do: 'arrive', because: `it left ${source.name}` } : wait('the target takes over', 99)
+  return leftMs > arrivalMs
+    ? { do: 'arrive', because: `it left ${source.name} and did not come: it is started there` }
+    : wait('the target takes over', 99)
 }
 
 /** What was wished of the desktop since the move was asked for, and makes it pointless. */
