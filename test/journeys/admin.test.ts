@@ -45,7 +45,7 @@ describe('an administrator', () => {
     await open(page, '/admin/pools/new')
     await page.getByRole('textbox', { name: 'Name' }).fill('demo')
     await page.getByRole('button', { name: 'Make the pool' }).click()
-    await page.getByRole('alert').waitFor()
+    await page.locator('.mantine-InputWrapper-error', { hasText: 'A pool named demo already exists' }).waitFor()
     expect(new URL(page.url()).pathname).toBe('/admin/pools/new')
     await context.close()
   })
@@ -207,6 +207,17 @@ describe('an administrator', () => {
       .click()
     await page.getByText(/^Shut down: asked for/).waitFor()
     expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('is led back to the list from the address of what is not there', async () => {
+    const { page, context } = await portal.signIn()
+    for (const address of ['hosts/01900000-0000-7000-8000-000000000001', 'hosts/nonsense']) {
+      await open(page, `/admin/${address}`)
+      await page.getByRole('heading', { name: 'There is nothing here' }).waitFor()
+      await page.getByRole('main').getByRole('link', { name: 'Hosts' }).click()
+      await page.getByRole('heading', { name: 'Hosts', level: 1 }).waitFor()
+    }
     await context.close()
   })
 

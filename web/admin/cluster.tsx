@@ -17,7 +17,7 @@ import { formatDuration, formatNumber, formatPercent } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { PageWait } from '../ui/PageWait.tsx'
+import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { ClusterBalance } from './cluster-balance.tsx'
 import { ClusterDialog } from './cluster-form.tsx'
@@ -36,12 +36,13 @@ export function ClusterDetail() {
   const sites = useQuery(sitesQuery)
   const hosts = useQuery(hostsQuery({ clusterId: id, limit: 500 }))
   const cluster = read.data
-  if (!cluster) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
+  const up = <AnchorLink to="/admin/hosts">{t('hosts.title')}</AnchorLink>
+  if (!cluster) return <PageUnread read={read} up={up} />
   const open = (what?: string) => void navigate({ to: '.', search: what ? { show: what } : {}, replace: true })
   return (
     <>
       <PageHead
-        up={<AnchorLink to="/admin/hosts">{t('hosts.title')}</AnchorLink>}
+        up={up}
         title={cluster.name}
         text={`${cluster.siteName} · ${t('sites.hostCount', { count: hosts.data?.items.length ?? 0 })}`}
         actions={<ClusterActions cluster={cluster} onEdit={() => open('settings')} onJoin={() => open('host')} />}

@@ -14,11 +14,10 @@ import { actionWord, stepWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
-import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { PageWait } from '../ui/PageWait.tsx'
+import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { DesktopHistory } from './desktop-history.tsx'
@@ -40,7 +39,7 @@ export function DesktopDetail() {
     void navigate({ to: '.', search: what ? { show: what } : {}, replace: true, resetScroll: false })
   const up = <AnchorLink to="/admin/desktops">{t('desktops.title')}</AnchorLink>
   const desktop = read.data
-  if (!desktop) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
+  if (!desktop) return <PageUnread read={read} up={up} />
   return (
     <>
       <PageHead

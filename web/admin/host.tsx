@@ -8,10 +8,9 @@ import { useMay } from '../data/me.ts'
 import type { Host } from '../data/nouns.ts'
 import { hostQuery, usageMs } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
-import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { PageWait } from '../ui/PageWait.tsx'
+import { PageUnread } from '../ui/PageUnread.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { DesktopTable } from './desktops.tsx'
 import { HostActions } from './host-actions.tsx'
@@ -31,7 +30,8 @@ export function HostDetail() {
   const { tab = 'overview' } = useSearch({ from: '/person/admin/hosts/$id' })
   const read = useQuery({ ...hostQuery(id), refetchInterval: usageMs })
   const host = read.data
-  if (!host) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
+  const up = <AnchorLink to="/admin/hosts">{t('hosts.title')}</AnchorLink>
+  if (!host) return <PageUnread read={read} up={up} />
   const words = {
     overview: t('desktops.overview'),
     desktops: t('hosts.desktops'),
@@ -41,7 +41,7 @@ export function HostDetail() {
   return (
     <>
       <PageHead
-        up={<AnchorLink to="/admin/hosts">{t('hosts.title')}</AnchorLink>}
+        up={up}
         title={host.name}
         badge={<HostBadge host={host} size="md" />}
         text={

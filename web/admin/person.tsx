@@ -20,7 +20,7 @@ import { formatList } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { PageWait } from '../ui/PageWait.tsx'
+import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { StateBadge } from '../ui/StateBadge.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
@@ -33,11 +33,12 @@ export function PersonDetail() {
   const read = useQuery(userQuery(id))
   const desktops = useQuery({ ...desktopsQuery({ userId: id, limit: 50 }), enabled: may('desktop.read') })
   const user = read.data
-  if (!user) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
+  const up = <AnchorLink to="/admin/people">{t('people.title')}</AnchorLink>
+  if (!user) return <PageUnread read={read} up={up} />
   return (
     <>
       <PageHead
-        up={<AnchorLink to="/admin/people">{t('people.title')}</AnchorLink>}
+        up={up}
         title={user.displayName || user.name}
         badge={
           <StateBadge

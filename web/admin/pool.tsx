@@ -14,13 +14,12 @@ import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { Bytes } from '../ui/Bytes.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
-import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatDuration, formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { Meter } from '../ui/Meter.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { PageWait } from '../ui/PageWait.tsx'
+import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { DesktopTable } from './desktops.tsx'
@@ -38,13 +37,14 @@ export function PoolDetail() {
   const { tab = 'overview' } = useSearch({ from: '/person/admin/pools/$id' })
   const read = useQuery(poolQuery(id))
   const pool = read.data
-  if (!pool) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
+  const up = <AnchorLink to="/admin/pools">{t('pools.title')}</AnchorLink>
+  if (!pool) return <PageUnread read={read} up={up} />
   const shown = tabs.filter(name => name !== 'desktops' || may('desktop.read'))
   const words = { overview: t('pools.overview'), desktops: t('pools.desktops'), access: t('pools.access') }
   return (
     <>
       <PageHead
-        up={<AnchorLink to="/admin/pools">{t('pools.title')}</AnchorLink>}
+        up={up}
         title={pool.name}
         badge={<PoolBadge pool={pool} size="md" />}
         text={pool.description}

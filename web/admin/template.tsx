@@ -20,7 +20,7 @@ import { formatBytes, formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { PageWait } from '../ui/PageWait.tsx'
+import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { useUpload } from './upload.ts'
@@ -34,12 +34,13 @@ export function TemplateDetail() {
   const [loss, setLoss] = useState<Loss | null>(null)
   const read = useQuery(templateQuery(id))
   const template = read.data
-  if (!template) return read.error ? <ErrorPanel error={read.error} retry={() => void read.refetch()} /> : <PageWait />
+  const up = <AnchorLink to="/admin/templates">{t('templates.title')}</AnchorLink>
+  if (!template) return <PageUnread read={read} up={up} />
   const { hardware } = template
   return (
     <>
       <PageHead
-        up={<AnchorLink to="/admin/templates">{t('templates.title')}</AnchorLink>}
+        up={up}
         title={template.name}
         text={template.description}
         actions={
