@@ -115,9 +115,9 @@ export const userRoutes = [
     body: z.object({ password: passwordSchema.optional() }),
     answers: { 200: z.object({ password: generatedPassword }) },
     secret: true,
-    handle: async ({ auth, params, body }) => ({
+    handle: async ({ auth, principal, params, body }) => ({
       status: 200,
-      body: await userPasswordReset(auth, params.id, body.password),
+      body: await userPasswordReset(auth, principal, params.id, body.password),
     }),
   }),
   route({

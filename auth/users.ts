@@ -1,5 +1,5 @@
 /** People: the user administrator's room. */
-import type { Tx } from '../db/connect.ts'
+import type { Db, Tx } from '../db/connect.ts'
 import { tokenDeleteAll } from '../db/tokens.ts'
 import {
   groupsOfUsers,
@@ -71,6 +71,7 @@ export async function userCreate(
   principal: Principal,
   wish: UserWish,
 ): Promise<{ user: UserView; password: string | null }> {
+  await refuseMachines(auth, principal, wish.roles)
   const generated = wish.password === undefined ? passphraseMake() : null
   const password = wish.password ?? generated ?? ''
   refuseWeakPassword(password, wish.name)
@@ -110,6 +111,8 @@ export async function userUpdate(auth: Auth, principal: Principal, id: string, p
       throw new HdcsError('conflict', 'Nobody disables themselves: ask another administrator.')
     if (self && patch.roles?.some(role => !before.roles.includes(role)))
       throw new HdcsError('conflict', 'Nobody gives themselves a role: ask another administrator.')
+    const gained = patch.roles?.filter(role => !before.roles.includes(role)) ?? []
+    await refuseMachines({ db: tx }, principal, gained)
     const loses = patch.disabled === true || (patch.roles !== undefined && !patch.roles.includes('userAdministrator'))
     if (loses && before.roles.includes('userAdministrator')) await refuseIfLast(tx, id)
     const change: UserChange = {
@@ -129,11 +132,13 @@ export async function userUpdate(auth: Auth, principal: Principal, id: string, p
 /** Ends the person's sessions and tokens too: whoever knew the old password is out. */
 export async function userPasswordReset(
   auth: Auth,
+  principal: Principal,
   id: string,
   wished: string | undefined,
 ): Promise<{ password: string | null }> {
   const row = await userFind(auth.db, id)
   if (!row) throw notFound()
+  await refuseMachines(auth, principal, row.roles)
   const generated = wished === undefined ? passphraseMake() : null
   const password = wished ?? generated ?? ''
   refuseWeakPassword(password, row.name)
@@ -210,6 +215,20 @@ function refuseWeakPassword(password: string, name: string, field = 'body.passwo
 async function refuseIfLast(tx: Tx, id: string) {
   if ((await usersHolding(tx, 'userAdministrator', id)) === 0)
     throw new HdcsError('conflict', 'This is the last user administrator: make another one first.')
+}
+
+/**
+ * Who manages people and no machines shall not come to manage them under another's name: by a person made for it, or by
+ * the password of one who does. Where nobody manages machines, somebody must be able to begin.
+ */
+async function refuseMachines({ db }: { db: Db | Tx }, principal: Principal, roles: readonly string[]) {
+  const role = 'infrastructureAdministrator'
+  if (!roles.includes(role) || principal.roles.includes(role)) return
+  if ((await usersHolding(db, role, principal.userId)) > 0)
+    throw new HdcsError(
+      'forbidden',
+      'Only an infrastructure administrator makes another one, or resets the password of one.',
+    )
 }
 
 const notFound = () => new HdcsError('not_found', 'There is no such person.')

@@ -118,7 +118,7 @@ const administratorsLock = 7_223_001
  * How many people who can sign in hold a role, besides one. Holds a lock to the end of the transaction: two
  * administrators who remove each other at once would else both find the other still there.
  */
-export async function usersHolding(tx: Tx, role: string, besides: string): Promise<number> {
+export async function usersHolding(tx: Db | Tx, role: string, besides: string): Promise<number> {
   await sql`select pg_advisory_xact_lock(${administratorsLock})`.execute(tx)
   const row = await tx
     .selectFrom('user_account')

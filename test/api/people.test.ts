@@ -135,6 +135,26 @@ describe('the last user administrator', () => {
   })
 })
 
+describe('who manages people alone', () => {
+  it('does not come to manage machines under another’s name', async () => {
+    const { client: clerk } = await api.person('clerk', ['userAdministrator'])
+    const operator = { name: 'operator', roles: ['infrastructureAdministrator' as const] }
+    // Somebody must be able to begin.
+    const user = await clerk.userCreate({ body: operator })
+    const refused = { code: 'forbidden', detail: expect.stringContaining('Only an infrastructure administrator') }
+    expect(await refusal(clerk.userCreate({ body: { ...operator, name: 'puppet' } }))).toMatchObject(refused)
+    expect(await refusal(clerk.userPasswordReset({ params: { id: user.id }, body: {} }))).toMatchObject(refused)
+    const plain = await clerk.userCreate({ body: { name: 'plain', roles: ['instructor'] } })
+    const raised = { params: { id: plain.id }, body: { roles: operator.roles } }
+    expect(await refusal(clerk.userUpdate(raised))).toMatchObject(refused)
+    const { client: both } = await api.person('both', ['userAdministrator', 'infrastructureAdministrator'])
+    expect(await both.userUpdate(raised)).toMatchObject({ roles: operator.roles })
+    await both.userPasswordReset({ params: { id: user.id }, body: {} })
+    // What they are may be taken from them by whoever manages people.
+    await clerk.userUpdate({ params: { id: plain.id }, body: { roles: ['person'] } })
+  })
+})
+
 describe('groups', () => {
   it('have members, who lose nothing but the group when it is removed', async () => {
     const { id: userId } = await api.person('member')
