@@ -114,7 +114,7 @@ function program(around: Surroundings): Command {
     .action(with_((context, options: { all?: boolean }) => desktopList(context, options.all === true)))
   top
     .command('why [desktop]')
-    .description('why a desktop is where it is, and why not elsewhere')
+    .description('why a desktop is where it is, and why not elsewhere (administrators)')
     .action(with_(desktopWhy))
   top
     .command('connect [desktop]')
