@@ -218,6 +218,8 @@ describe('an administrator', () => {
       await page.getByRole('main').getByRole('link', { name: 'Hosts' }).click()
       await page.getByRole('heading', { name: 'Hosts', level: 1 }).waitFor()
     }
+    await open(page, '/admin/people?tab=nothing')
+    await page.getByRole('tab', { name: 'People', selected: true }).waitFor()
     await context.close()
   })
 

@@ -59,7 +59,7 @@ export function HostDetail() {
         <HostNotices host={host} />
         {host.state === 'maintenance' && <EvacuationProgress host={host} />}
         <Tabs
-          value={tab}
+          value={tabs.find(name => name === tab) ?? 'overview'}
           keepMounted={false}
           onChange={value =>
             void navigate({ to: '.', search: value && value !== 'overview' ? { tab: value } : {}, replace: true })

@@ -46,7 +46,7 @@ export function People() {
         }
       />
       <Tabs
-        value={tab}
+        value={groups ? 'groups' : 'people'}
         keepMounted={false}
         onChange={value =>
           void navigate({ to: '/admin/people', search: value === 'groups' ? { tab: value } : {}, replace: true })

@@ -66,7 +66,7 @@ export function PoolDetail() {
         </Alert>
       ))}
       <Tabs
-        value={tab}
+        value={shown.find(name => name === tab) ?? 'overview'}
         onChange={value =>
           void navigate({ to: '.', search: value && value !== 'overview' ? { tab: value } : {}, replace: true })
         }
