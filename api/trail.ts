@@ -20,8 +20,8 @@ export interface Done {
 }
 
 /**
- * Every write, and whoever was turned away. Other reads, dry runs among them, are for the access log, and so is the question "am I signed
- * in?" of a page that is not: it would be the trail's commonest line.
+ * Every write, and whoever was turned away. Other reads, dry runs among them, are for the access log, and so is the
+ * question "am I signed in?" of a page that is not: it would be the trail's commonest line.
  */
 export function isForTrail(done: Done): boolean {
   if (done.route.operationId === 'meGet' && done.outcome === 'unauthenticated') return false

@@ -12,7 +12,7 @@ import {
   groupMembersSet,
 } from '../db/groups.ts'
 import { usersExisting } from '../db/users.ts'
-import { HdcsError } from '../lib/errors.ts'
+import { HdcsError, nameTaken } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Auth } from './auth.ts'
 
@@ -90,10 +90,7 @@ async function membersSet(tx: Tx, id: string, userIds: string[]) {
 }
 
 const notFound = () => new HdcsError('not_found', 'There is no such group.')
-function taken(name: string) {
-  const message = `There is already a group named ${name}.`
-  return new HdcsError('conflict', message, { fields: [{ field: 'body.name', message }] })
-}
+const taken = (name: string) => nameTaken(`There is already a group named ${name}.`)
 
 async function view(auth: Auth, row: GroupRow): Promise<GroupView> {
   const [only] = await views(auth, [row])

@@ -16,7 +16,7 @@ import {
   usersHolding,
 } from '../db/users.ts'
 import { passwordLeast } from '../lib/config.ts'
-import { HdcsError } from '../lib/errors.ts'
+import { HdcsError, nameTaken } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Auth } from './auth.ts'
 import { passphraseMake } from './passphrase.ts'
@@ -85,10 +85,7 @@ export async function userCreate(
     roles: [...new Set(wish.roles)],
     disabled: wish.disabled,
   })
-  if (!row) {
-    const message = `There is already somebody named ${wish.name}.`
-    throw new HdcsError('conflict', message, { fields: [{ field: 'body.name', message }] })
-  }
+  if (!row) throw nameTaken(`There is already somebody named ${wish.name}.`)
   return { user: await view(auth, principal, row), password: generated }
 }
 

@@ -53,6 +53,10 @@ export class HdcsError extends Error {
   }
 }
 
+/** For a name that somebody or something else has: forms say it at that field. */
+export const nameTaken = (message: string, options: ErrorOptions = {}) =>
+  new HdcsError('conflict', message, { ...options, fields: [{ field: 'body.name', message }] })
+
 /** Whatever was thrown, as an HdcsError: its own, else `internal` with the original as the private cause. */
 export function asHdcsError(
   thrown: unknown,

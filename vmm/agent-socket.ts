@@ -10,9 +10,8 @@ const silentPings = 3
 /** A wish of thousands of machines is some MiB; more than this is no wish. */
 const maxMessageBytes = 64 * 2 ** 20
 
-const refusals: Partial<Record<number, string>> = {
-  401: 'the control plane does not know this host’s key: a backup of before it joined was restored, or another control plane is at that address. Desktops that run here run on; “bash scripts/agent.sh leave” ends them and their network. To join again, make a join token in the console and start the agent with it',
-}
+const strangerText =
+  'the control plane does not know this host’s key: a backup of before it joined was restored, or another control plane is at that address. Desktops that run here run on; “bash scripts/agent.sh leave” ends them and their network. To join again, make a join token in the console and start the agent with it'
 
 export interface AgentSocketOptions {
   /** `ws(s)://…/api/v1/agent` */
@@ -59,7 +58,7 @@ export function agentSocket({ url, key, log, removed }: AgentSocketOptions): Age
         // The server says no instead of yes: this is then our connection to end.
         socket.on('unexpected-response', (request, response) => {
           const { statusCode = 0 } = response
-          why = refusals[statusCode] ?? `the control plane answered ${statusCode}`
+          why = statusCode === 401 ? strangerText : `the control plane answered ${statusCode}`
           const from = response.headers[removedFrom]
           if (statusCode === 410 && typeof from === 'string') removed?.(from)
           request.destroy()
