@@ -69,9 +69,16 @@ export function makeApp(settings: AppSettings): Hono {
   mountDocs(app)
   mountJoin(app, front)
   for (const route of byPrecision(settings.routes)) {
-    const path = route.path.replace(/\{(\w+)\}/g, ':$1')
-    app.on(route.method.toUpperCase(), path, context => serveRoute(serving, route, context))
+    app.on(route.method.toUpperCase(), patternOf(route), context => serveRoute(serving, route, context))
   }
+
+  for (const [path, methods] of methodsByPath(byPrecision(settings.routes)))
+    app.all(path, context => {
+      const text = `This address takes ${methods}, not ${context.req.method}: see /api/docs.`
+      const response = problemResponse(new HdcsError('wrong_method', text), context.get('requestId'))
+      response.headers.set('allow', methods)
+      return response
+    })
 
   app.notFound(async context => {
     const { method, path } = context.req
@@ -94,6 +101,16 @@ export function makeApp(settings: AppSettings): Hono {
 function byPrecision(routes: readonly AnyRoute[]): AnyRoute[] {
   const holes = (route: AnyRoute) => route.path.split('{').length
   return [...routes].sort((one, other) => holes(one) - holes(other))
+}
+
+const patternOf = ({ path }: AnyRoute) => path.replace(/\{(\w+)\}/g, ':$1')
+
+/** Each address with the methods that it takes, as the header `Allow` names them. */
+function methodsByPath(routes: readonly AnyRoute[]): Map<string, string> {
+  const methods = Map.groupBy(routes, patternOf)
+  return new Map(
+    [...methods].map(([path, those]) => [path, those.map(({ method }) => method.toUpperCase()).join(', ')]),
+  )
 }
 
 /** A gateway is spoken to over HTTP and over WebSockets; `'self'` covers both only for our own origin. */

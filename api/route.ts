@@ -73,7 +73,7 @@ export interface AnyRoute
 
 /**
  * Infers the types of a route from its schemas; its operationId stays a literal, by which the client finds it.
- * Its body takes no fields but those it names.
+ * Its query and its body take no fields but those they name.
  */
 export function route<
   const Id extends string,
@@ -82,7 +82,11 @@ export function route<
   B extends Schema | undefined = undefined,
   const A extends Answers = Answers,
 >(value: Route<Id, P, Q, B, A>): Route<Id, P, Q, B, A> {
-  return value.body ? { ...value, body: strictly(value.body) } : value
+  return {
+    ...value,
+    ...(value.query && { query: strictly(value.query) }),
+    ...(value.body && { body: strictly(value.body) }),
+  }
 }
 
 /** A yes or no in a query: `?mine=true`. */

@@ -1,4 +1,5 @@
 /** One request to one route, from its first header to its line in the trail. */
+import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { Auth } from '../auth/auth.ts'
 import type { Principal } from '../auth/principal.ts'
@@ -23,6 +24,8 @@ export interface Serving {
   anonymous: AnonymousDenials
 }
 
+const noQuery = z.strictObject({})
+
 export async function serveRoute(serving: Serving, route: AnyRoute, context: Context): Promise<Response> {
   const startedMs = performance.now()
   const { auth, broker } = serving
@@ -43,7 +46,7 @@ export async function serveRoute(serving: Serving, route: AnyRoute, context: Con
     const permitted = permit(principal, route, header, origin)
     const call = {
       params: route.params ? readPart('params', route.params, params) : {},
-      query: route.query ? readPart('query', route.query, query) : {},
+      query: readPart('query', route.query ?? noQuery, query),
       body: undefined as unknown,
       stream: route.streams ? (context.req.raw.body ?? emptyStream()) : emptyStream(),
       principal: permitted,

@@ -28,6 +28,7 @@ const sentences = {
   unreachable: 'Its server does not answer. Try again in a minute.',
   timeout: 'It took too long. Try again.',
   protocol: 'Its server was not understood. Tell your administrator.',
+  wrong_method: 'Something went wrong. Tell your administrator.',
   unsupported: 'This is not possible on the server it is on. Tell your administrator.',
   cancelled: 'It was cancelled.',
   internal: 'Something went wrong on its server. Try again; if it happens twice, tell your administrator.',

@@ -4,6 +4,7 @@ export const errorCodes = [
   'unauthenticated',
   'forbidden',
   'not_found',
+  'wrong_method',
   'conflict',
   'too_large',
   'rate_limited',

@@ -166,6 +166,6 @@ describe('the document', () => {
 
   it('knows nothing at other addresses, in the same form', async () => {
     expect(await problemIn(await api.request('/api/v1/nothing'))).toMatchObject({ status: 404, code: 'not_found' })
-    expect(await problemIn(await api.request('/api/v1/pools', { method: 'PUT' }))).toMatchObject({ status: 404 })
+    expect(await problemIn(await api.request('/api/v1/pools', { method: 'PUT' }))).toMatchObject({ status: 405 })
   })
 })

@@ -43,6 +43,21 @@ describe('every route', () => {
     })
   })
 
+  it.each(all)('names what it does not know in its query: %s', async (_, route) => {
+    expect(await ask(route.method, `${address(route)}?bogus=1`)).toMatchObject({
+      status: 400,
+      fields: expect.arrayContaining(['query.bogus']),
+    })
+  })
+
+  it.each(all)('says which methods its address takes: %s', async (_, { path, ...route }) => {
+    const response = await api.request(address({ path, ...route }), { method: 'PROPFIND' })
+    expect([response.status, response.headers.get('allow')?.split(', ')]).toEqual([
+      405,
+      expect.arrayContaining([route.method.toUpperCase()]),
+    ])
+  })
+
   it.each(withQuery)('breaks by no text in its query: %s', async (_, route) => {
     for (const name of Object.keys((route.query as z.ZodObject).shape))
       for (const value of ['%00', 'zzz', '99999999999999999999', '-1', '%F0%9F%98%80', newId()]) {

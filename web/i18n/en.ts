@@ -272,6 +272,7 @@ export const en = {
       timeout: 'It took too long. Try again.',
       protocol: 'The two sides did not understand each other. Load the page again.',
       unsupported: 'This is not possible here.',
+      wrong_method: 'This page and its server are of different versions. Reload the page.',
       cancelled: 'It was cancelled.',
       internal: 'Something went wrong on the server. Try again; if it happens twice, tell your administrator.',
     },

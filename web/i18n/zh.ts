@@ -270,6 +270,7 @@ export const zh = {
       timeout: '耗时过长，请重试。',
       protocol: '双方未能正确通信，请重新加载页面。',
       unsupported: '这里不支持此操作。',
+      wrong_method: '此页面与服务器的版本不一致，请刷新页面。',
       cancelled: '已取消。',
       internal: '服务器出错了。请重试；若再次出现，请告知管理员。',
     },
