@@ -228,7 +228,7 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
         await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
       const remove = await straysToRemove(db, agent.hostId, message.strays)
       for (const { id, because } of remove)
-        broker.log.warn({ hostId: agent.hostId, desktopId: id, because }, 'a stray disk shall be removed')
+        broker.log.info({ hostId: agent.hostId, desktopId: id, because }, 'a disk that is left over shall be removed')
       const ids = remove.map(({ id }) => id)
       if (ids.length === 0) return
       await historyNote(broker, { hostId: agent.hostId, what: 'disksRemoved', amount: ids.length })
