@@ -95,8 +95,9 @@ const libvirtdConf = (place: LabPlace, host: LabHost) => [
   'auth_unix_ro = "none"',
   `host_uuid = "${uuidOf(place, host)}"`,
   'max_client_requests = 64',
-  'keepalive_interval = 5',
-  'keepalive_count = 3',
+  // A guest that is coming ends with a peer that is silent for interval × (count + 1), before that host is called lost.
+  'keepalive_interval = 4',
+  'keepalive_count = 2',
 ]
 
 const qemuConf = ({ address }: LabHost) => [
