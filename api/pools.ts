@@ -131,7 +131,12 @@ export const poolRoutes = [
     operationId: 'poolList',
     summary: 'Pools: those you may use, or all for administrators (`?usable=true` narrows)',
     permission: 'self',
-    query: pageQuery.extend({ name: z.string().optional(), usable: flag().optional() }),
+    query: pageQuery.extend({
+      name: z.string().optional(),
+      /** Part of a name. */
+      search: z.string().trim().max(100).optional(),
+      usable: flag().optional(),
+    }),
     answers: { 200: listOf(poolSchema) },
     handle: async ({ broker, principal, query }) => ({ status: 200, body: await poolList(broker, principal, query) }),
   }),

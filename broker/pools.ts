@@ -78,12 +78,19 @@ function poolView(row: PoolRow, principal: Principal, startMs: number | null, wa
 export async function poolList(
   broker: Broker,
   principal: Principal,
-  query: { limit: number; cursor?: string | undefined; name?: string | undefined; usable?: boolean | undefined },
+  query: {
+    limit: number
+    cursor?: string | undefined
+    name?: string | undefined
+    search?: string | undefined
+    usable?: boolean | undefined
+  },
 ) {
   const rows = await poolRows(broker.db, {
     userId: principal.userId,
     usable: query.usable || !principal.permissions.has('pool.read'),
     name: query.name,
+    search: query.search,
     after: query.cursor,
     limit: query.limit + 1,
   })

@@ -24,6 +24,8 @@ export function poolRows(
   filter: {
     ids?: string[]
     name?: string | undefined
+    /** A part of the name; `%`, `_` and `\` in it mean themselves. */
+    search?: string | undefined
     after?: string | undefined
     limit?: number
     userId?: string
@@ -67,6 +69,7 @@ export function poolRows(
     ])
   if (filter.ids) query = query.where('pool.id', 'in', filter.ids)
   if (filter.name) query = query.where('pool.name', '=', filter.name)
+  if (filter.search) query = query.where('pool.name', 'ilike', `%${filter.search.replace(/[\\%_]/g, '\\$&')}%`)
   if (filter.after) query = query.where('pool.name', '>', filter.after)
   if (userId && filter.usable) query = query.where(entitled(userId)).where('pool.wished_present', '=', true)
   return pageOfRows(query.orderBy('pool.name'), filter.limit).execute()

@@ -60,3 +60,21 @@ it('shows a person the pools they may use, page by page, whatever else there is'
   const hidden = all.find(({ name }) => name === 'b-nobody')?.id ?? ''
   await expect(poolGet(broker, person, hidden)).rejects.toMatchObject({ code: 'not_found' })
 })
+
+it('finds pools by a part of their name, page by page, and takes signs of patterns for themselves', async () => {
+  const { broker } = site
+  for (const name of ['exam-room-1', 'exam-room-2', 'reexam'])
+    await poolCreate(broker, admin, { name, kind: 'floating', templateId, warm: 0, maxSize: 2 })
+  const found = async (search: string, cursor?: string) => {
+    const page = await poolList(broker, admin, { limit: 2, search, cursor })
+    return { names: page.items.map(({ name }) => name), next: page.nextCursor }
+  }
+  const first = await found('EXAM')
+  expect(first).toEqual({ names: ['exam-room-1', 'exam-room-2'], next: 'exam-room-2' })
+  expect(await found('EXAM', first.next ?? '')).toEqual({ names: ['reexam'], next: null })
+  expect((await found('-room-2')).names).toEqual(['exam-room-2'])
+  for (const sign of ['%', '_', '\\', 'exam_room']) expect((await found(sign)).names).toEqual([])
+  // What a person may not use is not found either.
+  const person = await site.person('pim')
+  expect((await poolList(broker, person, { limit: 9, search: 'exam' })).items).toEqual([])
+})
