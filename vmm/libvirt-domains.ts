@@ -20,6 +20,8 @@ const states = { nostate: 0, paused: 3, shutoff: 5, pmsuspended: 7 } as const
 const startingUp = 11
 /** VIR_DOMAIN_PAUSED_MIGRATION */
 const migrating = 2
+/** VIR_DOMAIN_PAUSED_POSTCOPY: its guest runs on another host by now, which still fetches memory from here. */
+const fetchedFrom = 12
 /** libvirt asks QEMU for 10 s before it kills it; reaping may take seconds more. */
 const destroyMs = 60_000
 
@@ -104,12 +106,14 @@ export function libvirtDomains(
     const domains = ids.map(refOf)
     const given = { domains, stats: statsGroups.state, flags: ids.length === 0 ? statsFlags.active : 0 }
     const stats = await actions.connectGetAllDomainStats(given, { timeoutMs: askMs })
-    return new Map(
-      stats.map(({ domain, params }) => [
-        domain.uuid,
-        stateOf(Number(params['state.state']), Number(params['state.reason'])),
-      ]),
-    )
+    const read = stats.map(({ domain, params }) => ({
+      id: domain.uuid,
+      state: Number(params['state.state']),
+      reason: Number(params['state.reason']),
+    }))
+    // What a guest leaves behind until all of its memory came is no machine; whoever ends it ends the guest.
+    const here = read.filter(({ state, reason }) => state !== states.paused || reason !== fetchedFrom)
+    return new Map(here.map(({ id, state, reason }) => [id, stateOf(state, reason)]))
   }
 
   async function look(id: string): Promise<{ machine: LibvirtMachine; starting: boolean } | null> {

@@ -96,6 +96,25 @@ describe('a guest on real hosts', () => {
     await pair.controls.source.machine(pair.base.id, ({ ready, power }) => ready && power === 'running')
   })
 
+  it('goes on there before all of its memory came, where that is allowed, though its source’s agent is killed', async () => {
+    const pair = await pairOf({ postCopy: true })
+    await run(pair, guestCounter)
+    const before = await count(pair)
+    await slow(pair, 2)
+    pair.move()
+    await pair.controls.source.machine(pair.base.id, ({ move }) => (move?.progress ?? 0) > 0, 30_000)
+    await slow(pair, 8, postCopyToo)
+    const { actions } = await pair.daemon('source')
+    await actions.domainMigrateStartPostCopy({ domain: { name: pair.base.id, uuid: pair.base.id, id: -1 } })
+    expect(await pair.end(30_000)).toBe('done')
+    expect(await pair.runs()).toEqual(['source', 'target'])
+    await pair.kill('source')
+    pair.start('source')
+    await vi.waitFor(async () => expect(await pair.runs()).toEqual(['target']), 60_000)
+    await pair.controls.target.machine(pair.base.id, ({ ready, move }) => ready && move === null, 30_000)
+    await countsOn(pair, before)
+  })
+
   it('goes on while both agents are killed, and is found by the next ones', async () => {
     const pair = await pairOf()
     await slow(pair, 8)
@@ -120,9 +139,11 @@ describe('a guest on real hosts', () => {
   })
 })
 
+/** VIR_DOMAIN_MIGRATE_MAX_SPEED_POSTCOPY */
+const postCopyToo = 1
 /** MiB a second at most, from now on. */
-async function slow(pair: Pair, mibPerSecond: number): Promise<void> {
+async function slow(pair: Pair, mibPerSecond: number, flags = 0): Promise<void> {
   const { actions } = await pair.daemon(pair.home)
   const domain = { name: pair.base.id, uuid: pair.base.id, id: -1 }
-  await actions.domainMigrateSetMaxSpeed({ domain, mibPerSecond: BigInt(mibPerSecond) })
+  await actions.domainMigrateSetMaxSpeed({ domain, mibPerSecond: BigInt(mibPerSecond), flags })
 }
