@@ -61,7 +61,7 @@ const prepareMs = 15 * 60_000
 /** The agent aborts a guest that outruns the network long before. Longer: a hung move keeps its turn; shorter: 500 GiB of disk do not arrive. */
 const moveMs = 12 * 3_600_000
 /** The source's word comes before the target's by a report or two. Longer: a guest that died on arrival is noticed late. */
-const arrivalMs = 30_000
+const arrivalMs = 10_000
 
 const fail = (code: TroubleValue['code'], text: string): MoveStep => ({ do: 'fail', trouble: { code, text } })
 /** 100 is said when it is over. */
