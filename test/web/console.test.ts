@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { findingsOf, type Seen } from '../../web/admin/overview-findings.ts'
+import { findingsOf, poolsByNeed, type Seen } from '../../web/admin/overview-findings.ts'
 import { createBody, emptyPool, fieldOf, type PoolValues, wrongIn } from '../../web/admin/pool-values.ts'
 import { desktopsRunning, resourcesSum } from '../../web/admin/resources-sum.ts'
 import { formatOf } from '../../web/admin/upload.ts'
@@ -57,6 +57,33 @@ describe('what the overview finds wrong', () => {
   it('names pools that have nothing left, and those whose starts fail', () => {
     const pools = [pool({ counts: { assigned: 9 } }), pool({ id: 'q', status: 'restrained', statusText: 'disk full' })]
     expect(keys(findingsOf(seen({ pools })))).toEqual(['overview.poolRestrained', 'overview.poolEmpty'])
+  })
+
+  it('shows of many pools those first that need somebody, then the fullest', () => {
+    const given = (id: string, assigned: number, changes: object = {}, total = 4) =>
+      pool({ id, name: id, maxSize: 4, counts: { assigned, total }, ...changes })
+    const pools = [
+      given('unused', 0, {}, 0),
+      given('quiet', 0),
+      given('b-half', 2),
+      given('a-half', 2),
+      given('full', 4),
+      given('off', 4, { enabled: false }),
+      given('waiting', 0, { status: 'waiting' }),
+      given('none', 0, { maxSize: 0 }),
+      given('paused', 0, { status: 'restrained' }),
+    ]
+    expect(poolsByNeed(pools).map(({ id }) => id)).toEqual([
+      'paused',
+      'waiting',
+      'full',
+      'off',
+      'a-half',
+      'b-half',
+      'none',
+      'quiet',
+      'unused',
+    ])
   })
 
   it('is who waits for a lost host, once for each host, with the way to make sure that it is off', () => {

@@ -1,11 +1,11 @@
-import { Group, SimpleGrid, Stack, Text } from '@mantine/core'
+import { Button, Group, SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { TFunction } from 'i18next'
 import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
-import type { CSSProperties } from 'react'
+import { type CSSProperties, useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { PoolBadge, TaskBadge } from '../data/badges.tsx'
+import { TaskBadge } from '../data/badges.tsx'
 import { useMay } from '../data/me.ts'
 import type { Cluster, Host, Pool, Task } from '../data/nouns.ts'
 import {
@@ -19,10 +19,9 @@ import {
   usageMs,
 } from '../data/queries.ts'
 import { taskWord } from '../data/words.ts'
-import { AnchorLink, ButtonLink } from '../frame/links.tsx'
+import { ButtonLink } from '../frame/links.tsx'
 import { formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
-import { Meter } from '../ui/Meter.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { PageWait } from '../ui/PageWait.tsx'
 import { Panel } from '../ui/Panel.tsx'
@@ -30,6 +29,7 @@ import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { HostLosses } from './host-losses.tsx'
 import classes from './Overview.module.css'
 import { type Finding, findingsOf } from './overview-findings.ts'
+import { PoolBars } from './overview-pools.tsx'
 import { ResourceMeters } from './resources.tsx'
 import { desktopsRunning, resourcesSum } from './resources-sum.ts'
 
@@ -43,7 +43,7 @@ export function Overview() {
   const may = useMay()
   const machines = may('host.read')
   const hosts = useQuery({ ...hostsQuery({ limit: 200 }), enabled: machines })
-  const pools = useQuery({ ...poolsQuery({ limit: 200 }), enabled: may('pool.read') })
+  const pools = useQuery({ ...poolsQuery({ limit: 500 }), enabled: may('pool.read') })
   const clusters = useQuery({ ...clustersQuery, enabled: machines, refetchInterval: usageMs })
   const losses = useQuery({ ...hostLossesQuery, enabled: machines })
   const troubled = useQuery({ ...desktopsQuery({ troubled: true, limit: 100 }), enabled: may('desktop.read') })
@@ -77,9 +77,7 @@ export function Overview() {
           />
         </Panel>
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
-          <Panel title={t('overview.pools')}>
-            <PoolBars pools={poolItems} />
-          </Panel>
+          <PoolBars pools={poolItems} more={!!pools.data?.nextCursor} />
           <Stack gap="lg">
             {machines && (
               <Panel title={t('overview.hosts')}>
@@ -96,8 +94,14 @@ export function Overview() {
   )
 }
 
+/** Of many findings the worst stand there at once. More: what stands beneath them is out of sight. */
+const findingsShown = 10
+
 function Findings({ of: findings }: { of: Finding[] }) {
   const { t } = useTranslation()
+  const [all, setAll] = useState(false)
+  const shown = all ? findings : findings.slice(0, findingsShown)
+  const hidden = findings.length - shown.length
   if (findings.length === 0)
     return (
       <div className={classes.calm}>
@@ -106,32 +110,39 @@ function Findings({ of: findings }: { of: Finding[] }) {
       </div>
     )
   return (
-    <ul className={classes.findings}>
-      {findings.map(({ key, level, words, text, next, to, id, show, tab }) => (
-        <li key={key} className={classes.finding} data-level={level}>
-          <Icon of={level === 'bad' ? CircleAlert : TriangleAlert} />
-          <div>
-            <Text fw={600} size="sm">
-              {sentence(t, words)}
-            </Text>
-            {(text || next) && (
-              <Text size="sm" c="dimmed">
-                {text ?? (next && t(next))}
+    <>
+      <ul className={classes.findings}>
+        {shown.map(({ key, level, words, text, next, to, id, show, tab }) => (
+          <li key={key} className={classes.finding} data-level={level}>
+            <Icon of={level === 'bad' ? CircleAlert : TriangleAlert} />
+            <div>
+              <Text fw={600} size="sm">
+                {sentence(t, words)}
               </Text>
-            )}
-          </div>
-          <ButtonLink
-            to={to}
-            params={{ id } as never}
-            search={{ ...(show && { show }), ...(tab && { tab }) } as never}
-            size="compact-sm"
-            variant="default"
-          >
-            {t('overview.look')}
-          </ButtonLink>
-        </li>
-      ))}
-    </ul>
+              {(text || next) && (
+                <Text size="sm" c="dimmed">
+                  {text ?? (next && t(next))}
+                </Text>
+              )}
+            </div>
+            <ButtonLink
+              to={to}
+              params={{ id } as never}
+              search={{ ...(show && { show }), ...(tab && { tab }) } as never}
+              size="compact-sm"
+              variant="default"
+            >
+              {t('overview.look')}
+            </ButtonLink>
+          </li>
+        ))}
+      </ul>
+      {hidden > 0 && (
+        <Button variant="subtle" size="compact-sm" mt="xs" onClick={() => setAll(true)}>
+          {t('overview.moreFindings', { count: hidden })}
+        </Button>
+      )}
+    </>
   )
 }
 
@@ -192,41 +203,6 @@ function Use({
           {t('overview.nothingOffered')}
         </Text>
       )}
-    </Stack>
-  )
-}
-
-function PoolBars({ pools }: { pools: readonly Pool[] }) {
-  const { t } = useTranslation()
-  if (!pools.length)
-    return (
-      <Text size="sm" c="dimmed">
-        {t('overview.poolsEmpty')}
-      </Text>
-    )
-  return (
-    <Stack>
-      {pools.map(pool => (
-        <div key={pool.id}>
-          <Group justify="space-between" mb={4}>
-            <AnchorLink to="/admin/pools/$id" params={{ id: pool.id }} fw={600}>
-              {pool.name}
-            </AnchorLink>
-            <PoolBadge pool={pool} />
-          </Group>
-          <Meter
-            label={`${t('overview.assigned', { count: pool.counts.assigned })} · ${t('overview.readyNow', { count: pool.counts.ready })}`}
-            text={t('common.of', { part: formatNumber(pool.counts.total), whole: formatNumber(pool.maxSize) })}
-            whole={pool.maxSize}
-            parts={[
-              { value: pool.counts.assigned, tone: 'busy' },
-              { value: pool.counts.ready, tone: 'good' },
-              { value: pool.counts.starting + pool.counts.recycling, tone: 'violet' },
-              { value: pool.counts.stopped, tone: 'idle' },
-            ]}
-          />
-        </div>
-      ))}
     </Stack>
   )
 }

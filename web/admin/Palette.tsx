@@ -132,7 +132,7 @@ function useEntries(text: string): Entry[] {
   const asked = search.length > 0
   const desktops = useQuery({ ...desktopsQuery({ search, limit: perNoun }), enabled: asked && may('desktop.read') })
   const users = useQuery({ ...usersQuery({ search, limit: perNoun }), enabled: asked && may('user.read') })
-  const pools = useQuery({ ...poolsQuery({ limit: 100 }), enabled: may('pool.read') })
+  const pools = useQuery({ ...poolsQuery({ search, limit: perNoun }), enabled: asked && may('pool.read') })
   const templates = useQuery({ ...templatesQuery({ limit: 100 }), enabled: may('template.read') })
   const hosts = useQuery({ ...hostsQuery({ limit: 100 }), enabled: may('host.read') })
   const clusters = useQuery({ ...clustersQuery, enabled: may('host.read') })
@@ -242,9 +242,9 @@ function useEntries(text: string): Entry[] {
   const found = t('palette.found')
   const things: Entry[] = text
     ? [
-        ...(pools.data?.items ?? [])
+        ...(asked ? (pools.data?.items ?? []) : [])
+          // Until the answer comes these are the last question's.
           .filter(pool => fits(pool.name))
-          .slice(0, perNoun)
           .map(pool => ({
             key: pool.id,
             group: found,

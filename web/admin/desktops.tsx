@@ -64,8 +64,8 @@ export function DesktopTable({ poolId, hostId }: { poolId?: string; hostId?: str
       }),
     }),
   )
-  const pools = useQuery({ ...poolsQuery({ limit: 100 }), enabled: !poolId && may('pool.read') })
-  const hosts = useQuery({ ...hostsQuery({ limit: 100 }), enabled: !hostId && may('host.read') })
+  const pools = useQuery({ ...poolsQuery({ limit: 500 }), enabled: !poolId && may('pool.read') })
+  const hosts = useQuery({ ...hostsQuery({ limit: 500 }), enabled: !hostId && may('host.read') })
   const act = useWrite(
     async ({ name, rows }: { name: DesktopAction; rows: Desktop[] }) => {
       for (const { id } of rows) await client.desktopAct({ params: { id, name } })

@@ -95,7 +95,8 @@ export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen):
   for (const pool of pools) {
     const at = { to: '/admin/pools/$id', id: pool.id } as const
     const name = pool.name
-    if (pool.status === 'restrained')
+    const trouble = poolTrouble(pool)
+    if (trouble === 'restrained')
       add({
         key: `${pool.id} restrained`,
         level: 'bad',
@@ -103,7 +104,7 @@ export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen):
         text: pool.statusText,
         ...at,
       })
-    else if (pool.status === 'waiting')
+    else if (trouble === 'waiting')
       add({
         key: `${pool.id} waiting`,
         level: 'warn',
@@ -111,7 +112,7 @@ export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen):
         text: pool.statusText,
         ...at,
       })
-    else if (pool.enabled && pool.maxSize > 0 && pool.counts.assigned >= pool.maxSize)
+    else if (trouble === 'empty')
       add({
         key: `${pool.id} empty`,
         level: 'warn',
@@ -146,6 +147,26 @@ export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen):
           id: template.id,
         })
   return found.toSorted((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1))
+}
+
+const poolTroubles = ['restrained', 'waiting', 'empty'] as const
+const poolShare = ({ counts, maxSize }: Pool) => (maxSize > 0 ? counts.assigned / maxSize : 0)
+
+function poolTrouble(pool: Pool): (typeof poolTroubles)[number] | null {
+  if (pool.status === 'restrained' || pool.status === 'waiting') return pool.status
+  return pool.enabled && poolShare(pool) >= 1 ? 'empty' : null
+}
+
+/** Pools that need attention, worst first; then the fullest, which are the next to need it; of empty ones the largest. */
+export function poolsByNeed(pools: readonly Pool[]): Pool[] {
+  const rank = (pool: Pool) => {
+    const trouble = poolTrouble(pool)
+    return trouble ? poolTroubles.indexOf(trouble) : poolTroubles.length
+  }
+  return pools.toSorted(
+    (a, b) =>
+      rank(a) - rank(b) || poolShare(b) - poolShare(a) || b.counts.total - a.counts.total || (a.name < b.name ? -1 : 1),
+  )
 }
 
 /**

@@ -13,13 +13,13 @@ import { formatDuration, formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { Panel } from '../ui/Panel.tsx'
-import { useListState } from './list-state.ts'
+import { given, useListState } from './list-state.ts'
 
 export function Pools() {
   const { t } = useTranslation()
   const may = useMay()
   const { state, onState, query } = useListState()
-  const read = useQuery(poolsQuery(query))
+  const read = useQuery(poolsQuery({ ...query, ...given({ search: state.search }) }))
   const add = may('pool.write') && (
     <ButtonLink to="/admin/pools/new" leftSection={<Icon of={Plus} />}>
       {t('pools.new')}
@@ -42,6 +42,7 @@ export function Pools() {
           rowName={row => row.name}
           state={state}
           onState={onState}
+          searchable
           nextCursor={read.data?.nextCursor}
           error={read.error}
           retry={() => void read.refetch()}
