@@ -12,7 +12,7 @@ import {
 import { ApiError } from './data/client.ts'
 import { hasConsole } from './data/me.ts'
 import { meQuery, queryClient } from './data/queries.ts'
-import { Broken, Missing, Person } from './frame/Root.tsx'
+import { Broken, Missing, MissingInConsole, Person } from './frame/Root.tsx'
 
 const rootRoute = createRootRouteWithContext<{ queryClient: QueryClient }>()({
   component: Outlet,
@@ -87,6 +87,7 @@ const adminRoute = createRoute({
   getParentRoute: () => personRoute,
   path: '/admin',
   component: lazyRouteComponent(() => import('./admin/Frame.tsx'), 'Frame'),
+  notFoundComponent: MissingInConsole,
   beforeLoad: async ({ context }) => {
     if (!hasConsole(await context.queryClient.ensureQueryData(meQuery))) throw redirect({ to: '/' })
   },

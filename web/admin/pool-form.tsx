@@ -28,7 +28,7 @@ import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatBytes, formatNumber } from '../ui/format.ts'
 import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
-import { PageWait } from '../ui/PageWait.tsx'
+import { PageUnread } from '../ui/PageUnread.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { DryRun } from './dry-run.tsx'
@@ -49,10 +49,11 @@ export function PoolNew() {
   const { t } = useTranslation()
   const { templateId } = useSearch({ from: '/person/admin/pools/new' })
   const templates = useQuery(templatesQuery({ limit: 200 }))
-  if (!templates.data) return templates.error ? <ErrorPanel error={templates.error} /> : <PageWait />
+  const up = <AnchorLink to="/admin/pools">{t('pools.title')}</AnchorLink>
+  if (!templates.data) return <PageUnread read={templates} up={up} />
   return (
     <>
-      <PageHead up={<AnchorLink to="/admin/pools">{t('pools.title')}</AnchorLink>} title={t('pools.createTitle')} />
+      <PageHead up={up} title={t('pools.createTitle')} />
       <PoolForm templates={templates.data.items} values={emptyPool(templates.data.items, templateId)} pool={null} />
     </>
   )
@@ -63,8 +64,9 @@ export function PoolEdit() {
   const { id } = useParams({ from: '/person/admin/pools/$id/edit' })
   const pool = useQuery({ ...poolQuery(id), staleTime: 0 })
   const templates = useQuery(templatesQuery({ limit: 200 }))
-  const error = pool.error ?? templates.error
-  if (!pool.data || !templates.data) return error ? <ErrorPanel error={error} /> : <PageWait />
+  const list = <AnchorLink to="/admin/pools">{t('pools.title')}</AnchorLink>
+  if (!pool.data) return <PageUnread read={pool} up={list} />
+  if (!templates.data) return <PageUnread read={templates} up={list} />
   return (
     <>
       <PageHead

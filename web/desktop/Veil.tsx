@@ -106,6 +106,13 @@ export function Veil({ desktopId, desktop, status, session, returning }: VeilPro
       </Word>
     )
   const problem = problemOf(status.cause?.cause ?? status.cause)
+  // To try again helps nobody to what is not theirs.
+  if (problem.known === 'not_found')
+    return (
+      <Word title={t('screen.refusedTitle')} text={t('ready.gone')}>
+        <div className={classes.buttons}>{home}</div>
+      </Word>
+    )
   return (
     <Word
       title={t('screen.refusedTitle')}

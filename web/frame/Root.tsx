@@ -5,7 +5,8 @@ import { useTranslation } from 'react-i18next'
 import { followEvents } from '../data/live.ts'
 import { onSignedOut, queryClient } from '../data/queries.ts'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
-import { ButtonLink } from './links.tsx'
+import { PageHead } from '../ui/PageHead.tsx'
+import { AnchorLink, ButtonLink } from './links.tsx'
 
 /** Everything a signed-in person sees hangs below this: the event stream lives as long as it does. */
 export function Person() {
@@ -39,6 +40,17 @@ export function Missing() {
         <ButtonLink to="/">{t('frame.portal')}</ButtonLink>
       </Stack>
     </Center>
+  )
+}
+
+/** The same within the console: its navigation stays. */
+export function MissingInConsole() {
+  const { t } = useTranslation()
+  return (
+    <>
+      <PageHead title={t('frame.notFoundTitle')} up={<AnchorLink to="/admin">{t('nav.overview')}</AnchorLink>} />
+      <Text>{t('frame.notFoundText')}</Text>
+    </>
   )
 }
 
