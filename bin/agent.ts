@@ -20,6 +20,7 @@ import { httpDiskExchange } from '../vmm/disk-exchange.ts'
 import { connectDaemon } from '../vmm/libvirt/daemon.ts'
 import { readHypervisor } from '../vmm/libvirt-facts.ts'
 import { openLibvirtHost } from '../vmm/libvirt-host.ts'
+import { openSimStorage } from '../vmm/sim-file.ts'
 import { makeSimHost } from '../vmm/sim-host.ts'
 import { runProcess } from './process.ts'
 
@@ -43,8 +44,8 @@ export interface RunAgentOptions {
   /** How other hosts send it running desktops; null: where libvirt listens with TLS. */
   migrationUri: string | null
   postCopy: boolean
-  /** A host in memory instead of libvirt. */
-  simulated?: boolean
+  /** A host in memory instead of libvirt, whose images and disks are in this file; null: libvirt. */
+  simulationFile: string | null
   log: Log
 }
 
@@ -58,14 +59,14 @@ export interface RunningAgent extends AsyncDisposable {
 
 /**
  * Serves one host until disposed, which leaves machines as they are, or until the host is removed from its control plane.
- * @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder). A control plane that is away is dialled again.
+ * @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder, the file). A control plane that is away is dialled again.
  */
 export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> {
-  const { installationId, key, log } = options
+  const { installationId, key, simulationFile, log } = options
   await using undo = new AsyncDisposableStack()
-  const host = undo.use(options.simulated ? makeSimHost(options) : await openLibvirtHost(libvirtOptions()))
+  const host = undo.use(simulationFile ? await simulated(simulationFile) : await openLibvirtHost(libvirtOptions()))
   const { pkiFolder } = options
-  if (pkiFolder && !options.simulated && !isLoopback(options.address))
+  if (pkiFolder && !simulationFile && !isLoopback(options.address))
     undo.use(await startCertificate({ ...options, pkiFolder }))
   const url = `${options.controlUrl.replace(/^http/, 'ws')}/api/v1/agent`
   const [left, ending] = [Promise.withResolvers<void>(), new AbortController()]
@@ -100,6 +101,11 @@ export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> 
       } catch (thrown) {
         log.error({ err: thrown }, 'not all of it could be ended; it is tried again')
       }
+  }
+
+  async function simulated(file: string) {
+    const { hostName } = options
+    return makeSimHost({ installationId, hostName, storage: await openSimStorage(file, installationId) })
   }
 
   function libvirtOptions() {
@@ -239,9 +245,8 @@ if (import.meta.main)
         : await hostIdentity(controlUrl, config.dataFolder, hostName, token)
     tell('checking libvirt, QEMU and KVM')
     const place = await hostPlace(config, ownFolder, controlUrl)
-    const agent = undo.use(
-      await runAgent({ ...identity, ...place, controlUrl, hostName, simulated: config.simHosts > 0, log }),
-    )
+    const simulationFile = config.simHosts > 0 ? join(ownFolder, 'simulated.json') : null
+    const agent = undo.use(await runAgent({ ...identity, ...place, controlUrl, hostName, simulationFile, log }))
     tell('running')
     const running = undo.move()
     return { ended: agent.left.then(() => removedText), [Symbol.asyncDispose]: () => running.disposeAsync() }

@@ -43,7 +43,7 @@ export async function startAllInOne(config: Config, log: Log, tell: (text: strin
         key,
         installationId: control.installationId,
         hostName: name,
-        simulated: config.simHosts > 0,
+        simulationFile: config.simHosts > 0 ? join(ownFolder, `${name}.json`) : null,
         log: log.child({ room: 'agent', host: name }),
       }),
     )

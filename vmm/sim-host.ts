@@ -10,16 +10,18 @@
  *   image named …fail-image…    is never made (`template_unavailable`)
  * and on its way to another host as sim-moves.ts says.
  *
- * Its state lives as long as the object: an agent that restarts finds its machines as on a real host.
+ * Its machines live as long as the object: an agent that restarts finds them as on a real host. Its images and disks live
+ * as long as its storage, which outlives the process where that has a file (sim-file.ts).
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HdcsError } from '../lib/errors.ts'
 import { makeEventQueue } from './event-queue.ts'
 import type { Departure, FoundMachine, Host, HostEvent, HostOptions, Progress } from './host.ts'
 import type { HostFacts, HostUsage } from './report.ts'
-import { type SimGuest, simAwait, simHandover, simJourney, simPlace, simPlaceOpen, simUri } from './sim-moves.ts'
+import { simDisks } from './sim-disks.ts'
+import { type SimGuest, simJourney, simPlace, simPlaceOpen, simUri } from './sim-moves.ts'
 import { type SimScreen, startSimScreen } from './sim-screen.ts'
-import { makeSimStorage, newOverlay, overlayKey, type SimStorage, simImageMake } from './sim-storage.ts'
+import { makeSimStorage, overlayKey, type SimStorage } from './sim-storage.ts'
 import type { MachineSpec, NetworkSpec, NicSpec } from './spec.ts'
 
 export { makeSimStorage, type SimStorage }
@@ -73,7 +75,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   const cpus = options.cpus ?? 8
   const memoryBytes = options.memoryBytes ?? cpus * 8 * 2 ** 30
   const storage = options.storage ?? makeSimStorage()
-  const { images, overlays, locks } = storage
+  const { overlays, locks } = storage
   const machines = new Map<string, SimMachine>()
   let network: NetworkSpec | null = null
   let nics: readonly NicSpec[] = []
@@ -176,6 +178,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       const machine = run(spec, power)
       machine.agentConnected = agentConnected
       if (!agentConnected) boot(machine)
+      return storage.keep()
     },
   })
 
@@ -187,14 +190,19 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     const target = simPlace(options.installationId, departure.targetUri)
     if (machines.get(spec.id) !== machine) throw refuse('conflict', 'libvirt: domain is not running')
     unlock(machine)
+    let kept: Promise<void>
     try {
       const content = overlays.get(diskOf(spec))?.content ?? ''
-      target.receive({ spec, power: machine.power, agentConnected: machine.agentConnected, content }, departure.kind)
+      kept = target.receive(
+        { spec, power: machine.power, agentConnected: machine.agentConnected, content },
+        departure.kind,
+      )
     } catch (error) {
       lock(spec)
       throw error
     }
     end(spec.id, 'wished')
+    await kept
   }
 
   return {
@@ -232,16 +240,13 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       }
     },
     machines: async () => [...machines.values()].map(found),
-    overlays: async () => [...overlays.values()].map(({ machineId, incarnation }) => ({ machineId, incarnation })),
-    images: async () => [...images.values()],
+    ...simDisks({
+      storage,
+      delays,
+      delay,
+      inUse: disk => machines.get(disk.machineId)?.spec.incarnation === disk.incarnation,
+    }),
 
-    imageMake: (image, progress, signal) =>
-      simImageMake(storage, image, progress, signal, () => delay(delays.imageMs / 2, signal)),
-    async imageRemove(id) {
-      if ([...overlays.values()].some(overlay => overlay.imageId === id))
-        throw refuse('conflict', 'Desktops stand on this image: remove them first.')
-      images.delete(id)
-    },
     async networkEnsure(spec) {
       network = spec
     },
@@ -258,31 +263,6 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       return names
     },
 
-    async overlayMake({ id, name, incarnation, imageId }) {
-      if (!images.has(imageId)) throw refuse('not_found', 'The image is not on this host.')
-      await delay(delays.overlayMs)
-      if (name.includes('fail-disk')) throw refuse('storage_full', 'No space for the disk, as its name asked.')
-      overlays.set(overlayKey({ machineId: id, incarnation }), newOverlay({ machineId: id, incarnation, imageId }))
-    },
-    async overlayRemove(overlay) {
-      if (machines.get(overlay.machineId)?.spec.incarnation === overlay.incarnation)
-        throw refuse('conflict', 'The machine runs on this disk: stop it first.')
-      await delay(delays.overlayMs)
-      overlays.delete(overlayKey(overlay))
-    },
-
-    async arrivalPrepare({ id, name, incarnation, imageId }, { moveId, shared }) {
-      const disk = overlays.get(overlayKey({ machineId: id, incarnation }))
-      if (shared && !disk) throw refuse('not_found', 'The desktop’s disk is not on this host’s storage.')
-      if (shared || disk?.moveId === moveId) return
-      if (!images.has(imageId)) throw refuse('not_found', 'The image is not on this host.')
-      await delay(delays.overlayMs)
-      if (name.includes('fail-disk')) throw refuse('storage_full', 'No space for the disk, as its name asked.')
-      overlays.set(overlayKey({ machineId: id, incarnation }), {
-        ...newOverlay({ machineId: id, incarnation, imageId }),
-        moveId,
-      })
-    },
     async machineSend(id, departure, progress, signal) {
       let sending = sendings.get(id)
       if (!sending) {
@@ -299,26 +279,6 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       signal.addEventListener('abort', cancel, { once: true })
       await sending.done
     },
-    async overlaySend(overlay, moveId, progress, signal) {
-      const disk = overlays.get(overlayKey(overlay))
-      if (!disk) throw refuse('not_found', 'The machine’s disk is not there.')
-      const { offered, taken } = simHandover(moveId)
-      offered.resolve(disk.content)
-      progress(0, 'sending its disk')
-      await simAwait(taken.promise, signal)
-    },
-    async overlayFetch({ id, incarnation, imageId }, moveId, progress, signal) {
-      const name = overlayKey({ machineId: id, incarnation })
-      const { offered, taken } = simHandover(moveId)
-      if (overlays.get(name)?.moveId !== moveId) {
-        const content = await simAwait(offered.promise, signal)
-        progress(50, 'fetching its disk')
-        await delay(delays.overlayMs, signal)
-        overlays.set(name, { ...newOverlay({ machineId: id, incarnation, imageId }), content, moveId })
-      }
-      taken.resolve()
-    },
-
     async machineStart(spec) {
       const already = machines.get(spec.id)
       if (already) return found(already)
@@ -392,6 +352,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       events.end()
       for (const screen of await Promise.allSettled(screens))
         if (screen.status === 'fulfilled') await screen.value.close()
+      await storage.keep()
     },
   }
 }

@@ -18,8 +18,8 @@ export interface SimGuest {
 
 /** A simulated host, as others see it. */
 export interface SimPlace {
-  /** Takes the guest over in one moment, or says why not. */
-  receive(guest: SimGuest, kind: Departure['kind']): void
+  /** Takes the guest over in one moment, or says why not; the promise is that of its storage to keep what came. */
+  receive(guest: SimGuest, kind: Departure['kind']): Promise<void>
 }
 
 const places = new Map<string, SimPlace>()

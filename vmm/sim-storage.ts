@@ -1,4 +1,4 @@
-/** What simulated hosts of one cluster share: images, disks, and who has which open. In memory. */
+/** What simulated hosts of one cluster share: images, disks, who has which open. In memory; sim-file.ts keeps it too. */
 import { HdcsError } from '../lib/errors.ts'
 import type { FoundImage, FoundOverlay, Progress } from './host.ts'
 import { simAwait } from './sim-moves.ts'
@@ -20,14 +20,17 @@ export interface SimStorage {
   making: Map<string, Promise<unknown>>
   /** Disks in use, by the host that runs a machine on them: the lock manager. */
   locks: Map<string, object>
+  /** Resolves when the images and overlays of the moment of the call outlive the process, where they ever do. */
+  keep(): Promise<void>
 }
 
-export const makeSimStorage = (): SimStorage => ({
-  id: crypto.randomUUID(),
+export const makeSimStorage = (id: string = crypto.randomUUID()): SimStorage => ({
+  id,
   images: new Map(),
   overlays: new Map(),
   making: new Map(),
   locks: new Map(),
+  keep: async () => {},
 })
 
 export const overlayKey = (overlay: FoundOverlay) => `${overlay.machineId}.${overlay.incarnation}`
@@ -40,7 +43,7 @@ export const newOverlay = (overlay: FoundOverlay & { imageId: string }): SimOver
 
 /** One host makes it; the others wait, and what it made is theirs too. When it fails, the next one tries. */
 export async function simImageMake(
-  { images, making }: SimStorage,
+  { images, making, keep }: SimStorage,
   image: ImageSpec,
   progress: Progress,
   signal: AbortSignal,
@@ -48,7 +51,11 @@ export async function simImageMake(
 ): Promise<FoundImage> {
   for (let other = making.get(image.id); other; other = making.get(image.id)) await simAwait(other, signal)
   const existing = images.get(image.id)
-  if (existing) return existing
+  if (existing) {
+    // It may have been made and not kept.
+    await keep()
+    return existing
+  }
   const { promise, resolve } = Promise.withResolvers<void>()
   making.set(image.id, promise)
   try {
@@ -68,6 +75,7 @@ export async function simImageMake(
       sha256: image.source.kind === 'upload' ? image.source.sha256 : 'a'.repeat(64),
     }
     images.set(image.id, made)
+    await keep()
     return made
   } finally {
     making.delete(image.id)

@@ -1,10 +1,12 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import pino from 'pino'
 import { expect, it } from 'vitest'
 import { WebSocketServer } from 'ws'
 import { runAgent } from '../../bin/agent.ts'
 import { removedFrom } from '../../vmm/protocol.ts'
+import { testFolder } from '../support/folder.ts'
 import { until } from '../support/site.ts'
 import { hostSpec, installationId, machineSpec } from '../vmm/wishes.ts'
 
@@ -40,7 +42,7 @@ it('of a host that was removed ends what it runs, and at any other word nothing'
     firewall: false,
     migrationUri: null,
     postCopy: false,
-    simulated: true,
+    simulationFile: join(testFolder(), 'simulated.json'),
     log: pino({ level: 'warn' }, note),
   })
   await until('its desktop is ready', async () => ready)

@@ -1,9 +1,13 @@
-import { makeSimHost } from '../../vmm/sim-host.ts'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openSimStorage } from '../../vmm/sim-file.ts'
+import { makeSimHost, makeSimStorage, type SimStorage } from '../../vmm/sim-host.ts'
 import { imageSpec, installationId, machineSpec } from '../vmm/wishes.ts'
 import { describeHost } from './host.ts'
 
-describeHost('a simulated host', async () => {
-  const host = makeSimHost({ installationId, hostName: 'sim' })
+async function underTest(storage: SimStorage, folder?: string) {
+  const host = makeSimHost({ installationId, hostName: 'sim', storage })
   return {
     host,
     again: async () => host,
@@ -11,6 +15,16 @@ describeHost('a simulated host', async () => {
     image: imageSpec(),
     subnet: '10.200.0.0/24',
     machine: machineSpec(1),
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await host[Symbol.asyncDispose]()
+      if (folder) await rm(folder, { recursive: true })
+    },
   }
+}
+
+describeHost('a simulated host', () => underTest(makeSimStorage()))
+
+describeHost('a simulated host on a file', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hdcs-sim-'))
+  return underTest(await openSimStorage(join(folder, 'simulated.json'), installationId), folder)
 })
