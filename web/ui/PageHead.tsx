@@ -28,7 +28,8 @@ export function PageHead({ title, up, badge, text, actions }: PageHeadProps) {
       )}
       <Group justify="space-between" align="flex-start" gap="sm">
         <Group gap="sm">
-          <Title order={1} size="h3">
+          {/* Names may be one long word: on a phone it breaks. */}
+          <Title order={1} size="h3" style={{ overflowWrap: 'anywhere' }}>
             {title}
           </Title>
           {badge}
