@@ -13,6 +13,10 @@ import { ConfirmLoss } from '../ui/ConfirmLoss.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 
+type Fate = HostRemoval['desktops'][number]['fate']
+const fates = ['lost', 'returned', 'moved', 'remade'] as const satisfies Fate[]
+const rankOf = ({ fate }: { fate: Fate }) => fates.indexOf(fate)
+
 /**
  * An empty host simply leaves; one that is lost may be given up with what was on it, after it was said, desktop by
  * desktop, what becomes of them.
@@ -30,7 +34,8 @@ export function RemoveHost({ host }: { host: Host }) {
   const force = plain !== null && refusal(host.actions, 'forceRemove') === null
   const plan = useQuery({ ...removalQuery(host.id), enabled: asked && force })
   if (plain === undefined) return null
-  const items = force ? (plan.data?.desktops ?? []) : []
+  // What is lost stands first: of hundreds nobody reads the last.
+  const items = (force ? (plan.data?.desktops ?? []) : []).toSorted((a, b) => rankOf(a) - rankOf(b))
   return (
     <>
       <ActionButton
@@ -48,7 +53,7 @@ export function RemoveHost({ host }: { host: Host }) {
           asked && (!force || plan.data)
             ? {
                 title: t(force ? 'removal.title' : 'loss.title', { action: t('action.remove'), name: host.name }),
-                facts: items.map(item => [item.desktopName, <Fate key={item.desktopId} of={item} />]),
+                facts: items.map(item => [item.desktopName, <FateOf key={item.desktopId} of={item} />]),
                 lost: force ? t('removal.lost') : t('hosts.removeLoss'),
                 ...(force && items.length > 0 && { typeName: host.name }),
                 confirm: t('action.remove'),
@@ -66,14 +71,20 @@ export function RemoveHost({ host }: { host: Host }) {
   )
 }
 
-function Fate({ of: item }: { of: HostRemoval['desktops'][number] }) {
+function FateOf({ of: item }: { of: HostRemoval['desktops'][number] }) {
   const { t } = useTranslation()
   return (
-    <Text size="sm" component="span" fw={item.fate === 'lost' ? 600 : 400}>
-      {item.hostName && (item.fate === 'moved' || item.fate === 'returned')
-        ? t(`removal.${item.fate}To`, { host: item.hostName })
-        : t(`fate.${item.fate}`)}
-      {item.userName && ` – ${item.userName}`}
-    </Text>
+    <>
+      <Text size="sm" fw={item.fate === 'lost' ? 600 : 400}>
+        {item.hostName && (item.fate === 'moved' || item.fate === 'returned')
+          ? t(`removal.${item.fate}To`, { host: item.hostName })
+          : t(`fate.${item.fate}`)}
+      </Text>
+      {item.userName && (
+        <Text size="xs" c="dimmed">
+          {item.userName}
+        </Text>
+      )}
+    </>
   )
 }
