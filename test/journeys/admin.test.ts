@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { layoutFaults, wide } from '../support/browser.ts'
 import { open, openPortal, type Portal, personPassword } from '../support/portal.ts'
 
 let portal: Portal
@@ -218,8 +219,64 @@ describe('an administrator', () => {
       await page.getByRole('main').getByRole('link', { name: 'Hosts' }).click()
       await page.getByRole('heading', { name: 'Hosts', level: 1 }).waitFor()
     }
+    for (const address of ['pools/01900000-0000-7000-8000-000000000001/edit', 'nowhere']) {
+      await open(page, `/admin/${address}`)
+      await page.getByRole('heading', { name: 'There is nothing here' }).waitFor()
+      await page.getByRole('navigation').getByRole('link', { name: 'Pools' }).waitFor()
+    }
+    await open(page, '/desktop/01900000-0000-7000-8000-000000000001')
+    await page.getByText('This desktop is no longer yours').waitFor()
+    expect(await page.getByRole('button', { name: 'Connect again' }).count()).toBe(0)
     await open(page, '/admin/people?tab=nothing')
     await page.getByRole('tab', { name: 'People', selected: true }).waitFor()
+    await context.close()
+  })
+
+  it('finds one of many pools by a part of its name, and the address says what was looked for', async () => {
+    const { page, context, faults } = await portal.signIn()
+    const [demo] = (await portal.admin.poolList({ query: { name: 'demo' } })).items
+    const names = Array.from({ length: 9 }, (_, index) => `course-${index}`)
+    const made = []
+    for (const name of names)
+      made.push(
+        await portal.admin.poolCreate({
+          body: { name, kind: 'floating', templateId: demo?.templateId ?? '', warm: 0 },
+        }),
+      )
+    await open(page, '/admin')
+    await page
+      .getByRole('main')
+      .getByRole('link', { name: /^All \d+ pools$/ })
+      .click()
+    await page.getByRole('searchbox', { name: 'Search pools' }).fill('se-7')
+    await page.getByRole('link', { name: 'demo' }).waitFor({ state: 'detached' })
+    await page.getByRole('link', { name: 'course-7' }).waitFor()
+    await page.waitForURL(/q=se-7/)
+    for (const { id } of made) await portal.admin.poolDelete({ params: { id } })
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('reads names of one long word whole on a phone, in pages, lists and questions', async () => {
+    const { page, context } = await portal.signIn('admin', undefined, { ...wide, width: 390, height: 844 })
+    const [demo] = (await portal.admin.poolList({ query: { name: 'demo' } })).items
+    const name = 'supercalifragilisticexpialidociouspoolxx'
+    const { id } = await portal.admin.poolCreate({
+      body: { name, kind: 'floating', templateId: demo?.templateId ?? '', warm: 0 },
+    })
+    await open(page, `/admin/pools?q=${name}`)
+    const link = page.getByRole('link', { name })
+    await link.waitFor()
+    // Not in the narrow column of the labels.
+    expect((await link.boundingBox())?.width).toBeGreaterThan(200)
+    await link.click()
+    await page.getByRole('heading', { name }).waitFor()
+    expect(await layoutFaults(page)).toEqual([])
+    await page.getByRole('button', { name: 'Delete' }).click()
+    const title = page.getByRole('dialog').getByRole('heading')
+    await title.waitFor()
+    expect(await title.evaluate(element => element.scrollWidth - element.clientWidth)).toBe(0)
+    await portal.admin.poolDelete({ params: { id } })
     await context.close()
   })
 
