@@ -16,16 +16,27 @@ import { taskSchema } from './tasks.ts'
 export const recipes = ['tiny', 'desktop'] as const
 export const uploadFormats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx', 'iso'] as const
 
-/** Either built on the host from Debian packages, or uploaded (`PUT …/upload` follows). */
+const recipeSchema = z.object({ kind: z.literal('recipe'), recipe: z.enum(recipes) })
+const uploadSchema = z.object({
+  kind: z.literal('upload'),
+  format: z.enum(uploadFormats),
+  sizeBytes: z.number().int().positive(),
+  /** Of the file as uploaded, lower-case hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+})
+const desktopSchema = z.object({
+  kind: z.literal('desktop'),
+  desktopId: z.uuid(),
+  /** Without what makes it this machine: machine id, host keys, host name, leases, logs, histories. */
+  seal: z.boolean().default(true),
+})
+
+/** Built on the host from Debian packages; or uploaded (`PUT …/upload` follows); or made of a desktop's disk as it is. */
+const sourceAskSchema = z.discriminatedUnion('kind', [recipeSchema, uploadSchema, desktopSchema])
 const sourceSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('recipe'), recipe: z.enum(recipes) }),
-  z.object({
-    kind: z.literal('upload'),
-    format: z.enum(uploadFormats),
-    sizeBytes: z.number().int().positive(),
-    /** Of the file as uploaded, lower-case hex. */
-    sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  }),
+  recipeSchema,
+  uploadSchema,
+  z.object({ ...desktopSchema.shape, desktopName: z.string(), seal: z.boolean() }),
 ])
 
 export const versionSchema = z
@@ -63,7 +74,7 @@ export const templateSchema = z
   })
   .openapi('Template')
 
-const versionBody = z.object({ source: sourceSchema, notes: z.string().max(2000).default('') })
+const versionBody = z.object({ source: sourceAskSchema, notes: z.string().max(2000).default('') })
 const withTask = z.object({ template: templateSchema, task: taskSchema })
 
 export const templateRoutes = [
@@ -97,13 +108,14 @@ export const templateRoutes = [
     method: 'post',
     path: '/api/v1/templates',
     operationId: 'templateCreate',
-    summary: 'A new template with its first version: built by recipe, or waiting for an upload',
+    summary: 'A new template with its first version: built by recipe, waiting for an upload, or made of a desktop',
     permission: 'template.write',
     body: versionBody.extend({
       name: nameSchema,
       description: z.string().max(500).default(''),
       hardware: hardwareSchema.partial().default({}),
-      readyWhen: z.enum(['agent', 'running']).default('agent'),
+      /** Unless given: as the desktop that it is made of, else `agent`. */
+      readyWhen: z.enum(['agent', 'running']).optional(),
     }),
     answers: { 202: withTask },
     handle: async ({ broker, principal, body }) => {
@@ -142,7 +154,7 @@ export const templateRoutes = [
     method: 'post',
     path: '/api/v1/templates/{id}/versions',
     operationId: 'versionAdd',
-    summary: 'A new version: built by recipe, or waiting for an upload',
+    summary: 'A new version: built by recipe, waiting for an upload, or made of a desktop',
     permission: 'template.write',
     params: idParams,
     body: versionBody,

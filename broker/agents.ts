@@ -13,6 +13,7 @@ import {
 import { nudge } from '../db/events.ts'
 import { hostAddresses, hostByKey, hostKeyRemoved, hostLines, hostObserve } from '../db/hosts.ts'
 import { migrationsObserve } from '../db/migrations.ts'
+import type { VersionSource } from '../db/schema.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { again, transact } from '../db/transact.ts'
@@ -243,7 +244,7 @@ async function tellEverything(broker: Broker, installationId: string, agent: Att
   const wished = await desktopGenerations(broker.db, agent.hostId)
   const remove = wished.filter(row => !row.wished_present).map(row => row.id)
   const machines = (await desktopSpecs(broker.db, agent.hostId)).map(row => machineSpec(row, agent.hostId))
-  const images = await imageSpecs(broker)
+  const images = await imageSpecs(broker, agent.hostId)
   agent.machines = new Map(machines.map(machine => [machine.id, machine.generation]))
   agent.images = new Map(images.map(image => [image.id, image.attempt]))
   agent.removing = new Set(remove)
@@ -301,7 +302,7 @@ async function machinesStale(broker: Broker, agent: Attached): Promise<string[]>
 }
 
 async function imageChanges(broker: Broker, agent: Attached) {
-  const images = await imageSpecs(broker)
+  const images = await imageSpecs(broker, agent.hostId)
   const fresh = images.filter(image => agent.images.get(image.id) !== image.attempt)
   const gone = [...agent.images.keys()].filter(id => !images.some(image => image.id === id))
   for (const image of fresh) agent.images.set(image.id, image.attempt)
@@ -317,16 +318,21 @@ async function tellOperations(broker: Broker, agent: Attached) {
   }
 }
 
-async function imageSpecs(broker: Broker): Promise<ImageSpec[]> {
-  const rows = await versionsWished(broker.db)
-  return rows.map(({ id, name, number, source, wished_attempt }) => ({
+async function imageSpecs(broker: Broker, hostId: string): Promise<ImageSpec[]> {
+  const rows = await versionsWished(broker.db, hostId)
+  return rows.map(({ id, name, number, source, wished_attempt, sha256 }) => ({
     id,
     name: `${name}-${number}`,
-    source,
+    source: source.kind === 'desktop' ? desktopSource(source, sha256) : source,
     maxVirtualBytes: broker.maxVirtualBytes,
     attempt: wished_attempt,
   }))
 }
+
+const desktopSource = (
+  { desktopId, incarnation, versionId, seal }: Extract<VersionSource, { kind: 'desktop' }>,
+  sha256: string | null,
+): ImageSpec['source'] => ({ kind: 'desktop', machineId: desktopId, incarnation, imageId: versionId, seal, sha256 })
 
 export const removedHeader: typeof removedFrom = 'hdcs-removed-from'
 

@@ -115,6 +115,8 @@ export type DesktopAction =
   | 'release'
   | 'delete'
   | 'migrate'
+  /** A template version is made of its disk. */
+  | 'capture'
 
 export interface Actor {
   owner: boolean
@@ -128,6 +130,8 @@ interface ActionFacts {
   kind: 'floating' | 'persistent'
   /** On its way to another host, or about to be. */
   moving: boolean
+  /** A template version is being made of its disk. */
+  captured: boolean
 }
 
 /** Why an action is refused now; undefined when it is allowed. The sentence is what a person reads beside the button. */
@@ -139,28 +143,42 @@ const only =
     phases.includes(facts.phase) ? undefined : text
 const running = only(['ready', 'starting'], 'it does not run')
 const settled: Refusal = facts => (facts.moving ? 'it is on its way to another host' : undefined)
+export const capturedText = 'a template version is being made of it: wait for that, or cancel it'
+const free: Refusal = facts => (facts.captured ? capturedText : undefined)
 const administrators: Refusal = (_facts, actor) => (actor.administrator ? undefined : 'only administrators may do this')
 
 const refusals = {
-  start: [only(['stopped', 'failed'], 'it already runs or is on its way')],
+  start: [only(['stopped', 'failed'], 'it already runs or is on its way'), free],
   shutdown: [running],
   poweroff: [only(['ready', 'starting', 'paused', 'stopping'], 'it does not run')],
   reboot: [only(['ready'], 'it is not ready'), settled],
   reset: [running, settled],
   suspend: [only(['ready'], 'it is not ready'), settled],
   resume: [only(['paused'], 'it is not suspended'), settled],
-  release: [facts => (facts.assigned ? undefined : 'it belongs to nobody')],
+  release: [facts => (facts.assigned ? undefined : 'it belongs to nobody'), free],
   delete: [
     administrators,
     only(
       ['making', 'stopped', 'starting', 'ready', 'paused', 'stopping', 'recycling', 'failed', 'unknown'],
       'it is already being removed',
     ),
+    free,
   ],
   migrate: [
     administrators,
     settled,
     only(['ready', 'paused', 'stopped', 'failed'], 'it is neither running nor stopped'),
+    free,
+  ],
+  capture: [
+    administrators,
+    facts =>
+      facts.kind === 'persistent' && facts.assigned
+        ? undefined
+        : 'only a persistent desktop that somebody has holds what its template has not',
+    only(['stopped'], 'it must be shut down for it'),
+    settled,
+    free,
   ],
 } satisfies Record<DesktopAction, Refusal[]>
 

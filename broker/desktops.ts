@@ -9,6 +9,7 @@ import {
   transitionsOf,
 } from '../db/desktops.ts'
 import { operationInsert } from '../db/tasks.ts'
+import { desktopCaptured } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -86,18 +87,23 @@ function desktopView(
         : null,
     assignedAt: iso(row.assigned_at),
     madeAt: row.made_at.toISOString(),
-    actions: desktopActionsFor(
-      {
-        phase: row.phase,
-        power: row.wished_power,
-        assigned: row.user_id !== null,
-        kind: row.pool_kind,
-        moving: row.move_id !== null,
-      },
-      actorOf(principal, row.user_id),
-    ),
+    actions: desktopActions(row, principal),
   }
 }
+
+/** What this person may do with it now. */
+export const desktopActions = (row: DesktopRow, principal: Principal) =>
+  desktopActionsFor(
+    {
+      phase: row.phase,
+      power: row.wished_power,
+      assigned: row.user_id !== null,
+      kind: row.pool_kind,
+      moving: row.move_id !== null,
+      captured: row.captured,
+    },
+    actorOf(principal, row.user_id),
+  )
 
 export async function desktopList(
   broker: Broker,
@@ -180,7 +186,7 @@ export async function desktopAct(
   broker: Broker,
   principal: Principal,
   id: string,
-  name: Exclude<DesktopAction, 'migrate'>,
+  name: Exclude<DesktopAction, 'migrate' | 'capture'>,
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
@@ -195,6 +201,7 @@ export async function desktopAct(
       assigned: row.user_id !== null,
       kind: before.kind,
       moving: before.move !== null,
+      captured: await desktopCaptured(tx, id),
     }
     const action = desktopActionsFor(facts, actor).find(candidate => candidate.name === name)
     if (!actor.owner && !actor.administrator) throw new HdcsError('forbidden', 'This desktop is not yours.')

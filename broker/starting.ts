@@ -6,6 +6,9 @@ import type { Tx } from '../db/connect.ts'
 import { desktopLock, desktopWish } from '../db/desktops.ts'
 import { addressLock } from '../db/hosts.ts'
 import { desktopsMovable, type HostEnd, hostEnds, type MovableRow, originSet } from '../db/migrations.ts'
+import { desktopCaptured } from '../db/templates.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { capturedText } from './desktop-state.ts'
 import { migrationOpen } from './move-opening.ts'
 import { moveTarget, type Target } from './move-target.ts'
 import { type HostFacts, placementFilters } from './placement.ts'
@@ -54,8 +57,12 @@ export async function startLock(tx: Tx, id: string): Promise<void> {
   if ((await read(tx, id)).elsewhere) await addressLock(tx)
 }
 
-/** Asks for the start, and for the move before it where that is needed. What is on its way to its start goes on. */
+/**
+ * Asks for the start, and for the move before it where that is needed. What is on its way to its start goes on.
+ * @throws HdcsError `conflict` while a template version is made of its disk.
+ */
 export async function desktopStart(tx: Tx, id: string, now: Date): Promise<void> {
+  if (await desktopCaptured(tx, id)) throw new HdcsError('conflict', `The desktop cannot start: ${capturedText}.`)
   const seen = await read(tx, id)
   if (seen.elsewhere) {
     await addressLock(tx)

@@ -19,6 +19,7 @@ import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import { type CaptureAsk, captureSource } from './captures.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
@@ -35,7 +36,15 @@ export const recipeHardware: Record<'tiny' | 'desktop' | 'upload', HardwareValue
 /** Of the receipts of versions that are made. */
 export const makeKind = 'template.make'
 
+/** As it is asked for: of a desktop the rest is known. */
+type SourceAsk = Exclude<VersionSource, { kind: 'desktop' }> | CaptureAsk
+
 type PartialHardware = { [K in keyof HardwareValue]?: HardwareValue[K] | undefined }
+
+const sourceView = (source: VersionSource) =>
+  source.kind === 'desktop'
+    ? { kind: source.kind, desktopId: source.desktopId, desktopName: source.desktopName, seal: source.seal }
+    : source
 
 function versionView(row: VersionRow, administrator: boolean) {
   const forbidden = administrator ? undefined : 'only administrators may do this'
@@ -62,7 +71,7 @@ function versionView(row: VersionRow, administrator: boolean) {
     state: row.state,
     progress: row.progress,
     text: row.text,
-    source: row.source,
+    source: sourceView(row.source),
     notes: row.notes,
     virtualBytes: row.virtual_bytes,
     storedBytes: row.stored_bytes,
@@ -138,20 +147,20 @@ export async function templateCreate(
     name: string
     description: string
     hardware: PartialHardware
-    readyWhen: 'agent' | 'running'
-    source: VersionSource
+    readyWhen?: 'agent' | 'running' | undefined
+    source: SourceAsk
     notes: string
   },
 ) {
   const id = newId(broker.clock.now().getTime())
-  const base = recipeHardware[body.source.kind === 'recipe' ? body.source.recipe : 'upload']
-  const hardware = {
-    ...base,
-    ...Object.fromEntries(Object.entries(body.hardware).filter(([, value]) => value !== undefined)),
-  }
-  const { name, description } = body
+  const { name, description, source: ask } = body
   const task = await broker.db.transaction().execute(async tx => {
-    await templateInsert(tx, { id, name, description, hardware, ready_when: body.readyWhen }).catch(nameTaken(name))
+    const captured = ask.kind === 'desktop' ? await captureSource(tx, principal, ask) : null
+    const base = captured?.hardware ?? recipeHardware[ask.kind === 'recipe' ? ask.recipe : 'upload']
+    const given = Object.entries(body.hardware).filter(([, value]) => value !== undefined)
+    const hardware = { ...base, ...Object.fromEntries(given) }
+    const ready_when = body.readyWhen ?? captured?.readyWhen ?? 'agent'
+    await templateInsert(tx, { id, name, description, hardware, ready_when }).catch(nameTaken(name))
     return addIn(tx, broker, principal, { id, name }, body)
   })
   return { template: await templateGet(broker, principal, id), task }
@@ -161,24 +170,24 @@ export async function versionAdd(
   broker: Broker,
   principal: Principal,
   templateId: string,
-  body: { source: VersionSource; notes: string },
+  body: { source: SourceAsk; notes: string },
 ) {
   const template = await templateGet(broker, principal, templateId)
   const task = await broker.db.transaction().execute(tx => addIn(tx, broker, principal, template, body))
   return { template: await templateGet(broker, principal, templateId), task }
 }
 
-function addIn(
+async function addIn(
   tx: Tx,
   broker: Broker,
   principal: Principal,
   template: { id: string; name: string },
-  body: { source: VersionSource; notes: string },
+  { source: ask, notes }: { source: SourceAsk; notes: string },
 ) {
-  const { source } = body
+  const source = ask.kind === 'desktop' ? (await captureSource(tx, principal, ask)).source : ask
   if (source.kind === 'upload' && source.sizeBytes > broker.maxUploadBytes)
     throw new HdcsError('too_large', `Images above ${Math.floor(broker.maxUploadBytes / GiB)} GiB are refused here.`)
-  return versionMake(tx, template, body, principal, broker.clock.now())
+  return versionMake(tx, template, { source, notes }, principal, broker.clock.now())
 }
 
 /** Wishes the next version of a template, and opens the receipt of its making. @param principal null: by itself. */
@@ -230,7 +239,16 @@ export async function versionRetry(broker: Broker, principal: Principal, templat
     const next = waits
       ? { state: 'uploading' as const, text: 'waits for its file' }
       : { state: 'making' as const, text: 'tried again' }
-    await versionSet(tx, version.id, { ...next, wished_attempt: attempt, progress: 0, trouble: null })
+    // As the desktop is by now.
+    const source =
+      version.source.kind === 'desktop' ? (await captureSource(tx, principal, version.source)).source : version.source
+    await versionSet(tx, version.id, {
+      ...next,
+      source: JSON.stringify(source),
+      wished_attempt: attempt,
+      progress: 0,
+      trouble: null,
+    })
     const subject = { type: 'version', id: version.id, name: `${version.template_name} version ${number}` }
     return taskOpen(tx, { kind: makeKind, subject, requestedBy: principal, goal: { attempt } }, broker.clock.now())
   })
@@ -269,7 +287,7 @@ export async function versionUploaded(
 export async function versionToUpload(broker: Broker, templateId: string, number: number) {
   const version = await versionFound(broker.db, templateId, number)
   if (version.source.kind !== 'upload')
-    throw new HdcsError('conflict', 'This version is built by recipe: nothing is uploaded.')
+    throw new HdcsError('conflict', 'This version is not made of a file: nothing is uploaded.')
   if (version.uploaded) throw new HdcsError('conflict', 'The file of this version has already arrived.')
   return { id: version.id, sizeBytes: version.source.sizeBytes, sha256: version.source.sha256 }
 }

@@ -15,7 +15,7 @@ import { hostFence, hostMaintenance } from './maintenance.ts'
 import type { Task } from './nouns.ts'
 import { desktopMove, desktopWhy, poolPlace } from './placements.ts'
 import { ask, askPassword } from './prompt.ts'
-import { templateBuild, templateImport, templateList } from './templates.ts'
+import { templateBuild, templateImport, templateList, templateTake } from './templates.ts'
 import { userAdd, userList, userNewPassword, userRemove, userSetDisabled } from './users.ts'
 
 /** What `bin/hdcs.ts` brings from the machine; tests bring their own. */
@@ -150,6 +150,12 @@ function program(around: Surroundings): Command {
     .option('--format <format>', 'qcow2, raw, vmdk, vdi, vpc, vhdx, iso; default: what the file says')
     .option('--description <text>')
     .action(with_(templateImport))
+  templates
+    .command('take <name> <desktop>')
+    .description('make one of a stopped desktop’s disk; a template of that name gets a new version')
+    .option('--no-seal', 'keep what makes it this machine: for systems that were generalised inside')
+    .option('--description <text>')
+    .action(with_(templateTake))
 
   const clusters = top
     .command('clusters')

@@ -1,5 +1,6 @@
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
+import { desktopFind } from './desktops.ts'
 import { follow } from './follow.ts'
 import type { Task, Template } from './nouns.ts'
 import { bytes, type Column, table } from './print.ts'
@@ -66,7 +67,24 @@ export async function templateImport(
   await finish(context, name, made.task)
 }
 
-type Source = Template['versions'][number]['source']
+export interface TakeOptions {
+  seal: boolean
+  description?: string
+}
+
+/** Made of a desktop's disk as it is: a new template, or a new version of one that is there. */
+export async function templateTake(
+  context: Context,
+  name: string,
+  desktop: string,
+  { seal, description }: TakeOptions,
+): Promise<void> {
+  const { id: desktopId } = await desktopFind(context, desktop)
+  const made = await versionMake(context, name, description, { kind: 'desktop', desktopId, seal })
+  await finish(context, name, made.task)
+}
+
+type Source = Parameters<Context['client']['versionAdd']>[0]['body']['source']
 
 async function versionMake(context: Context, name: string, description: string | undefined, source: Source) {
   const { client } = context

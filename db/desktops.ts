@@ -2,6 +2,7 @@ import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysel
 import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { Database, DesktopTable, HardwareValue, Phase, Power } from './schema.ts'
 import { type ReceiptOpen, receiptsSettled, type TaskSettled } from './tasks.ts'
+import { capturedDesktops } from './templates.ts'
 
 export async function transitionNote(
   db: Kysely<Database>,
@@ -160,6 +161,7 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
       'user_account.name as user_name',
       foreignNetwork.as('foreign_network'),
       oldHost.as('old_host'),
+      sql<boolean>`desktop.id = ${capturedDesktops}`.as('captured'),
     ])
   query = query.where(narrowed(filter))
   if (filter.noNetwork) query = query.where(foreignNetwork).where('desktop.host_id', '=', foreignHosts)

@@ -13,6 +13,7 @@ import * as movedStorages from './migrations/0008-moved-storages.ts'
 import * as hostHistory from './migrations/0009-host-history.ts'
 import * as removedHosts from './migrations/0010-removed-hosts.ts'
 import * as searchAddresses from './migrations/0011-search-addresses.ts'
+import * as captures from './migrations/0012-captures.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -27,6 +28,7 @@ const migrations = {
   '0009-host-history': hostHistory,
   '0010-removed-hosts': removedHosts,
   '0011-search-addresses': searchAddresses,
+  '0012-captures': captures,
 }
 
 /**

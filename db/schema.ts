@@ -142,6 +142,17 @@ export type VersionSource =
       sizeBytes: number
       sha256: string
     }
+  /** Made of a desktop's disk as it was when it was asked for, on the storage where that lies. */
+  | {
+      kind: 'desktop'
+      desktopId: string
+      desktopName: string
+      seal: boolean
+      incarnation: number
+      /** The version it stands on. */
+      versionId: string
+      storageId: string
+    }
 export type VersionState = 'uploading' | 'making' | 'sealed' | 'failed'
 
 export interface VersionTable {

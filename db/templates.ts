@@ -101,6 +101,7 @@ export async function versionSet(
   db: Kysely<Database>,
   id: string,
   set: {
+    source?: string
     uploaded?: boolean
     wished_attempt?: number
     state?: VersionState
@@ -139,15 +140,42 @@ export async function versionGiveUp(db: Kysely<Database>, id: string, trouble: T
   return row !== undefined
 }
 
-/** What hosts are wished to hold: every version that neither waits for its upload nor was cancelled. */
-export function versionsWished(db: Kysely<Database>) {
+/**
+ * What a host is wished to hold: every version that neither waits for its upload nor was cancelled; of those made of a
+ * desktop, whoever has its storage.
+ */
+export function versionsWished(db: Kysely<Database>, hostId: string) {
   return db
     .selectFrom('template_version')
     .innerJoin('template', 'template.id', 'template_version.template_id')
-    .select(['template_version.id', 'template.name', 'number', 'source', 'wished_attempt'])
+    .select(['template_version.id', 'template.name', 'number', 'source', 'wished_attempt', 'sha256'])
     .where('state', '<>', 'uploading')
     .where(sql<boolean>`trouble ->> 'code' is distinct from 'cancelled'`)
+    .where(
+      sql<boolean>`(source ->> 'kind' <> 'desktop'
+        or source ->> 'storageId' = (select observed_facts ->> 'storageId' from host where host.id = ${hostId}))`,
+    )
     .execute()
+}
+
+/** What counts as ready for desktops of a version. */
+export async function versionReadyWhen(db: Kysely<Database>, id: string): Promise<'agent' | 'running'> {
+  const row = await db
+    .selectFrom('template_version')
+    .innerJoin('template', 'template.id', 'template_version.template_id')
+    .select('ready_when')
+    .where('template_version.id', '=', id)
+    .executeTakeFirstOrThrow()
+  return row.ready_when
+}
+
+/** Desktops of whose disk a version is being made. */
+export const capturedDesktops = sql<string>`any(array(select (source ->> 'desktopId')::uuid from template_version
+  where state = 'making' and source ->> 'kind' = 'desktop'))`
+
+export async function desktopCaptured(db: Kysely<Database>, id: string): Promise<boolean> {
+  const { rows } = await sql<{ captured: boolean }>`select ${id}::uuid = ${capturedDesktops} as captured`.execute(db)
+  return rows[0]?.captured === true
 }
 
 /** The version new desktops of a pool are made from: the pinned one, else the newest sealed. */

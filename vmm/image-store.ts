@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { pause } from '../lib/clock.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { lockFolder } from '../lib/folder-lock.ts'
+import { captureImage } from './captured-image.ts'
 import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
 import { type Folders, fileCommit, fileWrite, foldersRoom, partOf } from './folders.ts'
 import type { FoundImage, Progress } from './host.ts'
@@ -51,6 +52,7 @@ export function makeImageStore(
   const makers: { [K in ImageSource['kind']]: Make<Extract<ImageSource, { kind: K }>> } = {
     recipe: (source, { out, progress, signal }) => build(folders, source.recipe, out, progress, signal),
     upload: importUpload,
+    desktop: captureImage(folders),
   }
 
   return {

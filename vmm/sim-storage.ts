@@ -43,7 +43,7 @@ export const newOverlay = (overlay: FoundOverlay & { imageId: string }): SimOver
 
 /** One host makes it; the others wait, and what it made is theirs too. When it fails, the next one tries. */
 export async function simImageMake(
-  { images, making, keep }: SimStorage,
+  { images, overlays, making, keep }: SimStorage,
   image: ImageSpec,
   progress: Progress,
   signal: AbortSignal,
@@ -68,11 +68,14 @@ export async function simImageMake(
         'template_unavailable',
         'The image’s builder failed as its name asked. Rename it and try again.',
       )
+    const { source } = image
+    if (source.kind === 'desktop' && (source.sha256 !== null || !overlays.has(overlayKey(source))))
+      throw new HdcsError('not_found', 'The desktop’s disk is not on this storage any more.')
     const made: FoundImage = {
       id: image.id,
       virtualBytes: Math.min(256 * 2 ** 20, image.maxVirtualBytes),
       storedBytes: 56 * 2 ** 20,
-      sha256: image.source.kind === 'upload' ? image.source.sha256 : 'a'.repeat(64),
+      sha256: source.kind === 'upload' ? source.sha256 : 'a'.repeat(64),
     }
     images.set(image.id, made)
     await keep()

@@ -24,6 +24,18 @@ export type ImageSource =
       sizeBytes: number
       format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso'
     }
+  /** Of the disk of a machine that stands still, on the storage where it lies. */
+  | {
+      kind: 'desktop'
+      machineId: string
+      incarnation: number
+      /** What its disk stands on. */
+      imageId: string
+      /** Without what makes it this machine (seal.ts). */
+      seal: boolean
+      /** Of the image that was made of it; null while none was. */
+      sha256: string | null
+    }
 
 /** One template version, sealed and read-only on the host's storage. */
 export interface ImageSpec {

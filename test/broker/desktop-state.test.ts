@@ -128,10 +128,11 @@ describe('the actions of a desktop', () => {
     assigned: true,
     kind: 'floating' as const,
     moving: false,
+    captured: false,
   }
   it('name every action, each refused one with its reason', () => {
     const actions = desktopActionsFor(ready, { owner: true, administrator: false })
-    expect(actions).toHaveLength(10)
+    expect(actions).toHaveLength(11)
     for (const action of actions) expect(action.allowed || (action.reason ?? '') !== '').toBe(true)
     expect(actions.find(({ name }) => name === 'release')?.allowed).toBe(true)
     expect(actions.find(({ name }) => name === 'delete')).toEqual({
@@ -139,6 +140,22 @@ describe('the actions of a desktop', () => {
       allowed: false,
       reason: 'only administrators may do this',
     })
+  })
+
+  it('make a template of a persistent desktop that stands still, and keep it as it is until that is made', () => {
+    const still = { ...ready, phase: 'stopped' as const, power: 'stopped' as const, kind: 'persistent' as const }
+    const administrator = { owner: false, administrator: true }
+    const allowed = (facts: Parameters<typeof desktopActionsFor>[0]) =>
+      desktopActionsFor(facts, administrator).flatMap(({ name, allowed }) => (allowed ? [name] : []))
+    expect(allowed(still)).toEqual(['start', 'release', 'delete', 'migrate', 'capture'])
+    expect(allowed({ ...still, captured: true })).toEqual([])
+    for (const change of [
+      { kind: 'floating' as const },
+      { assigned: false },
+      { phase: 'ready' as const },
+      { moving: true },
+    ])
+      expect([change, allowed({ ...still, ...change }).includes('capture')]).toEqual([change, false])
   })
 
   it('are all refused to strangers, and on a lost host all but deleting', () => {

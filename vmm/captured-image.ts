@@ -1,0 +1,103 @@
+/** An image made of the disk of a machine that stands still: flattened, and sealed where that is asked for. */
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { HdcsError } from '../lib/errors.ts'
+import { exists, imagePath, overlayPath } from './disks.ts'
+import { type Folders, foldersRoom } from './folders.ts'
+import type { Progress } from './host.ts'
+import { runProgram } from './programs.ts'
+import { diskSeal } from './seal.ts'
+import type { ImageSource } from './spec.ts'
+
+/** 500 GiB on a slow disk. Shorter: large machines never become templates; longer: a hung storage holds the host's images. */
+const convertMs = 12 * 3_600_000
+/** How often a person sees the percentage move. */
+const lookMs = 1_000
+
+interface Work {
+  folder: string
+  out: string
+  progress: Progress
+  signal: AbortSignal
+}
+
+/**
+ * @throws HdcsError `not_found` when the disk is not on this storage; `disk_in_use` while the machine runs; `storage_full`;
+ *   `template_unavailable` for one that was made before and is gone; as `diskSeal`.
+ */
+export const captureImage =
+  (folders: Folders) =>
+  async (source: Extract<ImageSource, { kind: 'desktop' }>, { folder, out, progress, signal }: Work): Promise<void> => {
+    // The machine went on since: what its disk holds today is another version.
+    if (source.sha256 !== null)
+      throw new HdcsError(
+        'template_unavailable',
+        'The image that was made of the desktop is not on this storage any more. Restore the storage from its backup, or make a new version.',
+      )
+    const disk = overlayPath(folders, source)
+    if (!(await exists(disk)))
+      throw new HdcsError(
+        'not_found',
+        'The desktop’s disk is not on this storage any more: make the version of another one.',
+      )
+    const bytes = (await allocated(disk)) + (await allocated(imagePath(folders, source.imageId)))
+    await foldersRoom(folders, source.seal ? 2 * bytes : bytes)
+    const share = source.seal ? 0.5 : 1
+    const raw = join(folder, 'disk.raw')
+    const copied = source.seal ? raw : out
+    await convert(disk, copied, source.seal ? 'raw' : 'qcow2', signal, written =>
+      progress(percent(written, bytes) * share, 'copying its disk'),
+    )
+    if (!source.seal) return
+    progress(50, 'taking out what makes it this machine')
+    await diskSeal(raw, signal)
+    await convert(raw, out, 'qcow2', signal, written => progress(50 + percent(written, bytes) / 2, 'writing the image'))
+  }
+
+const percent = (part: number, of: number) => Math.min(97, (part * 100) / Math.max(1, of))
+const allocated = async (path: string) => (await stat(path)).blocks * 512
+
+async function convert(
+  from: string,
+  to: string,
+  format: 'raw' | 'qcow2',
+  signal: AbortSignal,
+  written: (bytes: number) => void,
+): Promise<void> {
+  const look = () => allocated(to).then(written, () => {}) // qemu-img has not made it yet
+  const watch = setInterval(look, lookMs)
+  try {
+    const source = format === 'raw' || !from.endsWith('.raw') ? 'qcow2' : 'raw'
+    const args = [
+      '-n',
+      '10',
+      'ionice',
+      '-c',
+      '3',
+      'qemu-img',
+      'convert',
+      '-f',
+      source,
+      '-O',
+      format,
+      '-m',
+      '2',
+      from,
+      to,
+    ]
+    const { code, errors } = await runProgram('nice', args, { timeoutMs: convertMs, signal })
+    if (code !== 0) throw convertError(errors)
+  } finally {
+    clearInterval(watch)
+  }
+}
+
+/** QEMU's words, told apart by what it always says of a lock and of a full disk (LC_ALL=C). */
+function convertError(errors: string): HdcsError {
+  const cause = { cause: errors }
+  if (errors.includes('Failed to get'))
+    return new HdcsError('disk_in_use', 'The desktop runs: shut it down, then try again.', cause)
+  if (errors.includes('No space left on device'))
+    return new HdcsError('storage_full', 'The host’s storage is full: free space, then try again.', cause)
+  return new HdcsError('internal', `The desktop’s disk cannot be copied: ${errors.split('\n').at(-1)}`, cause)
+}
