@@ -1,7 +1,7 @@
 import { Alert, Button, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { ArrowRightLeft, ScreenShare, Waypoints } from 'lucide-react'
+import { ArrowRightLeft, Package, ScreenShare, Waypoints } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal, useWrite } from '../data/actions.ts'
@@ -20,6 +20,7 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { BeingCaptured, CaptureDesktop } from './desktop-capture.tsx'
 import { DesktopHistory } from './desktop-history.tsx'
 import { asksFirst, desktopLoss } from './desktop-loss.ts'
 import { MoveDesktop } from './desktop-move.tsx'
@@ -35,7 +36,7 @@ export function DesktopDetail() {
   const may = useMay()
   const read = useQuery(desktopQuery(id))
   const me = useMe()
-  const show = (what?: 'why' | 'move') =>
+  const show = (what?: 'why' | 'move' | 'capture') =>
     void navigate({ to: '.', search: what ? { show: what } : {}, replace: true, resetScroll: false })
   const up = <AnchorLink to="/admin/desktops">{t('desktops.title')}</AnchorLink>
   const desktop = read.data
@@ -67,12 +68,13 @@ export function DesktopDetail() {
                   {t('action.open')}
                 </ButtonLink>
               ))}
-            <Actions desktop={desktop} onMove={() => show('move')} />
+            <Actions desktop={desktop} onMove={() => show('move')} onCapture={() => show('capture')} />
           </>
         }
       />
       <Stack gap="lg">
         {desktop.move && may('desktop.read') && <OnItsWay desktopId={id} />}
+        <BeingCaptured desktop={desktop} />
         <DesktopTrouble desktop={desktop} />
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
           <Panel title={t('desktops.overview')}>
@@ -111,6 +113,7 @@ export function DesktopDetail() {
       </Stack>
       {search.show === 'why' && <WhyHere desktop={desktop} onClose={show} />}
       {search.show === 'move' && <MoveDesktop desktop={desktop} onClose={show} />}
+      {search.show === 'capture' && may('template.write') && <CaptureDesktop desktop={desktop} onClose={show} />}
     </>
   )
 }
@@ -184,8 +187,9 @@ const headActions = [
   'delete',
 ] as const
 
-function Actions({ desktop, onMove }: { desktop: Desktop; onMove: () => void }) {
+function Actions({ desktop, onMove, onCapture }: { desktop: Desktop; onMove: () => void; onCapture: () => void }) {
   const { t } = useTranslation()
+  const may = useMay()
   const refusal = useRefusal()
   const [loss, setLoss] = useState<Loss | null>(null)
   const act = useWrite(
@@ -204,6 +208,7 @@ function Actions({ desktop, onMove }: { desktop: Desktop; onMove: () => void }) 
     })
   }
   const migrate = refusal(desktop.actions, 'migrate')
+  const capture = may('template.write') ? refusal(desktop.actions, 'capture') : undefined
   const other = (name: 'resume' | 'suspend') => refusal(desktop.actions, name === 'resume' ? 'suspend' : 'resume')
   return (
     <>
@@ -234,6 +239,17 @@ function Actions({ desktop, onMove }: { desktop: Desktop; onMove: () => void }) 
           onClick={onMove}
         >
           {t('moves.button')}
+        </ActionButton>
+      )}
+      {capture !== undefined && (
+        <ActionButton
+          size="xs"
+          variant="default"
+          reason={capture}
+          leftSection={<Icon of={Package} small />}
+          onClick={onCapture}
+        >
+          {t('templates.captureAsk')}
         </ActionButton>
       )}
       <ConfirmLoss loss={loss} onClose={() => setLoss(null)} />

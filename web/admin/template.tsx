@@ -1,8 +1,9 @@
 import { Alert, Button, Code, FileButton, Group, Progress, SimpleGrid, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
+import type { TFunction } from 'i18next'
 import { Layers, Plus, Trash2, Upload } from 'lucide-react'
-import { useState } from 'react'
+import { Fragment, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal, useWrite } from '../data/actions.ts'
 import { VersionBadge } from '../data/badges.tsx'
@@ -23,6 +24,7 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { newestOf } from './templates.tsx'
 import { useUpload } from './upload.ts'
 import { UploadProgress, VersionDialog } from './version-dialog.tsx'
 
@@ -101,7 +103,7 @@ export function TemplateDetail() {
       {adding && (
         <VersionDialog
           template={template}
-          how={template.versions.at(-1)?.source.kind ?? 'recipe'}
+          how={newestOf(template)?.source.kind ?? 'recipe'}
           onClose={() => setAdding(false)}
           onMade={() => setAdding(false)}
         />
@@ -126,10 +128,6 @@ function Version({ template, version, ask }: VersionProps) {
   const remove = useWrite(() => client.versionDelete({ params }), ['template'])
   const retryReason = refusal(version.actions, 'retry')
   const deleteReason = refusal(version.actions, 'delete')
-  const source =
-    version.source.kind === 'recipe'
-      ? t('templates.recipeNote', { recipe: version.source.recipe })
-      : t('templates.uploadNote', { format: version.source.format })
   return (
     <Panel
       title={
@@ -203,7 +201,7 @@ function Version({ template, version, ask }: VersionProps) {
         )}
         <Facts
           of={[
-            [t('templates.source'), source],
+            ...sourceFacts(t, version.source),
             [t('templates.notes'), version.notes || undefined],
             [t('templates.disk'), <Bytes key="v" of={version.virtualBytes} />],
             [t('templates.stored'), <Bytes key="s" of={version.storedBytes} />],
@@ -215,6 +213,25 @@ function Version({ template, version, ask }: VersionProps) {
       </Stack>
     </Panel>
   )
+}
+
+/** What a version was made of. */
+function sourceFacts(t: TFunction, source: TemplateVersion['source']): [name: string, value: React.ReactNode][] {
+  const name = t('templates.source')
+  if (source.kind === 'recipe') return [[name, t('templates.recipeNote', { recipe: source.recipe })]]
+  if (source.kind === 'upload') return [[name, t('templates.uploadNote', { format: source.format })]]
+  return [
+    [
+      name,
+      <Fragment key="desktop">
+        {t('templates.desktopNote')}{' '}
+        <AnchorLink to="/admin/desktops/$id" params={{ id: source.desktopId }}>
+          {source.desktopName}
+        </AnchorLink>
+      </Fragment>,
+    ],
+    [t('templates.sealed'), source.seal ? t('templates.sealedYes') : t('templates.sealedNo')],
+  ]
 }
 
 /** A version that waits for its file: sent again after the page was closed or the line was cut. */

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
-import { Hammer, Package, Upload } from 'lucide-react'
+import { Hammer, Monitor, Package, Upload } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { VersionBadge } from '../data/badges.tsx'
 import { useMay } from '../data/me.ts'
@@ -16,7 +16,7 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { useListState } from './list-state.ts'
-import { VersionDialog } from './version-dialog.tsx'
+import { VersionDialog, type VersionHow, versionHows } from './version-dialog.tsx'
 
 /** The newest version, whatever its state; the newest sealed one is what desktops are made from. */
 export const newestOf = (template: Template): TemplateVersion | undefined =>
@@ -32,10 +32,14 @@ export function Templates() {
   const { new: wanted } = useSearch({ from: '/person/admin/templates' })
   const { state, onState, query } = useListState()
   const read = useQuery(templatesQuery(query))
-  const show = (how: 'recipe' | 'upload' | null) =>
+  const show = (how: VersionHow | null) =>
     void navigate({ to: '/admin/templates', search: how ? { new: how } : {}, replace: true })
+  const how = versionHows.find(each => each === wanted)
   const add = may('template.write') && (
     <>
+      <Button variant="default" leftSection={<Icon of={Monitor} />} onClick={() => show('desktop')}>
+        {t('templates.byDesktop')}
+      </Button>
       <Button variant="default" leftSection={<Icon of={Upload} />} onClick={() => show('upload')}>
         {t('templates.uploadTitle')}
       </Button>
@@ -125,10 +129,10 @@ export function Templates() {
           ]}
         />
       </Panel>
-      {(wanted === 'recipe' || wanted === 'upload') && may('template.write') && (
+      {how && may('template.write') && (
         <VersionDialog
           template={null}
-          how={wanted}
+          how={how}
           onClose={() => show(null)}
           onMade={id => void navigate({ to: '/admin/templates/$id', params: { id } })}
         />

@@ -10,6 +10,7 @@ import {
   Text,
   Textarea,
   TextInput,
+  useMatches,
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { Upload } from 'lucide-react'
@@ -24,8 +25,34 @@ import { formatBytes, formatDuration } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
+import { DesktopSelect, SealSwitch } from './capture-fields.tsx'
 import { nameForm } from './name-form.ts'
 import { formatOf, type UploadState, useUpload } from './upload.ts'
+
+/** What a version may be made of. */
+export const versionHows = ['recipe', 'upload', 'desktop'] as const
+export type VersionHow = (typeof versionHows)[number]
+
+const words = {
+  recipe: {
+    name: 'templates.byRecipe',
+    text: 'templates.buildText',
+    button: 'templates.buildButton',
+    started: 'templates.buildStarted',
+  },
+  upload: {
+    name: 'templates.byUpload',
+    text: 'templates.uploadText',
+    button: 'templates.byUpload',
+    started: 'templates.uploaded',
+  },
+  desktop: {
+    name: 'templates.byDesktop',
+    text: 'templates.captureText',
+    button: 'templates.captureButton',
+    started: 'templates.captureBegun',
+  },
+} as const satisfies Record<VersionHow, object>
 
 interface VersionValues {
   name: string
@@ -34,19 +61,23 @@ interface VersionValues {
   recipe: 'desktop' | 'tiny'
   readyWhen: 'agent' | 'running'
   file: File | null
+  desktopId: string | null
+  seal: boolean
 }
 
-/** A new template, or a new version of one: by recipe or by upload. `template` null: a new one. */
+/** A new template, or a new version of one: by recipe, by upload or of a desktop. `template` null: a new one. */
 export function VersionDialog(props: {
   template: Template | null
-  how: 'recipe' | 'upload'
+  how: VersionHow
   onClose: () => void
   onMade: (templateId: string) => void
 }) {
   const { t } = useTranslation()
   const { template } = props
-  const [how, setHow] = useState(props.how)
+  const [how, setHow] = useState<VersionHow>(props.how)
   const upload = useUpload()
+  // Three do not stand side by side on a phone.
+  const orientation = useMatches({ base: 'vertical', xs: 'horizontal' } as const, { getInitialValueInEffect: false })
   const form = useForm<VersionValues>({
     validateInputOnBlur: true,
     initialValues: {
@@ -56,17 +87,20 @@ export function VersionDialog(props: {
       recipe: 'desktop',
       readyWhen: 'agent',
       file: null,
+      desktopId: null,
+      seal: true,
     },
     validate: {
       name: value => (template || nameForm.test(value) ? null : t('pools.form.nameBad')),
       file: value =>
-        how === 'recipe'
+        how !== 'upload'
           ? null
           : value
             ? formatOf(value.name)
               ? null
               : t('templates.fileBad')
             : t('templates.fileMissing'),
+      desktopId: value => (how !== 'desktop' || value ? null : t('templates.capturedMissing')),
     },
   })
 
@@ -78,7 +112,8 @@ export function VersionDialog(props: {
           body: {
             name: values.name,
             description: values.description,
-            readyWhen: values.readyWhen,
+            // Of a desktop it is known.
+            ...(source.kind !== 'desktop' && { readyWhen: values.readyWhen }),
             source,
             notes: values.notes,
           },
@@ -87,24 +122,29 @@ export function VersionDialog(props: {
     return { templateId: made.template.id, number: Math.max(...numbers) }
   }
   const build = useWrite(
-    (values: VersionValues) => announce(values, { kind: 'recipe', recipe: values.recipe }),
-    ['template'],
+    ({ values, source }: { values: VersionValues; source: Source }) => announce(values, source),
+    ['template', 'desktop'],
   )
 
   const submit = async (values: VersionValues) => {
-    if (how === 'recipe') {
-      build.mutate(values, {
-        onSuccess: made => {
-          notifyDone(t('templates.buildStarted'))
-          props.onMade(made.templateId)
+    const { file, recipe, desktopId, seal } = values
+    if (how !== 'upload') {
+      const source = how === 'recipe' ? { kind: how, recipe } : { kind: how, desktopId: desktopId ?? '', seal }
+      build.mutate(
+        { values, source },
+        {
+          onSuccess: made => {
+            notifyDone(t(words[how].started))
+            props.onMade(made.templateId)
+          },
+          onError: error => {
+            for (const [field, message] of Object.entries(problemOf(error).fields))
+              form.setFieldError(field.replace('source.', ''), message)
+          },
         },
-        onError: error => {
-          for (const [field, message] of Object.entries(problemOf(error).fields)) form.setFieldError(field, message)
-        },
-      })
+      )
       return
     }
-    const { file } = values
     const format = file && formatOf(file.name)
     if (!file || !format) return
     let madeId = ''
@@ -114,7 +154,7 @@ export function VersionDialog(props: {
       return made
     })
     if (!arrived) return
-    notifyDone(t('templates.uploaded'))
+    notifyDone(t(words.upload.started))
     props.onMade(madeId)
   }
 
@@ -135,17 +175,15 @@ export function VersionDialog(props: {
         <Stack>
           <SegmentedControl
             fullWidth
+            orientation={orientation}
             disabled={busy}
             aria-label={t('templates.kind')}
             value={how}
-            onChange={value => setHow(value as 'recipe' | 'upload')}
-            data={[
-              { value: 'recipe', label: t('templates.byRecipe') },
-              { value: 'upload', label: t('templates.byUpload') },
-            ]}
+            onChange={value => setHow(value as VersionHow)}
+            data={versionHows.map(value => ({ value, label: t(words[value].name) }))}
           />
           <Text size="sm" c="dimmed">
-            {how === 'recipe' ? t('templates.buildText') : t('templates.uploadText')}
+            {t(words[how].text)}
           </Text>
           {!template && (
             <>
@@ -160,7 +198,7 @@ export function VersionDialog(props: {
               <TextInput disabled={busy} label={t('templates.description')} {...form.getInputProps('description')} />
             </>
           )}
-          {how === 'recipe' ? (
+          {how === 'recipe' && (
             <Select
               label={t('templates.recipe')}
               data={[
@@ -169,7 +207,14 @@ export function VersionDialog(props: {
               ]}
               {...form.getInputProps('recipe')}
             />
-          ) : (
+          )}
+          {how === 'desktop' && (
+            <>
+              <DesktopSelect {...form.getInputProps('desktopId')} />
+              <SealSwitch {...form.getInputProps('seal', { type: 'checkbox' })} />
+            </>
+          )}
+          {how === 'upload' && (
             <>
               <FileInput
                 required
@@ -213,7 +258,7 @@ export function VersionDialog(props: {
                   {t('common.cancel')}
                 </Button>
                 <Button type="submit" loading={build.isPending}>
-                  {how === 'recipe' ? t('templates.buildButton') : t('templates.byUpload')}
+                  {t(words[how].button)}
                 </Button>
               </>
             )}
