@@ -132,7 +132,8 @@ describe('what the overview finds wrong', () => {
 
 describe('what a person is told of a desktop that cannot be used', () => {
   const t = ((key: string) => key) as unknown as Parameters<typeof personNotice>[0]
-  const well = { trouble: null, waitsForHost: null, noNetwork: null }
+  const well = { trouble: null, waitsForHost: null, noNetwork: null, phase: 'stopped' as const, actions: [] }
+  const kept = [{ name: 'start', allowed: false, reason: 'a template version is being made of it' }]
   const raw = 'qemu-system-x86_64: -blockdev /var/tmp/a.qcow2'
   it.each([
     [null, {}],
@@ -141,6 +142,8 @@ describe('what a person is told of a desktop that cannot be used', () => {
     ['portal.hostAway', { waitsForHost: { id: 'h', name: 'h2', fence: false } }],
     ['problem.code.start_failed', { trouble: { code: 'start_failed', text: raw } }],
     ['problem.code.internal', { trouble: { code: 'never_heard_of', text: raw } }],
+    ['portal.copied', { actions: kept }],
+    [null, { actions: kept, phase: 'ready' as const }],
     ['portal.noNetwork', { noNetwork: 'its address is of another cluster' }],
   ])('is %s and never what its host said', (words, changes) => {
     expect(personNotice(t, { ...well, ...changes })).toBe(words)

@@ -30,14 +30,20 @@ export function waitsWord(t: TFunction, { waitsForHost, trouble, reason }: Deskt
   return trouble ? t('desktops.waitsForLock', { host }) : t('desktops.waitsOtherwise', { host, reason })
 }
 
-type Troubled = Pick<Desktop, 'trouble' | 'waitsForHost' | 'noNetwork'>
+type Troubled = Pick<Desktop, 'trouble' | 'waitsForHost' | 'noNetwork' | 'phase' | 'actions'>
 /** The sentence of a trouble's code: what its host said stands elsewhere, folded away. */
 export const troubleWord = (t: TFunction, trouble: NonNullable<Desktop['trouble']>): string =>
   t(`problem.code.${problemOf(trouble).known ?? 'internal'}`)
 /** What keeps a desktop from its person, in words that know no servers' names, programs or files. Null: nothing. */
-export function personNotice(t: TFunction, { trouble, waitsForHost, noNetwork }: Troubled): string | null {
+export function personNotice(
+  t: TFunction,
+  { trouble, waitsForHost, noNetwork, phase, actions }: Troubled,
+): string | null {
   if (waitsForHost?.fence || trouble?.code === 'disk_in_use') return t('portal.waitsForHost')
   if (waitsForHost) return t('portal.hostAway')
   if (trouble) return troubleWord(t, trouble)
+  // What is stopped may be started, but while a template is made of it.
+  if (phase === 'stopped' && actions.some(({ name, allowed }) => name === 'start' && !allowed))
+    return t('portal.copied')
   return noNetwork ? t('portal.noNetwork') : null
 }

@@ -74,6 +74,7 @@ export const enPortal = {
     waitsForHost:
       'Your desktop waits until its old server is surely off, so that nothing of yours is lost. It goes on by itself.',
     hostAway: 'The server of your desktop does not answer. It goes on by itself, and nothing of yours is lost.',
+    copied: 'An administrator is copying it: it can be started when that is done. Nothing on it changes.',
     noNetwork: 'It has no network since it moved. Shut it down and start it again to get it back.',
     gaveBack: '{{name}} was given back',
   },
@@ -123,6 +124,9 @@ export const enPortal = {
     make: 'Building',
     making: 'Building',
     sealing: 'Sealing',
+    'copying its disk': 'Copying its disk',
+    'taking out what makes it this machine': 'Taking out what makes it this machine',
+    'writing the image': 'Writing the image',
     preparing: 'Getting the other host ready',
     moving: 'Moving',
     close: 'Placing nothing more here',
