@@ -48,6 +48,12 @@ export function makeBootQueue(parts: {
     return boots
   }
 
+  /** Persons' machines that will want to start in a moment: nobody who only prewarms takes their place for a whole boot. */
+  const coming = (now: number): WaitingBoot[] =>
+    [...world.machines.values()]
+      .filter(known => !waiting.has(known.id) && comesSoon(known, now))
+      .map(known => ({ ...bootOf(known), machineId: known.id, priority: 'person', sinceMs: now }))
+
   return {
     join(known) {
       const sinceMs = waiting.get(known.id)?.sinceMs ?? nowMs()
@@ -60,11 +66,11 @@ export function makeBootQueue(parts: {
     },
     admit() {
       if (waiting.size === 0) return
-      const { admitted, queue } = admitBoots(bootSlots(slots, ioStalledPercent()), booting(), [...waiting.values()])
+      const all = [...waiting.values(), ...coming(nowMs())]
+      const { admitted, queue } = admitBoots(bootSlots(slots, ioStalledPercent()), booting(), all)
       for (const id of admitted) {
-        waiting.delete(id)
         const known = world.machines.get(id)
-        if (!known) continue
+        if (!waiting.delete(id) || !known) continue
         known.place = null
         start(known)
         moved(known)
@@ -72,12 +78,21 @@ export function makeBootQueue(parts: {
       queue.forEach((id, index) => {
         const known = world.machines.get(id)
         const place = placeShown(index + 1)
-        if (!known || known.place === place) return
+        if (!waiting.has(id) || !known || known.place === place) return
         known.place = place
         moved(known)
       })
     },
   }
+}
+
+/** Its disk is made, or its network: moments, unless something is wrong with it. */
+function comesSoon({ spec, found, busy, decision, memory, overlays }: KnownMachine, now: number): boolean {
+  if (spec?.priority !== 'person' || spec.power !== 'running' || spec.move || found || now < memory.retryAtMs)
+    return false
+  if (busy) return busy === 'make disk' || busy === 'remove disk' || busy === 'look for disk'
+  const waits = decision?.step === null && decision.trouble === null && decision.wakeAtMs === null
+  return waits && overlays.includes(spec.incarnation) && memory.stopped !== 'guest'
 }
 
 const bootOf = ({ spec }: KnownMachine): Boot => ({

@@ -178,7 +178,9 @@ function guestArrived(known: KnownMachine, nowMs: number): string | 'reread' {
 }
 
 export function machineStopped(known: KnownMachine, because: 'wished' | 'guest' | 'crashed', nowMs: number): void {
-  const asked = known.busy === 'destroy' || known.spec === null || known.spec.power === 'stopped'
+  // What was still coming ran elsewhere: its end here is none of the machine.
+  const asked =
+    known.found?.arriving || known.busy === 'destroy' || known.spec === null || known.spec.power === 'stopped'
   known.found = null
   known.missing = false
   known.version++

@@ -1,4 +1,5 @@
 /** Overlays: the disk of one life of one machine, a qcow2 file on a sealed image. */
+import { createHash } from 'node:crypto'
 import { chown, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
@@ -70,8 +71,11 @@ export interface Disks {
   blankForget(imageId: string): void
 }
 
-/** @param owner QEMU's user, to whom overlays are given; null leaves that to libvirt. */
-export function makeDisks(folders: Folders, owner: DiskOwner | null): Disks {
+/**
+ * @param owner QEMU's user, to whom overlays are given; null leaves that to libvirt.
+ * @param locks where libvirt's lock manager has a file for each disk (host-place.ts).
+ */
+export function makeDisks(folders: Folders, owner: DiskOwner | null, locks: string | null = null): Disks {
   /**
    * All new overlays of one image and size are the same bytes: qemu-img makes them once (two processes of 10 ms CPU
    * and more under load), the rest is a small file written.
@@ -136,6 +140,8 @@ export function makeDisks(folders: Folders, owner: DiskOwner | null): Disks {
       // The note of the move it came with (moved-disks.ts) goes first: killed in between, the disk is still seen and told.
       await rm(path.replace(/\.qcow2$/, '.move'), { force: true })
       await rm(path, { force: true })
+      // A power cut leaves it behind. No disk is ever made under this path again, so nobody's lock is lost.
+      if (locks) await rm(join(locks, createHash('sha256').update(path).digest('hex')), { force: true })
     },
 
     async imageUsed(imageId) {

@@ -15,15 +15,22 @@ export function configValue(text: string, name: string): string | undefined {
   return line?.[2] ?? line?.[3]
 }
 
+export interface DiskLocks {
+  /** Where `lockd` keeps a file for each disk, named by the SHA-256 of its path; null: elsewhere, or with the disk itself. */
+  folder: string | null
+}
+
 /**
- * Whether libvirt's lock manager refuses a second start of one disk, also from another host: `lockd` with its leases (on
- * unless switched off), or sanlock.
+ * libvirt's lock manager, which refuses a second start of one disk, also from another host: `lockd` with its leases (on
+ * unless switched off), or sanlock. Null: none does.
  */
-export async function diskLocksOn(folder = configFolder): Promise<boolean> {
+export async function diskLocksOf(folder = configFolder): Promise<DiskLocks | null> {
   const read = (file: string) => readFile(`${folder}/${file}`, 'utf8').catch(() => '') // not there: libvirt's defaults
   const manager = configValue(await read('qemu.conf'), 'lock_manager')
-  if (manager !== 'lockd' && manager !== 'sanlock') return false
-  return configValue(await read(`qemu-${manager}.conf`), 'auto_disk_leases') !== '0'
+  if (manager !== 'lockd' && manager !== 'sanlock') return null
+  const own = await read(`qemu-${manager}.conf`)
+  if (configValue(own, 'auto_disk_leases') === '0') return null
+  return { folder: manager === 'lockd' ? (configValue(own, 'file_lockspace_dir') ?? null) : null }
 }
 
 /**

@@ -7,7 +7,7 @@ import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
 import { foldersMake, foldersOf, foldersReachable, foldersSweep } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
-import { diskLocksOn, migrationUriOf } from './host-place.ts'
+import { diskLocksOf, migrationUriOf } from './host-place.ts'
 import { makeImageStore } from './image-store.ts'
 import { probeAcceleration } from './kvm-probe.ts'
 import { hostLeave } from './leaving.ts'
@@ -63,7 +63,8 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   if (owner.uid !== 0 && mounted) await foldersReachable(folders.root)
   // Only root may give files away; else libvirt (which is root) does at each start.
   const ownersReady = process.getuid?.() === 0
-  const disks = makeDisks(folders, ownersReady ? owner : null)
+  const locks = (await diskLocksOf())?.folder ?? null
+  const disks = makeDisks(folders, ownersReady ? owner : null, locks)
   const moved = makeMovedDisks(folders, disks, ownersReady ? owner : null, options.diskExchange ?? null)
   const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
   const usage = makeUsage(folders.root, storage.check)
@@ -79,7 +80,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     address: spiceListen,
     mac: cardOf(spiceListen),
     storageId: storage.id,
-    diskLocks: await diskLocksOn(),
+    diskLocks: (await diskLocksOf()) !== null,
     migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),
     bridges: await bridgesRead(options.enter).catch(() => []), // no `ip` here: then no pool can name one
   })

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -35,6 +36,20 @@ describe('an overlay', () => {
       'backing-filename-format': 'qcow2',
       'format-specific': { data: { bitmaps: [{ name: 'birth', flags: ['auto'] }] } },
     })
+  })
+
+  it('takes its lock’s file along when it goes', async () => {
+    const locks = join(root, 'locks')
+    await mkdir(locks)
+    const guarded = makeDisks(folders, null, locks)
+    const machine = { ...spec, incarnation: 30 }
+    await guarded.overlayMake(machine)
+    const mine = { machineId: spec.id, incarnation: 30 }
+    const lockOf = (of: typeof mine) => createHash('sha256').update(overlayPath(folders, of)).digest('hex')
+    // As virtlockd leaves them after a power cut.
+    for (const name of [lockOf(mine), lockOf(overlay)]) await writeFile(join(locks, name), '')
+    await guarded.overlayRemove(mine)
+    expect(await readdir(locks)).toEqual([lockOf(overlay)])
   })
 
   it('of a larger disk is larger, of a smaller one is refused', async () => {

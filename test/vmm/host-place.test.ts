@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { configValue, diskLocksOn, migrationUriOf } from '../../vmm/host-place.ts'
+import { configValue, diskLocksOf, migrationUriOf } from '../../vmm/host-place.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -23,11 +23,13 @@ describe('a host among others', () => {
   })
 
   it('says that its disks are guarded only where libvirt’s lock manager takes a lease for each', async () => {
-    expect(await diskLocksOn(folder)).toBe(false)
+    expect(await diskLocksOf(folder)).toBeNull()
     await writeFile(join(folder, 'qemu.conf'), 'lock_manager = "lockd"\n')
-    expect(await diskLocksOn(folder)).toBe(true)
+    expect(await diskLocksOf(folder)).toEqual({ folder: null })
+    await writeFile(join(folder, 'qemu-lockd.conf'), 'file_lockspace_dir = "/shared/locks"\n')
+    expect(await diskLocksOf(folder)).toEqual({ folder: '/shared/locks' })
     await writeFile(join(folder, 'qemu-lockd.conf'), 'auto_disk_leases = 0\n')
-    expect(await diskLocksOn(folder)).toBe(false)
+    expect(await diskLocksOf(folder)).toBeNull()
   })
 
   it('is sent guests where it is told to be, and not at all on a loopback or where nobody listens', async () => {

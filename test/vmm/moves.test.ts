@@ -178,6 +178,18 @@ describe('a host that a machine moves to', () => {
       expect([known.found?.arriving, known.memory.trustedUntilMs]).toEqual([false, 2_008])
     })
 
+    it('or that it ended while it still came, which is no crash of the machine', () => {
+      for (const told of ['event', 'listing']) {
+        const spec = machineSpec(1)
+        const { world, known } = worldWith({ found: coming, spec })
+        if (told === 'event') worldEvent(world, { type: 'stopped', machineId: coming.id, because: 'crashed' }, 9)
+        else
+          for (let look = 0; look < 2; look++)
+            worldListing(world, { machines: [], overlays: [], images: [] }, worldVersions(world), 9)
+        expect([told, known.found, known.memory.stopped, known.memory.trouble]).toEqual([told, null, 'wished', null])
+      }
+    })
+
     it('when it started it itself, and believes nothing', () => {
       const { world, known } = worldWith({ found: null, busy: 'start' })
       expect([worldEvent(world, resumed, 7), known.memory.trustedUntilMs]).toEqual([null, null])
