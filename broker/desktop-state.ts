@@ -23,6 +23,8 @@ export interface DesktopFacts {
   claimOpen: boolean
   /** It is being sent to another host right now (docs/decisions/0006): how. Only that host's word ends it. */
   moving: MigrationKind | null
+  /** The disk that is wished existed before. */
+  diskMade: boolean
   /** What keeps it from returning elsewhere while its host is lost (returning.ts). */
   waitsFor: string | null
   wished: { present: boolean; power: Power; incarnation: number; generation: number }
@@ -46,14 +48,19 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
       phase: 'unknown',
       reason: facts.waitsFor ? `its host is lost; it waits for ${facts.waitsFor}` : 'its host is lost',
     }
-  // A person's desktop that crashed is on its way back: the host starts it again, later and later.
-  const returning = facts.assigned && !facts.claimOpen && observed.stopped === 'crashed'
+  // A person's desktop that crashed is on its way back: the host starts it again, later and later. Until its guest
+  // answers, its host goes on telling why it is being started.
+  const again =
+    observed.stopped === 'crashed' || (observed.power === 'running' && observed.trouble?.code === 'start_failed')
+  const returning = facts.assigned && !facts.claimOpen && again
   // It runs, here or there, until one of the two hosts says otherwise: nobody's screen blinks for it.
   const sent = facts.moving !== null && facts.moving !== 'offline'
   // Its old copy, on a host that is away, still has the disk: that ends by itself, and nothing is broken.
   const inUse = observed.trouble?.code === 'disk_in_use'
   if (observed.trouble && !returning && !sent && !inUse) return { phase: 'failed', reason: observed.trouble.text }
-  if (observed.incarnation !== wished.incarnation)
+  // Its disk was there before: its new home has only not said so yet.
+  const known = facts.diskMade && observed.incarnation === null
+  if (observed.incarnation !== wished.incarnation && !known)
     return wished.incarnation === 1
       ? { phase: 'making', reason: 'its disk is being made' }
       : { phase: 'recycling', reason: 'its disk is destroyed and made anew' }

@@ -111,6 +111,7 @@ const factsOf = (row: Row): DesktopFacts => ({
   assigned: row.user_id !== null,
   claimOpen: row.claim_task_id !== null,
   moving: row.moving,
+  diskMade: row.disk_incarnation === row.wished_incarnation,
   waitsFor: row.waits_for,
   wished: {
     present: row.wished_present,

@@ -189,6 +189,7 @@ export function makeModelControl({ timeline, send, fence }: ControlParts): Model
       assigned: row.assigned,
       claimOpen: false,
       moving: null,
+      diskMade: row.diskIncarnation === row.incarnation,
       waitsFor: row.waits || null,
       wished: row,
       observed: row.observed,
