@@ -296,3 +296,15 @@ export async function subjectsUnknown(db: Kysely<Database>, userIds: string[], g
   const known = new Set([...people, ...groups].map(row => row.id))
   return [...userIds, ...groupIds].filter(id => !known.has(id))
 }
+
+/** Warm desktops that pools with free desktops on a host still lack; of those that cannot get any more, none. */
+export async function warmLacking(tx: Tx, hostId: string): Promise<number> {
+  const { rows } = await sql<{ lacking: number }>`
+    select coalesce(sum(greatest(0, p.warm - coalesce(r.ready, 0))), 0)::int as lacking
+    from pool p
+    left join lateral (
+      select sum(n) as ready from tally where pool_id = p.id and free and phase = 'ready' and wished_present) r on true
+    where p.enabled and p.wished_present and p.status in ('ok', 'filling')
+      and p.id in (select pool_id from desktop where host_id = ${hostId} and user_id is null)`.execute(tx)
+  return rows[0]?.lacking ?? 0
+}

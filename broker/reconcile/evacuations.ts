@@ -2,6 +2,7 @@ import type { Tx } from '../../db/connect.ts'
 import { desktopLock, desktopWishFree, transitionNote } from '../../db/desktops.ts'
 import { addressLock } from '../../db/hosts.ts'
 import { desktopsMovable, hostsInMaintenance, type MovableRow, originSet } from '../../db/migrations.ts'
+import { warmLacking } from '../../db/pools.ts'
 import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
 import type { EvacuationItem } from '../evacuation.ts'
@@ -15,7 +16,10 @@ const turn = {
    * before their turn; fewer than may move at once: turns are missed.
    */
   open: 4,
-  /** Desktops begun anew elsewhere in one turn. More: their starts delay those of people who wait on the other hosts. */
+  /**
+   * Desktops that are begun anew elsewhere and not ready there yet. More: a class finds its pool empty, and their starts
+   * delay those of people who wait on the other hosts; fewer: a host is emptied while its administrator waits.
+   */
   remade: 4,
 }
 
@@ -48,7 +52,8 @@ export function evacuationsReconciler(broker: Broker): Reconciler {
 
 async function evacuate(tx: Tx, host: Host, now: Date) {
   await addressLock(tx)
-  const items = await evacuationItems(tx, host, now, turn)
+  const lacking = await warmLacking(tx, host.id)
+  const items = await evacuationItems(tx, host, now, { ...turn, remade: Math.max(0, turn.remade - lacking) })
   const reason = `${host.name} goes into maintenance`
   for (const item of items) {
     const row = await chosen(tx, item)
