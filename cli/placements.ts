@@ -54,7 +54,7 @@ export async function desktopMove(
   answer(
     context,
     { ...made, task },
-    () => `${desktop} ${task.state === 'succeeded' ? 'moved' : 'moves'} to ${choice.hostName}`,
+    () => `${desktop} ${task.state === 'succeeded' ? 'moved' : 'moves'} to ${choice.hostName}: ${choice.why}`,
   )
 }
 

@@ -216,7 +216,7 @@ describe('a move by command line', () => {
   it('goes to the host that is named, and is followed', async () => {
     expect(await say('move', 'demo-1', 'h1', '--restart')).toMatchObject({
       code: exitCodes.done,
-      out: 'demo-1 moved to h1\n',
+      out: 'demo-1 moved to h1: h1 has most room\n',
       sent: { move: { hostId: host.id, dryRun: false, restart: true } },
     })
   })
