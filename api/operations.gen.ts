@@ -8,6 +8,8 @@ export const operations = {
   clusterGet: ['get', '/api/v1/clusters/{id}'],
   clusterList: ['get', '/api/v1/clusters'],
   clusterUpdate: ['patch', '/api/v1/clusters/{id}'],
+  copyMake: ['put', '/api/v1/templates/{id}/versions/{number}/copies/{clusterId}'],
+  copyRemove: ['delete', '/api/v1/templates/{id}/versions/{number}/copies/{clusterId}'],
   desktopAct: ['post', '/api/v1/desktops/{id}/actions/{name}'],
   desktopConnect: ['post', '/api/v1/desktops/{id}/connect'],
   desktopGet: ['get', '/api/v1/desktops/{id}'],

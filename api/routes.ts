@@ -3,6 +3,7 @@ import { auditRoutes } from './audit.ts'
 import { balanceRoutes } from './balance.ts'
 import { bootQueueRoutes } from './boot-queue.ts'
 import { clusterRoutes } from './clusters.ts'
+import { copyRoutes } from './copies.ts'
 import { desktopRoutes } from './desktops.ts'
 import { eventRoutes } from './events.ts'
 import { fencingRoutes } from './fencing.ts'
@@ -31,6 +32,7 @@ export const routes = [
   ...taskRoutes,
   ...eventRoutes,
   ...templateRoutes,
+  ...copyRoutes,
   ...uploadRoutes,
   ...siteRoutes,
   ...clusterRoutes,

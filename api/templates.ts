@@ -53,6 +53,18 @@ export const versionSchema = z
     storedBytes: z.number().int().nullable(),
     sha256: z.string().nullable(),
     desktops: z.number().int(),
+    /** Of one that not every cluster makes by itself: the clusters that have it or get it. */
+    copies: z.array(
+      z.object({
+        clusterId: z.uuid(),
+        clusterName: z.string(),
+        state: z.enum(['waiting', 'copying', 'ready', 'failed']),
+        progress: z.number().int(),
+        text: z.string(),
+        trouble: troubleSchema.nullable(),
+        bytesPerSecond: z.number().int().nullable(),
+      }),
+    ),
     trouble: troubleSchema.nullable(),
     createdAt: timestamp,
     actions: z.array(actionSchema),

@@ -13,7 +13,6 @@ import {
 import { nudge } from '../db/events.ts'
 import { hostAddresses, hostByKey, hostKeyRemoved, hostLines, hostObserve } from '../db/hosts.ts'
 import { migrationsObserve } from '../db/migrations.ts'
-import type { VersionSource } from '../db/schema.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { again, transact } from '../db/transact.ts'
@@ -24,7 +23,7 @@ import type { Broker } from './broker.ts'
 import { copiesNote, historyNote, hostSaid } from './host-history.ts'
 import { secretHash } from './hosts.ts'
 import { goneReport, imageObserved, moveObserved, observed } from './machine-reports.ts'
-import { machineSpec } from './machine-specs.ts'
+import { imageSpec, machineSpec } from './machine-specs.ts'
 
 /** Changes of one moment go out together. Longer: starts are late; shorter: a pool of 100 is 100 messages. */
 const gatherMs = 10
@@ -45,7 +44,7 @@ interface Attached {
   line: AgentLine
   /** What the agent was last told: id → generation (machines), id → attempt (images). */
   machines: Map<string, number>
-  images: Map<string, number>
+  images: Map<string, string>
   /** Told to destroy their disks too, and not yet gone. */
   removing: Set<string>
   /** Addresses of hosts that its desktops may not reach, as it was last told. */
@@ -246,7 +245,7 @@ async function tellEverything(broker: Broker, installationId: string, agent: Att
   const machines = (await desktopSpecs(broker.db, agent.hostId)).map(row => machineSpec(row, agent.hostId))
   const images = await imageSpecs(broker, agent.hostId)
   agent.machines = new Map(machines.map(machine => [machine.id, machine.generation]))
-  agent.images = new Map(images.map(image => [image.id, image.attempt]))
+  agent.images = new Map(images.map(image => [image.id, JSON.stringify(image)]))
   agent.removing = new Set(remove)
   agent.operations.clear()
   agent.closed = await hostAddresses(broker.db)
@@ -303,9 +302,9 @@ async function machinesStale(broker: Broker, agent: Attached): Promise<string[]>
 
 async function imageChanges(broker: Broker, agent: Attached) {
   const images = await imageSpecs(broker, agent.hostId)
-  const fresh = images.filter(image => agent.images.get(image.id) !== image.attempt)
+  const fresh = images.filter(image => agent.images.get(image.id) !== JSON.stringify(image))
   const gone = [...agent.images.keys()].filter(id => !images.some(image => image.id === id))
-  for (const image of fresh) agent.images.set(image.id, image.attempt)
+  for (const image of fresh) agent.images.set(image.id, JSON.stringify(image))
   for (const id of gone) agent.images.delete(id)
   return { fresh, gone }
 }
@@ -320,19 +319,8 @@ async function tellOperations(broker: Broker, agent: Attached) {
 
 async function imageSpecs(broker: Broker, hostId: string): Promise<ImageSpec[]> {
   const rows = await versionsWished(broker.db, hostId)
-  return rows.map(({ id, name, number, source, wished_attempt, sha256 }) => ({
-    id,
-    name: `${name}-${number}`,
-    source: source.kind === 'desktop' ? desktopSource(source, sha256) : source,
-    maxVirtualBytes: broker.maxVirtualBytes,
-    attempt: wished_attempt,
-  }))
+  return rows.map(row => imageSpec(row, broker.maxVirtualBytes))
 }
-
-const desktopSource = (
-  { desktopId, incarnation, versionId, seal }: Extract<VersionSource, { kind: 'desktop' }>,
-  sha256: string | null,
-): ImageSpec['source'] => ({ kind: 'desktop', machineId: desktopId, incarnation, imageId: versionId, seal, sha256 })
 
 export const removedHeader: typeof removedFrom = 'hdcs-removed-from'
 

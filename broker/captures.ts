@@ -32,8 +32,9 @@ export async function captureSource(tx: Tx, principal: Principal, { desktopId, s
   if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
   const refused = desktopActions(row, principal).find(({ name }) => name === 'capture')?.reason
   if (refused !== undefined) throw new HdcsError('conflict', `${row.name}: ${refused}.`)
-  const storageId = (await hostEnds(tx)).get(row.host_id)?.storageId
-  if (!storageId) throw new HdcsError('conflict', `${row.host_name} has not said yet which storage it has: try again.`)
+  const { clusterId, storageId } = (await hostEnds(tx)).get(row.host_id) ?? {}
+  if (!clusterId || !storageId)
+    throw new HdcsError('conflict', `${row.host_name} has not said yet which storage it has: try again.`)
   const source = {
     kind: 'desktop' as const,
     desktopId,
@@ -41,6 +42,7 @@ export async function captureSource(tx: Tx, principal: Principal, { desktopId, s
     seal,
     incarnation: row.wished_incarnation,
     versionId: row.version_id,
+    clusterId,
     storageId,
   }
   // Its disk is the image: as large as it is by now.

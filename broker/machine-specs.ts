@@ -1,6 +1,7 @@
 /** A desktop's row as its host is told of it. Pure. */
 import type { desktopSpecs } from '../db/agents.ts'
-import type { MachineSpec, MoveSpec } from '../vmm/spec.ts'
+import type { VersionWished } from '../db/templates.ts'
+import type { ImageSource, ImageSpec, MachineSpec, MoveSpec } from '../vmm/spec.ts'
 import { nicSpec } from './nics.ts'
 
 /** A guest under emulation on a busy host takes a minute; longer, and a person waits for nothing. */
@@ -56,4 +57,22 @@ function moveSpec(row: SpecRow, hostId: string): MoveSpec | null {
     targetPort: row.target_port,
     targetStorageId: row.target_facts?.storageId ?? '',
   }
+}
+
+/** A version as a host is told of it. */
+export const imageSpec = (row: VersionWished, maxVirtualBytes: number): ImageSpec => ({
+  id: row.id,
+  name: `${row.name}-${row.number}`,
+  source: sourceOf(row),
+  maxVirtualBytes,
+  attempt: row.attempt,
+})
+
+/** Made where its desktop's disk lies; everywhere else, and where it was lost since, the same bytes are fetched. */
+function sourceOf({ source, sha256, stored_bytes, urls, bytes_per_second, at_home }: VersionWished): ImageSource {
+  if (source.kind !== 'desktop') return source
+  if (sha256 !== null && (urls.length > 0 || !at_home))
+    return { kind: 'copy', sha256, sizeBytes: stored_bytes ?? 0, urls, bytesPerSecond: bytes_per_second }
+  const { desktopId: machineId, incarnation, versionId: imageId, seal } = source
+  return { kind: 'desktop', machineId, incarnation, imageId, seal, sha256 }
 }

@@ -6,6 +6,7 @@ import type { HostState, Phase, TaskState, TaskStep, TroubleValue } from '../db/
 import type { MigrationState } from '../db/schema-hosts.ts'
 import type { ReceiptOpen, TaskSettled } from '../db/tasks.ts'
 import { counted } from '../lib/counted.ts'
+import type { CopyOutcome } from './copies.ts'
 
 export interface TaskOutcome {
   state: TaskState
@@ -174,6 +175,17 @@ export function versionTask(
     return failed(version.trouble ?? { code: 'internal', text: 'The image could not be made.' })
   const name = version.state === 'uploading' ? 'upload' : 'make'
   return going(version.progress, [{ name, state: 'current', ...(version.text && { text: version.text }) }])
+}
+
+/** A version on its way to another cluster. */
+export function copyTask(
+  copy: (CopyOutcome & { wished_attempt: number }) | undefined,
+  goal: Record<string, unknown>,
+): TaskOutcome {
+  if (!copy || copy.wished_attempt > Number(goal.attempt ?? 1)) return vanished
+  if (copy.state === 'ready') return done()
+  if (copy.state === 'failed') return failed(copy.trouble ?? { code: 'internal', text: 'It could not be copied.' })
+  return going(copy.progress, [{ name: 'copy', state: 'current', ...(copy.text && { text: copy.text }) }])
 }
 
 /** A desktop on its way to another host. */

@@ -1,5 +1,6 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
+import { copyTakeBack } from '../db/copies.ts'
 import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import { hostHistoryAdd } from '../db/host-history.ts'
@@ -58,6 +59,7 @@ function taskView(row: TaskRow, estimateMs: number | null): TaskView {
 const cancellable = new Set([
   'desktop.claim',
   'template.make',
+  'template.copy',
   'desktop.migrate',
   'host.enterMaintenance',
   'host.leaveMaintenance',
@@ -214,6 +216,7 @@ async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date)
     await originsForget(tx, task.subject.id)
     return true
   }
+  if (task.kind === 'template.copy') return copyTakeBack(tx, task.id)
   if (task.kind !== 'desktop.claim') {
     const text = `Cancelled by ${principal.name}; it can be tried again.`
     return versionGiveUp(tx, task.subject.id, { code: 'cancelled', text })

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
+import { type CopyRow, copyRows, copyWish } from '../db/copies.ts'
 import type { HardwareValue, VersionSource } from '../db/schema.ts'
 import {
   templateDeleteRow,
@@ -20,6 +21,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { type CaptureAsk, captureSource } from './captures.ts'
+import { copyView } from './copies.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
@@ -46,7 +48,7 @@ const sourceView = (source: VersionSource) =>
     ? { kind: source.kind, desktopId: source.desktopId, desktopName: source.desktopName, seal: source.seal }
     : source
 
-function versionView(row: VersionRow, administrator: boolean) {
+function versionView(row: VersionRow, copies: readonly CopyRow[], administrator: boolean) {
   const forbidden = administrator ? undefined : 'only administrators may do this'
   const uses =
     row.desktops > 0
@@ -64,6 +66,13 @@ function versionView(row: VersionRow, administrator: boolean) {
           : 'it does not wait for a file'),
     retry: forbidden ?? (row.state === 'failed' ? undefined : 'it has not failed'),
     delete: forbidden ?? uses,
+    copy:
+      forbidden ??
+      (row.source.kind !== 'desktop'
+        ? 'every cluster makes it by itself'
+        : row.state === 'sealed'
+          ? undefined
+          : 'it is not made yet'),
   }
   return {
     id: row.id,
@@ -77,6 +86,7 @@ function versionView(row: VersionRow, administrator: boolean) {
     storedBytes: row.stored_bytes,
     sha256: row.sha256,
     desktops: row.desktops,
+    copies: copies.filter(copy => copy.version_id === row.id).map(copyView),
     trouble: row.trouble,
     createdAt: row.created_at.toISOString(),
     actions: actionsFrom(refusals),
@@ -85,7 +95,7 @@ function versionView(row: VersionRow, administrator: boolean) {
 
 function templateView(
   row: Awaited<ReturnType<typeof templateRows>>[number],
-  versions: VersionRow[],
+  { versions, copies }: { versions: VersionRow[]; copies: CopyRow[] },
   principal: Principal,
 ) {
   const administrator = principal.permissions.has('template.write')
@@ -102,7 +112,7 @@ function templateView(
     description: row.description,
     hardware: row.hardware,
     readyWhen: row.ready_when,
-    versions: versions.map(version => versionView(version, administrator)),
+    versions: versions.map(version => versionView(version, copies, administrator)),
     pools: row.pools,
     desktops: row.desktops,
     createdAt: row.created_at.toISOString(),
@@ -116,8 +126,8 @@ export async function templateList(
   query: { limit: number; cursor?: string | undefined; name?: string | undefined },
 ) {
   const rows = await templateRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
-  const versions = await versionRows(
-    broker.db,
+  const { versions, copies } = await versionsOf(
+    broker,
     rows.map(row => row.id),
   )
   return pageOf(
@@ -125,18 +135,20 @@ export async function templateList(
     query.limit,
     row => row.name,
     row =>
-      templateView(
-        row,
-        versions.filter(version => version.template_id === row.id),
-        principal,
-      ),
+      templateView(row, { versions: versions.filter(version => version.template_id === row.id), copies }, principal),
   )
+}
+
+async function versionsOf(broker: Broker, templateIds: string[]) {
+  const versions = await versionRows(broker.db, templateIds)
+  const copied = versions.flatMap(({ id, source }) => (source.kind === 'desktop' ? [id] : []))
+  return { versions, copies: copied.length > 0 ? await copyRows(broker.db, { versionIds: copied }) : [] }
 }
 
 export async function templateGet(broker: Broker, principal: Principal, id: string) {
   const [row] = await templateRows(broker.db, { ids: [id] })
   if (!row) throw new HdcsError('not_found', 'There is no such template.')
-  return templateView(row, await versionRows(broker.db, [id]), principal)
+  return templateView(row, await versionsOf(broker, [id]), principal)
 }
 
 /** @throws HdcsError `conflict` for a name that is taken, `too_large` for a declared size above the limit. */
@@ -202,6 +214,9 @@ export async function versionMake(
   const state = source.kind === 'upload' ? 'uploading' : 'making'
   const text = source.kind === 'upload' ? 'waits for its file' : 'waits for a host'
   const number = await versionInsert(tx, { id, template_id: template.id, source, notes, state, text })
+  // Hosts of its cluster that do not share the storage fetch it.
+  if (source.kind === 'desktop')
+    await copyWish(tx, { version_id: id, cluster_id: source.clusterId, bytes_per_second: null })
   const subject = { type: 'version', id, name: `${template.name} version ${number}` }
   return taskOpen(tx, { kind: makeKind, subject, requestedBy: principal, goal: { attempt: 1 } }, now)
 }

@@ -15,7 +15,7 @@ import { hostFence, hostMaintenance } from './maintenance.ts'
 import type { Task } from './nouns.ts'
 import { desktopMove, desktopWhy, poolPlace } from './placements.ts'
 import { ask, askPassword } from './prompt.ts'
-import { templateBuild, templateImport, templateList, templateTake } from './templates.ts'
+import { templateBuild, templateImport, templateList, templateSend, templateTake } from './templates.ts'
 import { userAdd, userList, userNewPassword, userRemove, userSetDisabled } from './users.ts'
 
 /** What `bin/hdcs.ts` brings from the machine; tests bring their own. */
@@ -156,6 +156,11 @@ function program(around: Surroundings): Command {
     .option('--no-seal', 'keep what makes it this machine: for systems that were generalised inside')
     .option('--description <text>')
     .action(with_(templateTake))
+  templates
+    .command('send <name> <version> <cluster>')
+    .description('copy a version to another cluster; said again, it goes on where it broke off')
+    .option('--limit <rate>', 'at most so many MiB a second')
+    .action(with_(templateSend))
 
   const clusters = top
     .command('clusters')

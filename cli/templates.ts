@@ -84,6 +84,42 @@ export async function templateTake(
   await finish(context, name, made.task)
 }
 
+export interface SendOptions {
+  /** MiB a second. */
+  limit?: string
+}
+
+/** A version to another cluster; said again, it goes on where it broke off. */
+export async function templateSend(
+  context: Context,
+  name: string,
+  version: string,
+  clusterName: string,
+  { limit }: SendOptions,
+): Promise<void> {
+  const { client } = context
+  const { items } = await client.templateList({ query: { name } })
+  const [template] = items
+  if (!template) throw new HdcsError('not_found', `There is no template ${name}. Which there are: hdcs templates`)
+  const { items: clusters } = await client.clusterList({ query: { name: clusterName } })
+  const [cluster] = clusters
+  if (!cluster) throw new HdcsError('not_found', `There is no cluster ${clusterName}. Which there are: hdcs clusters`)
+  const [number, mib] = [Number(version), limit === undefined ? null : Number(limit)]
+  if (!Number.isInteger(number)) throw new HdcsError('invalid', `Which version? ${versionsOf(template)}`)
+  if (mib !== null && !(mib > 0)) throw new HdcsError('invalid', '--limit takes MiB a second, for example 20')
+  const bytesPerSecond = mib === null ? null : Math.round(mib * 2 ** 20)
+  const params = { id: template.id, number, clusterId: cluster.id }
+  const { task: begun } = await client.copyMake({ params, body: { bytesPerSecond } })
+  const task = await follow(context, begun)
+  answer(
+    context,
+    { task },
+    () => `${name} version ${number} ${task.state === 'succeeded' ? 'is' : 'goes'} to ${clusterName}`,
+  )
+}
+
+const versionsOf = (template: Template) => template.versions.map(({ number }) => number).join(', ')
+
 type Source = Parameters<Context['client']['versionAdd']>[0]['body']['source']
 
 async function versionMake(context: Context, name: string, description: string | undefined, source: Source) {

@@ -14,6 +14,7 @@ import * as hostHistory from './migrations/0009-host-history.ts'
 import * as removedHosts from './migrations/0010-removed-hosts.ts'
 import * as searchAddresses from './migrations/0011-search-addresses.ts'
 import * as captures from './migrations/0012-captures.ts'
+import * as copies from './migrations/0013-copies.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -29,6 +30,7 @@ const migrations = {
   '0010-removed-hosts': removedHosts,
   '0011-search-addresses': searchAddresses,
   '0012-captures': captures,
+  '0013-copies': copies,
 }
 
 /**

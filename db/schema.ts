@@ -25,6 +25,7 @@ export interface Database extends PeopleTables {
   template: TemplateTable
   template_version: VersionTable
   host_image: HostImageTable
+  template_copy: CopyTable
   pool: PoolTable
   entitlement: { pool_id: string; subject: string }
   desktop: DesktopTable
@@ -151,6 +152,7 @@ export type VersionSource =
       incarnation: number
       /** The version it stands on. */
       versionId: string
+      clusterId: string
       storageId: string
     }
 export type VersionState = 'uploading' | 'making' | 'sealed' | 'failed'
@@ -169,6 +171,22 @@ export interface VersionTable {
   virtual_bytes: number | null
   stored_bytes: number | null
   sha256: string | null
+  trouble: JsonOrNull<TroubleValue>
+  created_at: Generated<Date>
+}
+
+export type CopyState = 'waiting' | 'copying' | 'ready' | 'failed'
+
+export interface CopyTable {
+  version_id: string
+  cluster_id: string
+  /** Null: as fast as it goes. */
+  bytes_per_second: number | null
+  wished_attempt: Generated<number>
+  /** This and the rest by the templates reconciler. */
+  state: Generated<CopyState>
+  progress: Generated<number>
+  text: Generated<string>
   trouble: JsonOrNull<TroubleValue>
   created_at: Generated<Date>
 }

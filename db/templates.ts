@@ -140,22 +140,40 @@ export async function versionGiveUp(db: Kysely<Database>, id: string, trouble: T
   return row !== undefined
 }
 
+export type VersionWished = Awaited<ReturnType<typeof versionsWished>>[number]
+
 /**
  * What a host is wished to hold: every version that neither waits for its upload nor was cancelled; of those made of a
- * desktop, whoever has its storage.
+ * desktop, the hosts that have its storage, and once it is sealed those of the clusters that it is copied to.
  */
-export function versionsWished(db: Kysely<Database>, hostId: string) {
-  return db
-    .selectFrom('template_version')
-    .innerJoin('template', 'template.id', 'template_version.template_id')
-    .select(['template_version.id', 'template.name', 'number', 'source', 'wished_attempt', 'sha256'])
-    .where('state', '<>', 'uploading')
-    .where(sql<boolean>`trouble ->> 'code' is distinct from 'cancelled'`)
-    .where(
-      sql<boolean>`(source ->> 'kind' <> 'desktop'
-        or source ->> 'storageId' = (select observed_facts ->> 'storageId' from host where host.id = ${hostId}))`,
-    )
-    .execute()
+export async function versionsWished(db: Kysely<Database>, hostId: string) {
+  const { rows } = await sql<{
+    id: string
+    name: string
+    number: number
+    source: VersionSource
+    attempt: number
+    sha256: string | null
+    stored_bytes: number | null
+    bytes_per_second: number | null
+    /** Where hosts of other storages serve it. */
+    urls: string[]
+    at_home: boolean
+  }>`
+    select v.id, t.name, v.number, v.source, v.wished_attempt + coalesce(copy.wished_attempt, 1) - 1 as attempt,
+      v.sha256, v.stored_bytes, copy.bytes_per_second, v.source ->> 'storageId' = here.storage as at_home,
+      case when v.source ->> 'kind' = 'desktop' then array(
+        select h.observed_facts ->> 'transferUrl' from host_image i join host h on h.id = i.host_id
+        where i.version_id = v.id and i.observed_state = 'ready' and h.state in ('online', 'maintenance')
+          and h.observed_facts ->> 'transferUrl' is not null and h.observed_facts ->> 'storageId' <> here.storage
+        order by h.name) else '{}' end as urls
+    from template_version v join template t on t.id = v.template_id
+    cross join (select cluster_id, observed_facts ->> 'storageId' as storage from host where id = ${hostId}) here
+    left join template_copy copy on copy.version_id = v.id and copy.cluster_id = here.cluster_id
+    where v.state <> 'uploading' and v.trouble ->> 'code' is distinct from 'cancelled'
+      and (v.source ->> 'kind' <> 'desktop' or v.source ->> 'storageId' = here.storage
+        or (copy.version_id is not null and v.state = 'sealed'))`.execute(db)
+  return rows
 }
 
 /** What counts as ready for desktops of a version. */
@@ -229,6 +247,11 @@ export async function imagesObserve(db: Db, hostId: string, images: ImageObserve
         observed_virtual_bytes = excluded.observed_virtual_bytes, observed_stored_bytes = excluded.observed_stored_bytes,
         observed_sha256 = excluded.observed_sha256, observed_trouble = excluded.observed_trouble`.execute(db)
   await sql`select pg_notify('hdcs_nudge', 'templates')`.execute(db)
+}
+
+/** Agents compare what they were told with what is wished now. */
+export async function imagesTell(db: Kysely<Database>) {
+  await sql`select pg_notify('hdcs_images', '')`.execute(db)
 }
 
 /** Versions with what the hosts say of them: for the templates reconciler. */

@@ -1,3 +1,4 @@
+import { copyRows } from '../../db/copies.ts'
 import { desktopRows } from '../../db/desktops.ts'
 import { eventsPrune } from '../../db/events.ts'
 import { hostsInMaintenance, migrationRows } from '../../db/migrations.ts'
@@ -5,9 +6,11 @@ import { poolExists } from '../../db/pools.ts'
 import { operationsOf, type TaskSettled, tasksOpen, tasksSettle } from '../../db/tasks.ts'
 import { versionsObserved } from '../../db/templates.ts'
 import type { Broker } from '../broker.ts'
+import { copyKind } from '../copies.ts'
 import { evacuationText } from '../evacuation.ts'
 import { evacuationItems } from '../maintenance.ts'
 import {
+  copyTask,
   desktopForTask,
   desktopTask,
   type MaintenanceForTask,
@@ -69,6 +72,7 @@ async function subjects(
       : [],
   )
   const versions = idsOf('version').length > 0 ? await versionsObserved(broker.db) : []
+  const copies = open.some(({ kind }) => kind === copyKind) ? await copyRows(broker.db) : []
   const operations = await operationsOf(
     broker.db,
     open.filter(task => operationKinds.includes(task.kind)).map(task => task.id),
@@ -84,6 +88,13 @@ async function subjects(
     // Its operation goes with the row of its host.
     const operation = operations.find(candidate => candidate.task_id === task.id)
     if (operationKinds.includes(task.kind)) return operation ? operationOutcome(operation) : vanished
+    if (task.kind === copyKind) {
+      const { clusterId } = task.goal
+      return copyTask(
+        copies.find(copy => copy.version_id === task.subject_id && copy.cluster_id === clusterId),
+        task.goal,
+      )
+    }
     if (task.subject_type === 'version') {
       const version = versions.find(row => row.id === task.subject_id)
       return versionTask(version && { ...version, attempt: version.wished_attempt }, task.goal)

@@ -1,8 +1,10 @@
 import { readdir, rm } from 'node:fs/promises'
+import { copiesObserved, copyRows, copySet } from '../../db/copies.ts'
 import { taskReopen } from '../../db/tasks.ts'
-import { versionSet, versionsObserved } from '../../db/templates.ts'
+import { imagesTell, versionSet, versionsObserved } from '../../db/templates.ts'
 import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
+import { copyKind, copyOutcome } from '../copies.ts'
 import { makeKind, uploadPath } from '../templates.ts'
 import type { Reconciler } from './driver.ts'
 
@@ -20,6 +22,7 @@ export function templatesReconciler(broker: Broker): Reconciler {
       const files = await uploadedFiles(broker)
       const byVersion = Map.groupBy(await versionsObserved(broker.db), row => row.id)
       for (const rows of byVersion.values()) await settle(broker, rows)
+      await copiesSettle(broker)
       // Removed while its file came, or before every host had it.
       for (const id of files) if (!byVersion.has(id)) await rm(uploadPath(broker, id), { force: true })
     },
@@ -83,6 +86,28 @@ function outcome(version: Row, best: Row | undefined) {
     text: best.observed_text ?? '',
     trouble: null,
   }
+}
+
+/** How far each copy is; where one can be had may have changed for those that wait. */
+async function copiesSettle(broker: Broker) {
+  const said = await copiesObserved(broker.db)
+  const copies = await copyRows(broker.db)
+  for (const copy of copies) {
+    const hosts = said.filter(
+      ({ version_id, cluster_id }) => version_id === copy.version_id && cluster_id === copy.cluster_id,
+    )
+    const next = copyOutcome(hosts)
+    const same = (['state', 'progress', 'text', 'trouble'] as const).every(
+      name => JSON.stringify(next[name]) === JSON.stringify(copy[name]),
+    )
+    if (same) continue
+    await transact(broker.db, async tx => {
+      await copySet(tx, copy, next)
+      if (copy.state !== 'failed' || next.state === 'failed') return
+      await taskReopen(tx, { subjectId: copy.version_id, kind: copyKind }, 'goes on by itself', broker.clock.now())
+    })
+  }
+  if (copies.some(({ state }) => state !== 'ready')) await imagesTell(broker.db)
 }
 
 const differs = (version: Row, next: NonNullable<ReturnType<typeof outcome>>) =>

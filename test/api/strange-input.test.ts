@@ -21,7 +21,10 @@ beforeAll(async () => {
 afterAll(() => api[Symbol.asyncDispose]())
 
 const address = (route: AnyRoute) =>
-  route.path.replace(/\{(\w+)\}/g, (_, name: string) => ({ id: newId(), number: '1' })[name] ?? 'start')
+  route.path.replace(
+    /\{(\w+)\}/g,
+    (_, name: string) => ({ id: newId(), number: '1', clusterId: newId() })[name] ?? 'start',
+  )
 
 async function ask(method: string, path: string, body?: unknown) {
   const response = await api.request(path, {

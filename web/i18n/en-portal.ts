@@ -122,6 +122,7 @@ export const enPortal = {
     checking: 'Checking the file',
     upload: 'Waiting for its file',
     make: 'Building',
+    copy: 'Copying',
     making: 'Building',
     sealing: 'Sealing',
     'copying its disk': 'Copying its disk',

@@ -173,6 +173,7 @@ export const en = {
     template_build: 'Build template',
     template_import: 'Import template',
     template_make: 'Make template',
+    template_copy: 'Copy template',
   },
 
   overview: {

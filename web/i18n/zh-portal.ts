@@ -120,6 +120,7 @@ export const zhPortal = {
     checking: '检查文件',
     upload: '等待文件',
     make: '制作',
+    copy: '复制中',
     making: '制作',
     sealing: '封存',
     'copying its disk': '正在复制磁盘',

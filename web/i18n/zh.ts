@@ -172,6 +172,7 @@ export const zh = {
     template_build: '制作模板',
     template_import: '导入模板',
     template_make: '制作模板',
+    template_copy: '复制模板',
   },
 
   overview: {

@@ -89,6 +89,39 @@ const operations: Record<keyof typeof walked.pools, Operation> = {
     },
     restore: ({ root }) => root.poolUpdate({ params: { id: world.demoId }, body: { warm: 2, cold: 0, enabled: true } }),
   },
+  'a desktop that becomes a template version, which goes to another cluster, and is removed': {
+    asks: walked.pools['a desktop that becomes a template version, which goes to another cluster, and is removed'],
+    async run(ask) {
+      const { root, ana } = ask
+      const wish = { name: 'golden', kind: 'persistent', templateId: world.templateId, warm: 0, maxSize: 1 } as const
+      const { id } = await root.poolCreate({ body: wish })
+      await root.entitlementSet({ params: { id }, body: { everyone: true } })
+      const { task, desktop } = await ana.poolClaim({ params: { id } })
+      await done(ana, task)
+      await done(ana, (await ana.desktopAct({ params: { id: desktop.id, name: 'poweroff' } })).task)
+      const source = { kind: 'desktop', desktopId: desktop.id } as const
+      const made = await root.templateCreate({ body: { name: 'golden', source } })
+      await done(root, made.task)
+      const { id: clusterId } = await root.clusterCreate({ body: { name: 'far' } })
+      const params = { id: made.template.id, number: 1, clusterId }
+      const copy = () => root.copyMake({ params, body: {} })
+      await root.taskCancel({ params: { id: (await copy()).task.id } })
+      await copy()
+      await root.copyRemove({ params })
+      await root.clusterDelete({ params: { id: clusterId } })
+      await root.templateDelete({ params: { id: made.template.id } })
+      await root.poolDelete({ params: { id }, query: { force: true } })
+      await poolGone(ask, 'golden')
+    },
+    async restore(ask) {
+      const { root } = ask
+      for (const { id } of (await root.templateList({ query: { name: 'golden' } })).items)
+        await root.templateDelete({ params: { id } })
+      for (const { id } of (await root.clusterList({ query: { name: 'far' } })).items)
+        await root.clusterDelete({ params: { id } })
+      await poolAway('golden')(ask)
+    },
+  },
   'a template that is built, called off, tried again, sent as a file, and removed': {
     asks: walked.pools['a template that is built, called off, tried again, sent as a file, and removed'],
     async run({ root }) {
