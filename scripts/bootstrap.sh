@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# bootstrap.sh [run|host|test] : brings what this machine lacks, and says what it does. `npm start` and `npm test` call it first.
+# bootstrap.sh [run|host|test|lab] : brings what this machine lacks, and says what it does. `npm start` and `npm test` call it first.
 # A host that only runs an agent (scripts/join.sh) needs neither the pages nor what builds them.
-#   1. Debian packages and a running libvirtd (scripts/machine.sh; not for simulated hosts, HDCS_SIM_HOSTS)
+#   1. Debian packages and, but for a lab, a running libvirtd (scripts/machine.sh; not for simulated hosts, HDCS_SIM_HOSTS)
 #   2. the npm packages of package-lock.json, Node 24 among them
 #   3. the web pages (web/dist)
 # Everything is checked before it is done: when nothing is missing, it takes well under half a second.
@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 mode=${1:-run}
 export HDCS_BOOTSTRAP_LOG=${HDCS_BOOTSTRAP_LOG:-$PWD/bootstrap.log}
 . scripts/say.sh
-case $mode in run | host | test) ;; *) refuse "usage: bash scripts/bootstrap.sh [run|host|test]" 2 ;; esac
+case $mode in run | host | test | lab) ;; *) refuse "usage: bash scripts/bootstrap.sh [run|host|test|lab]" 2 ;; esac
 
 # Two starts at once must not run two installations into one folder; the second one waits.
 exec 9<scripts

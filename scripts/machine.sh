@@ -46,6 +46,8 @@ answers() {
     exit 1' "$@"
 }
 libvirt_answers() { answers /run/libvirt/libvirt-sock /run/libvirt/virtqemud-sock; }
+# The hosts of a lab have daemons of their own.
+libvirt_ready() { [ "$mode" = lab ] || libvirt_answers; }
 
 packages_install() {
   local missing=$1 policy=/usr/sbin/policy-rc.d made=
@@ -129,7 +131,7 @@ libvirt_start() {
 }
 
 missing=$(packages_missing)
-[ -n "$missing" ] || ! getent passwd libvirt-qemu >/dev/null || ! kvm_open || ! libvirt_answers || exit 0
+[ -n "$missing" ] || ! getent passwd libvirt-qemu >/dev/null || ! kvm_open || ! libvirt_ready || exit 0
 
 if [ "$(id -u)" != 0 ]; then
   command -v sudo >/dev/null || refuse 'this machine lacks packages or a running libvirtd: run this once as root, or install sudo.'
@@ -144,4 +146,4 @@ getent passwd libvirt-qemu >/dev/null || step 'making the user libvirt-qemu that
 # Not worth failing for: without it machines run emulated, and the host's page says why.
 kvm_open || { kvm_grant >>"$HDCS_BOOTSTRAP_LOG" 2>&1 && kvm_open && printf 'hdcs: libvirt-qemu may use /dev/kvm now\n'; } ||
   printf 'hdcs: libvirt-qemu cannot be given /dev/kvm; machines will run emulated\n'
-libvirt_answers || ADVICE='libvirtd did not start: the lines above say why.' step 'starting libvirt' libvirt_start
+libvirt_ready || ADVICE='libvirtd did not start: the lines above say why.' step 'starting libvirt' libvirt_start
