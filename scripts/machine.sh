@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# machine.sh run|test : the part of the preparation that needs root: Debian packages, the user QEMU runs as, a running libvirtd.
+# machine.sh run|host|test|lab : the part of the preparation that needs root: Debian packages, the user QEMU runs as, a running libvirtd.
 # Looks first, as whoever calls it; only when something is missing it becomes root (sudo).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
