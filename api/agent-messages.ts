@@ -85,6 +85,7 @@ const host = z.object({
     storageId: id,
     diskLocks: z.boolean(),
     migrationUri: word.nullable(),
+    transferUrl: word.nullish(),
     bridges: z.array(word).max(200),
   }),
   capacity: count,

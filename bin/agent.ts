@@ -17,6 +17,10 @@ import { agentSocket } from '../vmm/agent-socket.ts'
 import { keepCertificate, libvirtReadCertificates } from '../vmm/certificates.ts'
 import { controlRequests, type Joined, joinControl } from '../vmm/control-requests.ts'
 import { httpDiskExchange } from '../vmm/disk-exchange.ts'
+import { foldersOf } from '../vmm/folders.ts'
+import type { Host } from '../vmm/host.ts'
+import { copyFetcher } from '../vmm/image-fetch.ts'
+import { startImageServer } from '../vmm/image-server.ts'
 import { connectDaemon } from '../vmm/libvirt/daemon.ts'
 import { readHypervisor } from '../vmm/libvirt-facts.ts'
 import { openLibvirtHost } from '../vmm/libvirt-host.ts'
@@ -44,6 +48,8 @@ export interface RunAgentOptions {
   /** How other hosts send it running desktops; null: where libvirt listens with TLS. */
   migrationUri: string | null
   postCopy: boolean
+  /** Where other hosts fetch its images, once it has a certificate; 0: nowhere. */
+  transferPort: number
   /** A host in memory instead of libvirt, whose images and disks are in this file; null: libvirt. */
   simulationFile: string | null
   log: Log
@@ -64,10 +70,16 @@ export interface RunningAgent extends AsyncDisposable {
 export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> {
   const { installationId, key, simulationFile, log } = options
   await using undo = new AsyncDisposableStack()
-  const host = undo.use(simulationFile ? await simulated(simulationFile) : await openLibvirtHost(libvirtOptions()))
   const { pkiFolder } = options
-  if (pkiFolder && !simulationFile && !isLoopback(options.address))
-    undo.use(await startCertificate({ ...options, pkiFolder }))
+  // Nobody else reaches a loopback address, and no host a simulated one.
+  const identity = pkiFolder && !simulationFile && !isLoopback(options.address) ? { ...options, pkiFolder } : null
+  const opened = undo.use(simulationFile ? await simulated(simulationFile) : await openLibvirtHost(libvirtOptions()))
+  if (identity) undo.use(await startCertificate(identity))
+  const images = identity && options.transferPort > 0 ? undo.use(await serveImages(identity)) : null
+  const host: Host = {
+    ...opened,
+    facts: async () => ({ ...(await opened.facts()), transferUrl: images?.url() ?? null }),
+  }
   const url = `${options.controlUrl.replace(/^http/, 'ws')}/api/v1/agent`
   const [left, ending] = [Promise.withResolvers<void>(), new AbortController()]
   let leaving: Promise<void> | undefined
@@ -114,7 +126,8 @@ export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> 
     const diskExchange = httpDiskExchange({ controlUrl: options.controlUrl, key })
     const own = { cacheFolder: join(ownFolder, 'cache'), storageNote: join(ownFolder, 'storage-known') }
     const place = { folder, ...own, spiceListen: address, migrationUri, postCopy }
-    return { ...place, installationId, firewall, fetchImage, diskExchange }
+    const copies = identity && { fetchCopy: copyFetcher(certificateFolder(options)) }
+    return { ...place, installationId, firewall, fetchImage, diskExchange, ...copies }
   }
 }
 
@@ -161,6 +174,7 @@ export async function hostPlace(config: Config, ownFolder: string, controlUrl: s
     pkiFolder: config.pkiFolder,
     migrationUri: config.migrationUri,
     postCopy: config.postCopy,
+    transferPort: config.transferPort,
     address: config.hostAddress ?? (await addressTowards(controlUrl)),
   }
 }
@@ -210,12 +224,12 @@ function fileWrite(file: string, text: string): void {
 
 /** Its certificate, in place before it says hello; a host that nobody else can reach needs none. */
 async function startCertificate(options: RunAgentOptions & { pkiFolder: string }): Promise<AsyncDisposable> {
-  const { controlUrl, key, installationId, hostName, address, ownFolder, pkiFolder, log } = options
+  const { controlUrl, key, hostName, address, pkiFolder, log } = options
   await using daemon = await connectDaemon()
   const { owner } = await readHypervisor(daemon)
   return keepCertificate({
     pkiFolder,
-    stateFolder: join(ownFolder, 'certificates', installationId),
+    stateFolder: certificateFolder(options),
     hostName,
     addresses: [address],
     qemuGroup: owner.uid === 0 ? null : owner.gid,
@@ -224,6 +238,18 @@ async function startCertificate(options: RunAgentOptions & { pkiFolder: string }
     log,
   })
 }
+
+const certificateFolder = ({ ownFolder, installationId }: RunAgentOptions) =>
+  join(ownFolder, 'certificates', installationId)
+
+const serveImages = (options: RunAgentOptions) =>
+  startImageServer({
+    folders: foldersOf(options.folder),
+    stateFolder: certificateFolder(options),
+    address: options.address,
+    port: options.transferPort,
+    log: options.log,
+  })
 
 const isLoopback = (address: string) => address === '::1' || address.startsWith('127.')
 

@@ -24,6 +24,8 @@ export interface Config {
   migrationUri: string | null
   /** A busy desktop may go on at its new host before all of its memory came: a broken line then ends it. */
   postCopy: boolean
+  /** Where this host serves its images to other hosts; 0: nowhere. */
+  transferPort: number
   /** False: desktops start without the rules that keep them from each other and from the host. */
   firewall: boolean
   logLevel: string
@@ -62,6 +64,7 @@ export function readConfig(env: Record<string, string | undefined>, root: boolea
     firewall: readSwitch('HDCS_FIREWALL', env.HDCS_FIREWALL || 'on'),
     migrationUri: readUrl('HDCS_MIGRATION_URI', env.HDCS_MIGRATION_URI, ['qemu+tls:', 'qemu+ssh:', 'qemu+tcp:']),
     postCopy: readSwitch('HDCS_POST_COPY', env.HDCS_POST_COPY || 'off'),
+    transferPort: readPort('HDCS_TRANSFER_PORT', env.HDCS_TRANSFER_PORT || '16516'),
     logLevel,
     ticketKey: env.HDCS_TICKET_KEY ? readKey(env.HDCS_TICKET_KEY) : null,
     gatewayUrl: readUrl('HDCS_GATEWAY_URL', env.HDCS_GATEWAY_URL, ['http:', 'https:']),
@@ -105,6 +108,11 @@ function readSwitch(name: string, text: string): boolean {
 
 function readCount(name: string, text: string): number {
   if (!/^\d{1,4}$/.test(text)) throw wrong(name, text, 'a number from 0 to 9999')
+  return Number(text)
+}
+
+function readPort(name: string, text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65535) throw wrong(name, text, 'a port, or 0 for none')
   return Number(text)
 }
 

@@ -27,6 +27,8 @@ export function startAgentImages(parts: {
   track: (work: Promise<unknown>) => void
   /** An image came, went or failed: machines stand on it. */
   changed: () => void
+  /** One that is not here is not wished any more: what came of it can go. */
+  gone: () => Promise<void>
 }): AgentImages {
   const { host, world, reporter, log, nowMs } = parts
   const lane = makeLane(1)
@@ -48,11 +50,16 @@ export function startAgentImages(parts: {
       if (!known.busy && decision.step === 'make' && known.spec) make(known, known.spec)
       if (!known.busy && decision.step === 'remove') remove(known)
       const gone = world.wishHeard && !known.spec && !known.found && !known.busy
-      if (gone) world.images.delete(known.id)
+      if (gone) forget(known)
       else say(known)
     }
     if (Number.isFinite(wakeAtMs)) wake = setTimeout(turn, Math.max(0, wakeAtMs - nowMs()) + 1)
     wake?.unref()
+  }
+
+  function forget({ id }: KnownImage): void {
+    world.images.delete(id)
+    parts.track(parts.gone())
   }
 
   function make(known: KnownImage, spec: ImageSpec): void {

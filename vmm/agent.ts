@@ -99,7 +99,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   }
   const touchAll = () => touch(world.machines.keys())
 
-  const images = startAgentImages({ host, world, reporter, log, nowMs, track, changed: touchAll })
+  const images = startAgentImages({ host, world, reporter, log, nowMs, track, changed: touchAll, gone: sweep })
   const network = startAgentNetwork({ host, world, log, track, changed: touchAll })
   const operate = startAgentOperations({ host, reporter, log })
   const ping = makePing({ host, nowMs, track, touch })
@@ -241,7 +241,10 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
 
   async function sweep(): Promise<void> {
     swept = true
-    await host.sweep().catch(thrown => log.warn({ err: thrown }, 'half-made files of earlier work were not removed'))
+    const wished = new Set([...world.images.values()].flatMap(({ id, spec }) => (spec ? [id] : [])))
+    await host
+      .sweep(wished)
+      .catch(thrown => log.warn({ err: thrown }, 'half-made files of earlier work were not removed'))
   }
 
   const hostReport = (): HostReport => ({

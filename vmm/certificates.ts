@@ -3,6 +3,7 @@
  * host, put where libvirt and QEMU look for it, and renewed long before it ends. What others put there stays.
  */
 import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { chmod, chown, mkdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Clock, pause, systemClock } from '../lib/clock.ts'
@@ -120,6 +121,22 @@ async function readKept(folder: string): Promise<Held | null> {
     ['host.key', 'host.pem', 'authority.pem'].map(name => read(join(folder, name))),
   )
   return key && certificate && authority ? { key, certificate, authority } : null
+}
+
+export interface TlsIdentity {
+  key: string
+  cert: string
+  ca: string
+}
+
+/** What is kept, as node:tls takes it. Read anew for each connection, so that a renewed one is used at once. Null: none yet. */
+export function tlsIdentity(stateFolder: string): TlsIdentity | null {
+  const text = (name: string) => readFileSync(join(stateFolder, name), 'utf8')
+  try {
+    return { key: text('host.key'), cert: text('host.pem'), ca: text('authority.pem') }
+  } catch {
+    return null // the control plane signed none yet
+  }
 }
 
 const read = (path: string) => readFile(path, 'utf8').catch(() => null) // not there, or not for us: made anew, or told when written

@@ -176,8 +176,13 @@ async function writeSparse(path: string, bytes: Uint8Array): Promise<void> {
 }
 
 /** The disk said it is full, in its own words. */
-function fullOr(error: unknown): unknown {
+export function isFull(error: unknown): boolean {
   const code = error instanceof Error && 'code' in error ? error.code : null
-  const full = code === 'ENOSPC' || code === 'EDQUOT'
-  return full ? new HdcsError('storage_full', 'The host’s storage is full: free space on it.', { cause: error }) : error
+  return code === 'ENOSPC' || code === 'EDQUOT'
+}
+
+function fullOr(error: unknown): unknown {
+  return isFull(error)
+    ? new HdcsError('storage_full', 'The host’s storage is full: free space on it.', { cause: error })
+    : error
 }

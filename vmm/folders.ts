@@ -1,6 +1,6 @@
 /**
  * A host's files: `images/<image>.qcow2` (sealed) with `<image>.json` beside it, `overlays/<machine>.<incarnation>.qcow2`,
- * `cache/`. A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
+ * `cache/`. What came of an image of another host is `images/<image>.qcow2.copy` until all did (image-copy.ts). A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'

@@ -7,6 +7,7 @@
  * `disk_in_use` (another host runs a copy on it),
  * `timeout`, `unreachable` (libvirt away: the host renews its connection and says `reread`), `invalid`.
  */
+import type { Readable } from 'node:stream'
 import type { HostFacts, HostUsage } from './report.ts'
 import type { ImageSpec, MachineSpec, NetworkSpec, NicSpec } from './spec.ts'
 
@@ -143,11 +144,22 @@ export interface Host extends AsyncDisposable {
    */
   leave(): Promise<string[]>
 
-  /** Removes what killed work left half made (`*.part`). Called once, after a whole wish was heard. */
-  sweep(): Promise<void>
+  /**
+   * Removes what killed work left half made (`*.part`), and what came of images that are not wished. Called once a whole
+   * wish was heard, and when an image that is not here is not wished any more.
+   */
+  sweep(wishedImages: ReadonlySet<string>): Promise<void>
 
   /** Everything from the call on; one consumer. Ends when the host is disposed. */
   events(): AsyncIterable<HostEvent>
+}
+
+/** A sealed image as another host serves it, from a byte on. */
+export interface CopyBytes {
+  /** Of the whole file. */
+  sizeBytes: number
+  sha256: string
+  bytes: Readable
 }
 
 /** What a host implementation is made with. */
@@ -157,4 +169,9 @@ export interface HostOptions {
   folder: string
   /** Opens an uploaded image as a stream of bytes; the agent supplies it (it has the address and the key). */
   fetchImage(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
+  /**
+   * Opens an image of another host; the agent supplies it where it has a certificate.
+   * @throws HdcsError `unreachable`, `invalid` (what is there is shorter), `cancelled`.
+   */
+  fetchCopy?(url: string, fromByte: number, signal: AbortSignal): Promise<CopyBytes>
 }

@@ -8,8 +8,9 @@ import { lockFolder } from '../lib/folder-lock.ts'
 import { captureImage } from './captured-image.ts'
 import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
 import { type Folders, fileCommit, fileWrite, foldersRoom, partOf } from './folders.ts'
-import type { FoundImage, Progress } from './host.ts'
+import type { FoundImage, HostOptions, Progress } from './host.ts'
 import { fileSha256 } from './image-convert.ts'
+import { copiesUnwished, copyImage, copyPath } from './image-copy.ts'
 import { runProgram } from './programs.ts'
 import type { ImageSource, ImageSpec } from './spec.ts'
 
@@ -26,6 +27,8 @@ export interface ImageStore {
   images(): Promise<FoundImage[]>
   imageMake(image: ImageSpec, progress: Progress, signal: AbortSignal): Promise<FoundImage>
   imageRemove(id: string): Promise<void>
+  /** Removes what came of images that are not wished, unless a host of this storage is at it. */
+  copiesSweep(wished: ReadonlySet<string>): Promise<void>
 }
 
 /** Puts a finished qcow2 file at `out`. */
@@ -34,25 +37,31 @@ type Make<S extends ImageSource> = (
   work: { image: ImageSpec; folder: string; out: string; progress: Progress; signal: AbortSignal },
 ) => Promise<void>
 
+const notePath = (folders: Folders, id: string) => imagePath(folders, id).replace(/\.qcow2$/, '.json')
+const turnFolder = (folders: Folders, id: string) => `${imagePath(folders, id)}.making`
+
+/** What a sealed image is; null: it has no note, or there is none. */
+export async function imageNote(folders: Folders, id: string): Promise<FoundImage | null> {
+  try {
+    return JSON.parse(await readFile(notePath(folders, id), 'utf8')) as FoundImage
+  } catch {
+    return null // written before the image gets its name: an image without a note is none of ours
+  }
+}
+
 export function makeImageStore(
   folders: Folders,
   disks: Disks,
   importUpload: Make<Extract<ImageSource, { kind: 'upload' }>>,
+  fetchCopy?: HostOptions['fetchCopy'],
 ): ImageStore {
-  const notePath = (id: string) => imagePath(folders, id).replace(/\.qcow2$/, '.json')
-
-  async function read(id: string): Promise<FoundImage | null> {
-    try {
-      return JSON.parse(await readFile(notePath(id), 'utf8')) as FoundImage
-    } catch {
-      return null // written before the image gets its name: an image without a note is none of ours
-    }
-  }
+  const read = (id: string) => imageNote(folders, id)
 
   const makers: { [K in ImageSource['kind']]: Make<Extract<ImageSource, { kind: K }>> } = {
     recipe: (source, { out, progress, signal }) => build(folders, source.recipe, out, progress, signal),
     upload: importUpload,
     desktop: captureImage(folders),
+    copy: copyImage(folders, fetchCopy),
   }
 
   return {
@@ -63,18 +72,20 @@ export function makeImageStore(
 
     async imageMake(image, progress, signal) {
       const path = imagePath(folders, image.id)
+      const { source } = image
       const sealed = async () => ((await exists(path)) ? read(image.id) : null)
       const existing = await sealed()
       if (existing) return existing
-      await using _making = await turnTake(`${path}.making`, progress, signal)
+      await using _making = await turnTake(turnFolder(folders, image.id), progress, signal)
       const madeMeanwhile = await sealed()
       if (madeMeanwhile) return madeMeanwhile
       const folder = partOf(path)
       await mkdir(folder)
       try {
-        const out = join(folder, 'image.qcow2')
-        const make = makers[image.source.kind] as Make<ImageSource>
-        await make(image.source, { image, folder, out, progress, signal })
+        // What came of a copy must outlive us.
+        const out = source.kind === 'copy' ? copyPath(folders, image.id) : join(folder, 'image.qcow2')
+        const make = makers[source.kind] as Make<ImageSource>
+        await make(source, { image, folder, out, progress, signal })
         const { virtualBytes, backing } = await qcow2Header(out)
         if (backing !== null) throw new HdcsError('invalid', 'The image stands on another file, which no template may.')
         if (virtualBytes > image.maxVirtualBytes)
@@ -85,8 +96,10 @@ export function makeImageStore(
         progress(99, 'sealing')
         await chmod(out, 0o444)
         const { blocks } = await stat(out)
-        const made = { id: image.id, virtualBytes, storedBytes: blocks * 512, sha256: await fileSha256(out, signal) }
-        await fileWrite(notePath(image.id), new TextEncoder().encode(JSON.stringify(made)))
+        // A copy's was compared as it came.
+        const sha256 = source.kind === 'copy' ? source.sha256 : await fileSha256(out, signal)
+        const made = { id: image.id, virtualBytes, storedBytes: blocks * 512, sha256 }
+        await fileWrite(notePath(folders, image.id), new TextEncoder().encode(JSON.stringify(made)))
         await fileCommit(out, path)
         return made
       } finally {
@@ -98,7 +111,14 @@ export function makeImageStore(
       if (await disks.imageUsed(id)) throw new HdcsError('conflict', 'Desktops stand on this image: remove them first.')
       disks.blankForget(id)
       await rm(imagePath(folders, id), { force: true })
-      await rm(notePath(id), { force: true })
+      await rm(notePath(folders, id), { force: true })
+    },
+
+    async copiesSweep(wished) {
+      for (const id of await copiesUnwished(folders, wished)) {
+        await using turn = turnTry(turnFolder(folders, id))
+        if (turn) await rm(copyPath(folders, id), { force: true })
+      }
     },
   }
 }
@@ -109,20 +129,27 @@ export function makeImageStore(
  */
 async function turnTake(folder: string, progress: Progress, signal: AbortSignal): Promise<AsyncDisposable> {
   for (;;) {
-    try {
-      const lock = lockFolder(folder)
-      return {
-        async [Symbol.asyncDispose]() {
-          await rm(folder, { recursive: true, force: true })
-          lock[Symbol.dispose]()
-        },
-      }
-    } catch (error) {
-      if (asHdcsError(error).code !== 'conflict') throw error
-    }
+    const turn = turnTry(folder)
+    if (turn) return turn
     progress(0, 'another host of this storage makes it')
     await pause(turnMs, signal)
     if (signal.aborted) throw new HdcsError('cancelled', 'The image is not wished any more.')
+  }
+}
+
+/** @returns null while another host, or another work of ours, has it. */
+function turnTry(folder: string): AsyncDisposable | null {
+  try {
+    const lock = lockFolder(folder)
+    return {
+      async [Symbol.asyncDispose]() {
+        await rm(folder, { recursive: true, force: true })
+        lock[Symbol.dispose]()
+      },
+    }
+  } catch (error) {
+    if (asHdcsError(error).code !== 'conflict') throw error
+    return null
   }
 }
 

@@ -66,7 +66,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const locks = (await diskLocksOf())?.folder ?? null
   const disks = makeDisks(folders, ownersReady ? owner : null, locks)
   const moved = makeMovedDisks(folders, disks, ownersReady ? owner : null, options.diskExchange ?? null)
-  const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage))
+  const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage), options.fetchCopy)
   const usage = makeUsage(folders.root, storage.check)
   /** Work on the storage: only while it is there. */
   const onStorage =
@@ -162,7 +162,10 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       await moved.arrivalPrepare(machine, arrival)
     }),
     machineSend: libvirtSend(daemon, domains, options),
-    sweep: onStorage(() => foldersSweep(folders)),
+    sweep: onStorage(async wishedImages => {
+      await foldersSweep(folders)
+      await images.copiesSweep(wishedImages)
+    }),
     leave: () => hostLeave(daemon, options),
 
     machines: domains.list,

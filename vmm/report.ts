@@ -97,6 +97,8 @@ export interface HostFacts {
   diskLocks: boolean
   /** How other hosts of the cluster send it guests; null: live migration is not set up here. */
   migrationUri: string | null
+  /** Where it serves its sealed images to other hosts, as `https://10.0.0.2:16516`; absent or null: it does not. */
+  transferUrl?: string | null | undefined
   /** Bridges and VLAN interfaces that desktops may be put on. */
   bridges: string[]
 }

@@ -71,11 +71,12 @@ export async function simImageMake(
     const { source } = image
     if (source.kind === 'desktop' && (source.sha256 !== null || !overlays.has(overlayKey(source))))
       throw new HdcsError('not_found', 'The desktop’s disk is not on this storage any more.')
+    const known = source.kind === 'upload' || source.kind === 'copy'
     const made: FoundImage = {
       id: image.id,
       virtualBytes: Math.min(256 * 2 ** 20, image.maxVirtualBytes),
       storedBytes: 56 * 2 ** 20,
-      sha256: source.kind === 'upload' ? source.sha256 : 'a'.repeat(64),
+      sha256: known ? source.sha256 : 'a'.repeat(64),
     }
     images.set(image.id, made)
     await keep()

@@ -36,6 +36,17 @@ export type ImageSource =
       /** Of the image that was made of it; null while none was. */
       sha256: string | null
     }
+  /** Of another host whose storage has it, byte for byte (image-copy.ts). */
+  | {
+      kind: 'copy'
+      /** Of the sealed file itself, and its length. */
+      sha256: string
+      sizeBytes: number
+      /** Where hosts that have it serve it, e.g. `https://10.0.0.2:16516/images/<id>`; tried in this order. */
+      urls: string[]
+      /** Of the line; null: as fast as it goes. */
+      bytesPerSecond: number | null
+    }
 
 /** One template version, sealed and read-only on the host's storage. */
 export interface ImageSpec {

@@ -262,7 +262,7 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
         await host.overlayRemove({ machineId: spec.id, incarnation: spec.incarnation })
         await host.imageRemove(test.image.id)
       }
-      await host.sweep()
+      await host.sweep(new Set([test.image.id]))
       expect(await host.overlays()).toEqual([])
       expect(await host.images()).toEqual([])
     })

@@ -31,6 +31,12 @@ describe('the settings', () => {
     expect(() => read('desktops')).toThrow(/^HDCS_STORAGE_DIR is “desktops”/)
   })
 
+  it('serve images to other hosts on a port that may be another, or none', () => {
+    const read = (port?: string) => readConfig({ HOME: '/home/x', HDCS_TRANSFER_PORT: port }, false).transferPort
+    expect([read(), read(''), read('7000'), read('0')]).toEqual([16516, 16516, 7000, 0])
+    for (const wrong of ['off', '65536', '-1']) expect(() => read(wrong)).toThrow(/^HDCS_TRANSFER_PORT is/)
+  })
+
   it('put certificates where libvirt looks, when we may, unless another folder is named', () => {
     const read = (folder: string, root: boolean) =>
       readConfig({ HOME: '/home/x', HDCS_PKI_DIR: folder }, root).pkiFolder

@@ -248,6 +248,18 @@ describe('the agent', () => {
     await vi.waitFor(async () => expect(await host.images()).toEqual([]), 10_000)
   })
 
+  it('clears away what came of images that are not wished: at its first wish, and when one is given up', async () => {
+    const swept: string[][] = []
+    const sweep = async (wished: ReadonlySet<string>) => void swept.push([...wished])
+    const { control } = await agentOn({ ...simHost({ delays: { imageMs: 60_000 } }), sweep })
+    const image = imageSpec()
+    control.tell({ type: 'wish', spec: hostSpec([], { images: [image] }) })
+    await control.until(() => control.images.get(image.id)?.state === 'making')
+    expect(swept).toEqual([[image.id]])
+    control.tell({ type: 'change', machines: [], images: [], gone: [image.id], remove: [] })
+    await vi.waitFor(() => expect(swept).toEqual([[image.id], []]), 10_000)
+  })
+
   it('fills a host with two thousand desktops without talking too much', async () => {
     const specs = Array.from({ length: 2_000 }, (_, index) => machineSpec(index + 1))
     const { control } = await wished(specs, { cpus: 64 })

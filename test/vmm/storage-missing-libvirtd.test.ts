@@ -44,7 +44,7 @@ it('does nothing in a folder whose storage is not mounted, before a start and af
     host.overlayMake(machine),
     host.overlayFetch(machine, 'a move', () => {}, never),
     host.machineStart(machine),
-    host.sweep(),
+    host.sweep(new Set()),
   ]
   for (const work of await Promise.allSettled(refused))
     expect(work).toMatchObject({ status: 'rejected', reason: { code: 'unreachable' } })
