@@ -122,6 +122,9 @@ describe('an administrator', () => {
     await page.keyboard.press('Escape')
     await page.getByRole('link', { name: 'Audit trail' }).click()
     await page.getByRole('cell', { name: 'joinTokenMake' }).waitFor()
+    // All of it is in sight.
+    const beyond = (table: HTMLElement) => table.offsetWidth - (table.parentElement?.clientWidth ?? 0)
+    expect(await page.getByRole('table').evaluate(beyond)).toBeLessThanOrEqual(0)
     expect(faults).toEqual([])
     await context.close()
   })

@@ -95,7 +95,15 @@ export function Audit() {
               key: 'detail',
               head: t('audit.detail'),
               cell: row => (
-                <Text size="xs" c="dimmed" lineClamp={2} title={detailText(row)}>
+                // What was sent has no spaces to break at: it is cut to two lines, not the table to what fits.
+                <Text
+                  size="xs"
+                  c="dimmed"
+                  lineClamp={2}
+                  title={detailText(row)}
+                  miw="12rem"
+                  style={{ overflowWrap: 'anywhere' }}
+                >
                   {detailText(row) || t('common.none')}
                 </Text>
               ),
