@@ -1,19 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Client } from '../../api/client.ts'
 import { makeClient } from '../../api/client.ts'
 import { axeFaults } from '../support/browser.ts'
 import { open, openPortal, type Portal, personPassword, screenOf, waitForScreen } from '../support/portal.ts'
+import { startJoinedAgent } from './joined-agent.ts'
 
 let portal: Portal
 let admin: Client
 let templateId: string
-const agents: { child: ChildProcess; folder: string }[] = []
+const agents: AsyncDisposable[] = []
 
 beforeAll(async () => {
   portal = await openPortal('many-hosts', 3)
@@ -23,11 +18,7 @@ beforeAll(async () => {
   for (const name of ['ana', 'ben', 'cem']) await portal.person(name)
 })
 afterAll(async () => {
-  for (const { child, folder } of agents) {
-    child.kill('SIGKILL')
-    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-    rmSync(folder, { recursive: true, force: true })
-  }
+  for (const agent of agents) await agent[Symbol.asyncDispose]()
   await portal?.[Symbol.asyncDispose]()
 })
 
@@ -168,7 +159,7 @@ describe('the tree of hosts', () => {
     const line = await dialog.locator('pre').innerText()
     expect(line).toMatch(/^\(echo HDCS_JOIN_TOKEN=[\w-]+; curl -fsSL 'http:\S+\/join'\) \| bash$/)
     const token = /HDCS_JOIN_TOKEN=([\w-]+)/.exec(line)?.[1] ?? ''
-    agents.push(startAgentWith(token))
+    agents.push(startJoinedAgent(portal.product.url, token))
     await dialog.getByText('has arrived').waitFor({ timeout: 60_000 })
     await dialog.getByRole('link', { name: /^Look at/ }).click()
     await page.getByText('How the capacity comes about').waitFor()
@@ -185,20 +176,6 @@ describe('the tree of hosts', () => {
     await context.close()
   })
 })
-
-/** A simulated host in a process of its own, as the line on another server starts it. */
-function startAgentWith(token: string) {
-  const folder = mkdtempSync(join(tmpdir(), 'hdcs-agent-'))
-  const entry = fileURLToPath(new URL('../../bin/agent.ts', import.meta.url))
-  const env = {
-    ...process.env,
-    HDCS_DATA_DIR: folder,
-    HDCS_CONTROL_URL: portal.product.url,
-    HDCS_JOIN_TOKEN: token,
-    HDCS_SIM_HOSTS: '1',
-  }
-  return { child: spawn(process.execPath, [entry], { env, stdio: 'ignore' }), folder }
-}
 
 describe('where desktops go', () => {
   it('is asked before it happens, and follows what a pool needs', async () => {
