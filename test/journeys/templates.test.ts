@@ -2,9 +2,11 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { makeClient } from '../../api/client.ts'
 import { axeFaults, settle } from '../support/browser.ts'
 import { open, openPortal, type Portal, personPassword } from '../support/portal.ts'
+import { startJoinedAgent } from './joined-agent.ts'
 
 let portal: Portal
 let poolId: string
+let joined: AsyncDisposable | undefined
 
 beforeAll(async () => {
   portal = await openPortal('templates')
@@ -17,7 +19,10 @@ beforeAll(async () => {
   await admin.entitlementSet({ params: { id: poolId }, body: { everyone: true } })
   for (const name of ['ana', 'ben', 'cem', 'dora']) await portal.person(name)
 })
-afterAll(() => portal?.[Symbol.asyncDispose]())
+afterAll(async () => {
+  await joined?.[Symbol.asyncDispose]()
+  await portal?.[Symbol.asyncDispose]()
+})
 
 /** A desktop that a person has, running. */
 async function claimed(person: string) {
@@ -103,6 +108,81 @@ describe('an administrator', () => {
     await page.getByRole('heading', { name: 'office-image' }).waitFor()
     await page.getByText('Ready to use').waitFor()
     await page.getByText('no: the disk as it was').waitFor()
+    expect(faults).toEqual([])
+    await context.close()
+  })
+
+  it('copies a version to another cluster, tries again what broke off, and removes it there', async () => {
+    const { page, context, faults } = await portal.signIn()
+    const [tiny] = (await portal.admin.templateList({ query: { name: 'tiny' } })).items
+    const path = `/admin/templates/${tiny?.id}`
+    await open(page, path)
+    await page
+      .getByRole('region', { name: /^Version 1/ })
+      .getByText('Every cluster makes it by itself.')
+      .waitFor()
+    const version = page.getByRole('region', { name: /^Version 2/ })
+    const place = (cluster: string) => version.getByRole('listitem').filter({ hasText: cluster })
+    const remove = (cluster: string) => place(cluster).getByRole('button', { name: 'Remove from this cluster' })
+    await place('main').getByText('In place').waitFor()
+    expect(await remove('main').getAttribute('aria-description')).toBe(
+      'No other cluster has it: delete the version instead.',
+    )
+    expect(await page.getByRole('button', { name: 'Copy to a cluster…' }).count()).toBe(1)
+
+    // There is no other cluster: it leads to making one.
+    await version.getByRole('button', { name: 'Copy to a cluster…' }).click()
+    const dialog = page.getByRole('dialog', { name: 'Copy version 2 of tiny to a cluster' })
+    await dialog.getByText('Every cluster has it already').waitFor()
+    await dialog.getByRole('link', { name: 'New cluster' }).click()
+    await page.getByRole('textbox', { name: 'Name' }).fill('second')
+    await page.getByRole('button', { name: 'Make the cluster' }).click()
+    await page.getByRole('heading', { name: 'second' }).waitFor()
+
+    await open(page, path)
+    await version.getByRole('button', { name: 'Copy to a cluster…' }).click()
+    await dialog.getByText('It has no host yet: the copy waits for one.').waitFor()
+    const limit = dialog.getByRole('textbox', { name: 'At most' })
+    await limit.fill('0')
+    await dialog.getByRole('button', { name: 'Copy', exact: true }).click()
+    await dialog.getByText('Between 0.01 and 900,000, or empty.').waitFor()
+    await limit.fill('20')
+    await settle(page)
+    expect(await axeFaults(page)).toEqual([])
+    await dialog.getByRole('button', { name: 'Copy', exact: true }).click()
+    await place('second').getByText('Waits for a host of the cluster · at most 20 MiB/s').waitFor()
+
+    // Simulated images come at once: that it broke off is put into the answer, to try it again is not.
+    const trouble = { code: 'unreachable', text: 'The line ended before the image did.' }
+    await page.route(`**/api/v1/templates/${tiny?.id}`, async route => {
+      const response = await route.fetch()
+      const { versions, ...rest } = await response.json()
+      for (const { copies } of versions)
+        for (const copy of copies)
+          if (copy.clusterName === 'second') Object.assign(copy, { state: 'failed', progress: 42, trouble })
+      await route.fulfill({ response, json: { ...rest, versions } })
+    })
+    await open(page, path)
+    await place('second').getByText(trouble.text).waitFor()
+    await place('second').getByText('It broke off at 42 % and goes on from there').waitFor()
+    await settle(page)
+    expect(await axeFaults(page)).toEqual([])
+    await page.unrouteAll({ behavior: 'wait' })
+    await place('second').getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('It is being copied to second again').waitFor()
+    await place('second').getByText('at most 20 MiB/s').waitFor()
+
+    const [second] = (await portal.admin.clusterList({ query: { name: 'second' } })).items
+    const { token } = await portal.admin.joinTokenMake({ body: { clusterId: second?.id ?? '' } })
+    joined = startJoinedAgent(portal.product.url, token)
+    await place('second').getByText('In place').waitFor({ timeout: 60_000 })
+
+    await remove('second').click()
+    const question = page.getByRole('dialog', { name: 'Remove version 2 of tiny from second?' })
+    await question.getByText('The image of version 2 on the hosts of second.').waitFor()
+    await question.getByRole('button', { name: 'Remove' }).click()
+    await page.getByText('Version 2 was removed from second').waitFor()
+    await place('second').waitFor({ state: 'detached' })
     expect(faults).toEqual([])
     await context.close()
   })

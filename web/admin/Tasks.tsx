@@ -41,7 +41,7 @@ export function Tasks() {
         title: t('tasks.what', { kind: taskWord(t, task.kind), name: task.subject.name }),
         badge: <TaskBadge task={task} />,
         when: <TimeAgo at={task.createdAt} />,
-        text: task.error?.text ?? (current ? (current.text ?? stepWord(t, current.name)) : null),
+        text: task.error?.text ?? (current ? stepWord(t, current.text ?? current.name) : null),
         failed: task.state === 'failed',
         progress: ended(task) ? null : task.progress,
         ...(task.cancellable &&

@@ -2,7 +2,7 @@
 import { useTranslation } from 'react-i18next'
 import type { Look } from '../ui/look.ts'
 import { StateBadge } from '../ui/StateBadge.tsx'
-import type { Desktop, Host, Move, Pool, Task, TemplateVersion } from './nouns.ts'
+import type { Desktop, Host, Move, Pool, Task, TemplateVersion, VersionCopy } from './nouns.ts'
 
 const desktopLooks = {
   making: 'busy',
@@ -40,6 +40,13 @@ const versionLooks = {
   sealed: 'good',
   failed: 'bad',
 } satisfies Record<TemplateVersion['state'], Look>
+
+const copyLooks = {
+  waiting: 'waiting',
+  copying: 'busy',
+  ready: 'good',
+  failed: 'bad',
+} satisfies Record<VersionCopy['state'], Look>
 
 const taskLooks = {
   queued: 'waiting',
@@ -80,6 +87,11 @@ export function HostBadge({ host, ...size }: { host: Host } & Size) {
 export function VersionBadge({ version, ...size }: { version: TemplateVersion } & Size) {
   const { t } = useTranslation()
   return <StateBadge look={versionLooks[version.state]} word={t(`versionState.${version.state}`)} {...size} />
+}
+
+export function CopyBadge({ copy, ...size }: { copy: VersionCopy } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={copyLooks[copy.state]} word={t(`copyState.${copy.state}`)} {...size} />
 }
 
 export function TaskBadge({ task, ...size }: { task: Task } & Size) {

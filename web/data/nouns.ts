@@ -26,6 +26,7 @@ export type Entitlements = Answer<'entitlementGet'>
 export type Task = Answer<'taskGet'>
 export type Template = Answer<'templateGet'>
 export type TemplateVersion = Template['versions'][number]
+export type VersionCopy = TemplateVersion['copies'][number]
 export type Action = Desktop['actions'][number]
 export type User = Answer<'userGet'>
 export type Group = Answer<'groupGet'>

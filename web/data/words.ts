@@ -10,7 +10,13 @@ type TaskKind = keyof typeof en.taskKind
 type Phase = keyof typeof en.phase
 type Became = keyof typeof en.became
 
-export const stepWord = (t: TFunction, name: string): string => (name in en.step ? t(`step.${name as StepName}`) : name)
+/** Of what is sent the pace stands behind: `copying, 12.5 MiB/s`. */
+const paced = /^(?<step>.+), (?<pace>[\d.]+ MiB\/s)$/
+export function stepWord(t: TFunction, name: string): string {
+  const { step = name, pace } = paced.exec(name)?.groups ?? {}
+  const word = step in en.step ? t(`step.${step as StepName}`) : step
+  return pace === undefined ? word : `${word} · ${pace}`
+}
 export const actionWord = (t: TFunction, name: string): string =>
   name in en.action ? t(`action.${name as ActionName}`) : name
 /** A phase, or what happened within one. */

@@ -241,4 +241,40 @@ export const enPools = {
     uploadDiffers:
       'This is another file than the one announced ({{size}}). Choose the same file, or make a new version.',
   },
+
+  copies: {
+    title: 'Clusters',
+    everywhere: 'Every cluster makes it by itself.',
+    copy: 'Copy to a cluster…',
+    ask: 'Copy version {{number}} of {{name}} to a cluster',
+    lead: 'The image goes there from host to host and is checked when it has arrived. After a cut it goes on where it broke off.',
+    clusterHelp: 'Every host there gets it, and so does one that joins later.',
+    clusterChoose: 'Choose a cluster',
+    clusterMissing: 'Choose a cluster.',
+    clusterOf: '{{name}} ({{site}})',
+    noHost: 'It has no host yet: the copy waits for one.',
+    limit: 'At most',
+    limitHelp: 'Each host takes no more of the line than this. Empty: as fast as it goes.',
+    limitUnit: 'MiB/s',
+    limitBad: 'Between {{least}} and {{most}}, or empty.',
+    noLimit: 'no limit',
+    atMost: 'at most {{rate}}/s',
+    submit: 'Copy',
+    begun: 'It is being copied to {{cluster}}: follow it here or in the tasks.',
+    noOther: 'Every cluster has it already',
+    noOtherText:
+      'Make another cluster, at this site or at another one, and add a server to it: then it can be copied there.',
+    progressOf: 'Copying to {{cluster}}',
+    brokeOff:
+      'It broke off at {{percent}} % and goes on from there by itself after a while; “Try again” does so at once.',
+    again: 'It is tried again by itself after a while; “Try again” does so at once.',
+    retried: 'It is being copied to {{cluster}} again',
+    remove: 'Remove from this cluster',
+    last: 'No other cluster has it: delete the version instead.',
+    removeTitle: 'Remove version {{number}} of {{name}} from {{cluster}}?',
+    removeLoss:
+      'The image of version {{number}} on the hosts of {{cluster}}. No desktops are made of it there any more.',
+    removeElsewhere: 'The other clusters keep it: it can be copied there again.',
+    removed: 'Version {{number}} was removed from {{cluster}}',
+  },
 } as const

@@ -83,6 +83,7 @@ export const en = {
   },
   hostState: { online: 'Online', suspect: 'Silent', lost: 'Lost', maintenance: 'Maintenance', joining: 'Joining' },
   versionState: { uploading: 'Waiting for the file', making: 'Being made', sealed: 'Ready to use', failed: 'Failed' },
+  copyState: { waiting: 'Waiting', copying: 'Being copied', ready: 'In place', failed: 'Failed' },
   taskState: { queued: 'Waiting', running: 'Running', succeeded: 'Done', failed: 'Failed', cancelled: 'Cancelled' },
   userState: { enabled: 'Active', disabled: 'Disabled' },
   kind: { floating: 'Floating', persistent: 'Persistent' },

@@ -82,6 +82,7 @@ export const zh = {
   },
   hostState: { online: '在线', suspect: '无响应', lost: '失联', maintenance: '维护模式', joining: '加入中' },
   versionState: { uploading: '等待文件', making: '制作中', sealed: '可用', failed: '失败' },
+  copyState: { waiting: '等待中', copying: '复制中', ready: '已就位', failed: '失败' },
   taskState: { queued: '等待中', running: '进行中', succeeded: '完成', failed: '失败', cancelled: '已取消' },
   userState: { enabled: '启用', disabled: '停用' },
   kind: { floating: '浮动', persistent: '专属' },

@@ -1,0 +1,29 @@
+/** Copies of template versions in clusters, as pages show and ask for them. Pure. */
+import type { Action, Cluster, VersionCopy } from '../data/nouns.ts'
+
+/** Clusters that a version can be copied to: those that neither have it nor get it. */
+export const clustersWithout = (clusters: readonly Cluster[], copies: readonly VersionCopy[]): Cluster[] =>
+  clusters.filter(({ id }) => copies.every(copy => copy.clusterId !== id))
+
+/** Without its last one a version could not be had from anywhere. Of several the server knows which one stays. */
+export const copyRemoval = (copies: readonly VersionCopy[], lastReason: string): Action =>
+  copies.length > 1 ? { name: 'remove', allowed: true } : { name: 'remove', allowed: false, reason: lastReason }
+
+const MiB = 2 ** 20
+/** Within what the server takes. */
+export const limitMiB = { least: 0.01, most: 900_000 } as const
+
+/** The limit as its field holds it; empty: none. @returns undefined for what is none. */
+export function bytesPerSecondOf(field: number | string): number | null | undefined {
+  if (field === '') return null
+  const value = Number(field)
+  return value >= limitMiB.least && value <= limitMiB.most ? Math.round(value * MiB) : undefined
+}
+
+/** The form's field for a field of the API, where the server's own words belong. */
+export const copyFieldOf = (path: string): string =>
+  path === 'bytesPerSecond' ? 'limit' : path === 'params.clusterId' ? 'clusterId' : path
+
+/** What came stays for the next attempt, unless it cannot be the image. */
+export const copyGoesOn = ({ state, progress, trouble }: VersionCopy): boolean =>
+  state === 'failed' && progress > 0 && trouble?.code !== 'invalid'
