@@ -1,6 +1,8 @@
 import { z } from '@hono/zod-openapi'
+import { desktopHardwareSet } from '../broker/desktop-hardware.ts'
 import { desktopAct, desktopGet, desktopHistory, desktopList } from '../broker/desktops.ts'
 import { sessionConnect, sessionViewerFile } from '../broker/sessions.ts'
+import { hardwareNames, hardwareSchema } from './hardware.ts'
 import { migrationKindSchema, migrationStateSchema } from './migration-schema.ts'
 import {
   actionSchema,
@@ -53,6 +55,7 @@ export const desktopSchema = z
     userName: z.string().nullable(),
     address: z.string().nullable(),
     templateVersion: z.number().int(),
+    hardware: hardwareSchema,
     phase: phaseSchema,
     /** Why it is in this phase, as noted when it came to it. */
     reason: z.string(),
@@ -200,6 +203,25 @@ export const desktopRoutes = [
     handle: async ({ broker, principal, params, query, origin }) => ({
       status: 200,
       body: await sessionConnect(broker, principal, params.id, origin, query.resume),
+    }),
+  }),
+  route({
+    method: 'patch',
+    path: '/api/v1/desktops/{id}',
+    operationId: 'desktopUpdate',
+    summary: 'Change the hardware of one desktop; says what its guest has at once, and what after its next start',
+    permission: 'desktop.write',
+    params: idParams,
+    body: z.object({ hardware: hardwareSchema.partial() }),
+    answers: {
+      200: z.object({
+        desktop: desktopSchema,
+        applies: z.object({ now: z.array(hardwareNames), nextStart: z.array(hardwareNames) }),
+      }),
+    },
+    handle: async ({ broker, principal, params, body }) => ({
+      status: 200,
+      body: await desktopHardwareSet(broker, principal, params.id, body.hardware),
     }),
   }),
   route({

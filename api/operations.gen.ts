@@ -16,6 +16,7 @@ export const operations = {
   desktopHistory: ['get', '/api/v1/desktops/{id}/history'],
   desktopList: ['get', '/api/v1/desktops'],
   desktopMigrate: ['post', '/api/v1/desktops/{id}/actions/migrate'],
+  desktopUpdate: ['patch', '/api/v1/desktops/{id}'],
   desktopViewerFile: ['get', '/api/v1/desktops/{id}/viewer-file'],
   entitlementGet: ['get', '/api/v1/pools/{id}/entitlements'],
   entitlementSet: ['put', '/api/v1/pools/{id}/entitlements'],

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { desktopPlacements, placementDryRun, poolPlace } from '../broker/placements.ts'
-import { hardwareSchema, networkSchema } from './pools.ts'
+import { hardwareSchema } from './hardware.ts'
+import { networkSchema } from './pools.ts'
 import { idParams, nameSchema, route, timestamp } from './route.ts'
 
 /** One host of a decision: why, or why not. */

@@ -3,23 +3,9 @@ import { desktopClaimFor } from '../broker/assignments.ts'
 import { entitlementGet, entitlementSet } from '../broker/entitlements.ts'
 import { poolCreate, poolDelete, poolGet, poolList, poolUpdate } from '../broker/pools.ts'
 import { desktopSchema } from './desktops.ts'
+import { hardwareSchema } from './hardware.ts'
 import { actionSchema, flag, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
 import { taskSchema } from './tasks.ts'
-
-const MiB = 2 ** 20
-export const hardwareSchema = z
-  .object({
-    vcpus: z.number().int().min(1).max(64),
-    memoryBytes: z
-      .number()
-      .int()
-      .min(64 * MiB)
-      .max(1024 * 1024 * MiB),
-    video: z.enum(['vga', 'virtio', 'qxl']),
-    diskBytes: z.number().int().positive().nullable(),
-    sound: z.boolean(),
-  })
-  .openapi('Hardware')
 
 /** Validated further where it is written: CIDRs, ports, and which fields go together. */
 export const networkSchema = z

@@ -9,7 +9,7 @@ import {
   versionDelete,
   versionRetry,
 } from '../broker/templates.ts'
-import { hardwareSchema } from './pools.ts'
+import { hardwareSchema } from './hardware.ts'
 import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 import { taskSchema } from './tasks.ts'
 

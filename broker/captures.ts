@@ -29,9 +29,9 @@ export interface Captured {
 export async function captureSource(tx: Tx, principal: Principal, { desktopId, seal }: CaptureAsk): Promise<Captured> {
   await desktopLock(tx, desktopId)
   const [row] = await desktopRows(tx, { ids: [desktopId] })
-  if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
+  if (!row) throw atField('There is no such desktop.', 'not_found')
   const refused = desktopActions(row, principal).find(({ name }) => name === 'capture')?.reason
-  if (refused !== undefined) throw new HdcsError('conflict', `${row.name}: ${refused}.`)
+  if (refused !== undefined) throw atField(`${row.name}: ${refused}.`)
   const { clusterId, storageId } = (await hostEnds(tx)).get(row.host_id) ?? {}
   if (!clusterId || !storageId)
     throw new HdcsError('conflict', `${row.host_name} has not said yet which storage it has: try again.`)
@@ -52,3 +52,6 @@ export async function captureSource(tx: Tx, principal: Principal, { desktopId, s
     readyWhen: await versionReadyWhen(tx, row.version_id),
   }
 }
+
+const atField = (message: string, code: 'conflict' | 'not_found' = 'conflict') =>
+  new HdcsError(code, message, { fields: [{ field: 'body.source.desktopId', message }] })

@@ -51,6 +51,7 @@ function desktopView(
     userName: row.user_name,
     address: row.address_text,
     templateVersion: row.version_number,
+    hardware: row.hardware,
     phase: row.phase,
     // One that failed says why in its host's words.
     reason: row.phase === 'failed' ? (trouble?.text ?? row.phase_reason) : row.phase_reason,

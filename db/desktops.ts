@@ -75,6 +75,17 @@ export function desktopLock(tx: Tx, id: string) {
   return tx.selectFrom('desktop').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
 }
 
+/** How large its disk is made: its own size, else its template's. */
+export async function desktopHardwareBytes(tx: Tx, id: string): Promise<number> {
+  const row = await tx
+    .selectFrom('desktop')
+    .innerJoin('template_version', 'template_version.id', 'desktop.version_id')
+    .select(['desktop.hardware', 'template_version.virtual_bytes'])
+    .where('desktop.id', '=', id)
+    .executeTakeFirstOrThrow()
+  return row.hardware.diskBytes ?? row.virtual_bytes ?? 0
+}
+
 /** Locks rows in the order of their ids, so that two who lock many do not stand in each other's way. */
 export async function desktopsLock(tx: Tx, ids: string[]) {
   if (ids.length === 0) return

@@ -35,6 +35,7 @@ const shownSteps = {
   resume: 'starting',
   admit: null,
   'look for disk': null,
+  'grow disk': null,
   'await guest': null,
   'fetch disk': null,
   'send guest': null,

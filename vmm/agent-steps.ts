@@ -26,6 +26,11 @@ export const machineSteps = {
   async 'make disk'(host, known, { incarnation }) {
     await host.overlayMake({ ...specOf(known), incarnation })
     known.overlays = [...known.overlays.filter(other => other !== incarnation), incarnation]
+    known.memory = { ...known.memory, diskBytes: specOf(known).hardware.diskBytes }
+  },
+  async 'grow disk'(host, known, { sizeBytes }) {
+    await host.overlayGrow({ machineId: known.id, incarnation: specOf(known).incarnation }, sizeBytes)
+    known.memory = { ...known.memory, diskBytes: sizeBytes }
   },
   async 'remove disk'(host, known, { incarnation }) {
     await host.overlayRemove({ machineId: known.id, incarnation })
@@ -152,6 +157,7 @@ export const stepLanes = {
   resume: 'quick',
   admit: 'quick',
   'look for disk': 'quick',
+  'grow disk': 'disk',
   'await guest': 'disk',
   'fetch disk': 'move',
   'send guest': 'move',

@@ -32,6 +32,7 @@ export type MachineStep =
   | { do: 'make disk' | 'remove disk'; incarnation: number }
   | { do: 'start' | 'destroy' | 'shut down' | 'pause' | 'resume' | 'look for disk' }
   | { do: 'admit'; serial: number }
+  | { do: 'grow disk'; sizeBytes: number }
   | { do: 'await guest' | 'fetch disk' | 'send guest' | 'send disk'; moveId: string }
 
 export interface MachineDecision {

@@ -56,6 +56,12 @@ export async function qcow2Header(path: string): Promise<Qcow2Header> {
   return { virtualBytes: Number(buffer.readBigUInt64BE(24)), backing }
 }
 
+/** @throws HdcsError `not_found`. */
+export async function isAsLarge(path: string, sizeBytes: number): Promise<boolean> {
+  if (!(await exists(path))) throw new HdcsError('not_found', 'The machine’s disk is not there.')
+  return (await qcow2Header(path)).virtualBytes >= sizeBytes
+}
+
 export interface DiskOwner {
   uid: number
   gid: number
@@ -64,6 +70,8 @@ export interface DiskOwner {
 export interface Disks {
   overlays(): Promise<FoundOverlay[]>
   overlayMake(machine: Pick<MachineSpec, 'id' | 'incarnation' | 'imageId' | 'hardware'>): Promise<void>
+  /** Of a machine that stands still. Never smaller. */
+  overlayGrow(overlay: FoundOverlay, sizeBytes: number): Promise<void>
   overlayRemove(overlay: FoundOverlay): Promise<void>
   /** Whether any overlay of this folder stands on the image: read from the overlays themselves. */
   imageUsed(imageId: string): Promise<boolean>
@@ -133,6 +141,13 @@ export function makeDisks(folders: Folders, owner: DiskOwner | null, locks: stri
         await rm(part, { force: true })
         throw fullOr(error)
       }
+    },
+
+    async overlayGrow(overlay, sizeBytes) {
+      const path = overlayPath(folders, overlay)
+      if (await isAsLarge(path, sizeBytes)) return
+      const resize = ['resize', '-q', '-f', 'qcow2', path, `${sizeBytes}`]
+      await runOrThrow('qemu-img', resize, { timeoutMs: qemuImgMs })
     },
 
     async overlayRemove(overlay) {

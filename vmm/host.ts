@@ -7,7 +7,6 @@
  * `disk_in_use` (another host runs a copy on it),
  * `timeout`, `unreachable` (libvirt away: the host renews its connection and says `reread`), `invalid`.
  */
-import type { Readable } from 'node:stream'
 import type { HostFacts, HostUsage } from './report.ts'
 import type { ImageSpec, MachineSpec, NetworkSpec, NicSpec } from './spec.ts'
 
@@ -96,6 +95,11 @@ export interface Host extends AsyncDisposable {
 
   overlayMake(machine: Pick<MachineSpec, 'id' | 'name' | 'incarnation' | 'imageId' | 'hardware'>): Promise<void>
   overlayRemove(overlay: FoundOverlay): Promise<void>
+  /**
+   * Makes a disk at least so large; a guest that runs on it sees that at once. Its file system is its own affair.
+   * @throws HdcsError `not_found`.
+   */
+  overlayGrow(overlay: FoundOverlay, sizeBytes: number): Promise<void>
 
   /** Returns when QEMU runs, not when the guest is ready. */
   machineStart(spec: MachineSpec): Promise<FoundMachine>
@@ -154,12 +158,13 @@ export interface Host extends AsyncDisposable {
   events(): AsyncIterable<HostEvent>
 }
 
-/** A sealed image as another host serves it, from a byte on. */
-export interface CopyBytes {
+/** A sealed image as another host serves it, from a byte on; to be disposed, whatever came of it. */
+export interface CopyBytes extends Disposable {
   /** Of the whole file. */
   sizeBytes: number
   sha256: string
-  bytes: Readable
+  /** A piece is overwritten once the next is asked for. What breaks throws, after all that came before was given. */
+  bytes: AsyncIterable<Buffer>
 }
 
 /** What a host implementation is made with. */

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { bridgesRead } from './bridges.ts'
 import { type DesktopNetworkOptions, makeDesktopNetwork } from './desktop-network.ts'
-import { exists, makeDisks, overlayPath, qcow2Header } from './disks.ts'
+import { exists, isAsLarge, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
 import { foldersMake, foldersOf, foldersReachable, foldersSweep } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
@@ -46,6 +46,8 @@ export interface LibvirtHostOptions extends HostOptions, DesktopNetworkOptions {
 const askMs = 10_000
 /** A start takes half a second; on a full host some. Shorter: starts that succeed are called failed and asked again. */
 const startMs = 60_000
+/** VIR_DOMAIN_BLOCK_RESIZE_BYTES */
+const inBytes = 1
 
 /** @throws HdcsError `unreachable` (libvirt), `invalid` or `conflict` (the folder). */
 export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host> {
@@ -151,6 +153,13 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     overlays: onStorage(disks.overlays),
     overlayMake: onStorage(disks.overlayMake),
     overlayRemove: onStorage(disks.overlayRemove),
+    overlayGrow: onStorage(async (overlay, sizeBytes) => {
+      const { machineId } = overlay
+      if (!(await domains.find(machineId))) return disks.overlayGrow(overlay, sizeBytes)
+      if (await isAsLarge(overlayPath(folders, overlay), sizeBytes)) return
+      const resize = { domain: refOf(machineId), disk: 'vda', size: BigInt(sizeBytes), flags: inBytes }
+      await daemon.actions.domainBlockResize(resize, { timeoutMs: askMs, lane: machineId })
+    }),
     images: onStorage(images.images),
     imageMake: onStorage(images.imageMake),
     imageRemove: onStorage(images.imageRemove),

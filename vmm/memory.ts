@@ -31,6 +31,8 @@ export interface MachineMemory {
   clients: number
   /** The generation for which a missing disk was looked for once more. */
   lookedGeneration: number | null
+  /** Its disk is known to have the size that was wished: so many bytes. Null: not known. */
+  diskBytes: number | null
   /** Grows with every stop that was reported: tells a start that returned late that its machine is gone again. */
   stops: number
 }
@@ -51,6 +53,7 @@ export const freshMemory: MachineMemory = {
   admittedSerial: null,
   clients: 0,
   lookedGeneration: null,
+  diskBytes: null,
   stops: 0,
 }
 

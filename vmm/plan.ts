@@ -58,7 +58,14 @@ function planRunning(spec: MachineSpec, found: FoundMachine, memory: MachineMemo
   if (admit) return admit
   if (spec.power === 'paused' && found.power === 'running') return take({ do: 'pause' }, 'it is wished paused')
   if (spec.power === 'running' && found.power === 'paused') return take({ do: 'resume' }, 'it is wished running')
-  return wait('as wished', trustEndsAtMs(memory, nowMs) ?? bootEndsAtMs(spec, memory, nowMs))
+  // Last of all: a disk that cannot grow keeps nobody from anything.
+  return planGrow(spec, memory) ?? wait('as wished', trustEndsAtMs(memory, nowMs) ?? bootEndsAtMs(spec, memory, nowMs))
+}
+
+/** Disks are made as large as they are wished, and only ever grow. */
+function planGrow({ hardware: { diskBytes } }: MachineSpec, memory: MachineMemory): MachineDecision | null {
+  if (diskBytes === null || memory.diskBytes === diskBytes) return null
+  return take({ do: 'grow disk', sizeBytes: diskBytes }, 'it is wished larger')
 }
 
 function planAdmit(spec: MachineSpec, memory: MachineMemory): MachineDecision | null {
@@ -93,7 +100,7 @@ function planStanding(spec: MachineSpec, facts: MachineFacts): MachineDecision {
     if (image === 'ready') return take({ do: 'make disk', incarnation: spec.incarnation }, 'it has no disk')
     return image === 'coming' ? wait('its image is being made') : wait('its image is missing', null, image)
   }
-  if (spec.power === 'stopped') return wait('as wished')
+  if (spec.power === 'stopped') return planGrow(spec, memory) ?? wait('as wished')
   if (memory.stopped === 'guest' && memory.restsGeneration === spec.generation)
     return wait('the guest shut itself down: it rests until its wish changes')
   if (spec.nic && !facts.networkReady) return wait('the network is being made', null, facts.networkTrouble)

@@ -21,6 +21,7 @@ type SimDisks = Pick<
   | 'imageRemove'
   | 'overlayMake'
   | 'overlayRemove'
+  | 'overlayGrow'
   | 'arrivalPrepare'
   | 'overlaySend'
   | 'overlayFetch'
@@ -53,6 +54,12 @@ export function simDisks({ storage, delays, delay, inUse }: SimDisksOptions): Si
     },
 
     overlayMake: ({ id, name, incarnation, imageId }) => make(name, { machineId: id, incarnation, imageId }),
+    async overlayGrow(overlay, sizeBytes) {
+      const disk = overlays.get(overlayKey(overlay))
+      if (!disk) throw refuse('not_found', 'The machine’s disk is not there.')
+      disk.sizeBytes = Math.max(disk.sizeBytes ?? 0, sizeBytes)
+      await keep()
+    },
     async overlayRemove(overlay) {
       if (inUse(overlay)) throw refuse('conflict', 'The machine runs on this disk: stop it first.')
       await delay(delays.overlayMs)

@@ -24,6 +24,7 @@ const keptSchema = z.strictObject({
       imageId: z.string(),
       content: z.string(),
       moveId: z.string().nullable(),
+      sizeBytes: z.int().optional(),
     }),
   ),
 })

@@ -10,6 +10,8 @@ export interface SimOverlay extends FoundOverlay {
   content: string
   /** The move it came or will come with. */
   moveId: string | null
+  /** Since it was grown. */
+  sizeBytes?: number | undefined
 }
 
 export interface SimStorage {

@@ -54,6 +54,14 @@ it('holds what was installed in it and nothing of who it was; its pool follows i
   }
 
   const golden = await claimed('ana')
+  const sectors = async () => Number(await guestRun(daemon, golden.id, 'cat /sys/block/vda/size'))
+  const sizeBytes = 2 ** 30
+  expect((await sectors()) * 512).toBeLessThan(sizeBytes)
+  const change = { params: { id: golden.id }, body: { hardware: { diskBytes: sizeBytes, memoryBytes: 128 * 2 ** 20 } } }
+  const { applies } = await admin.desktopUpdate(change)
+  expect(applies).toEqual({ now: ['diskBytes'], nextStart: ['memoryBytes'] })
+  await until('its guest sees the larger disk, while it runs', async () => (await sectors()) * 512 === sizeBytes)
+
   const install =
     'mkdir -p /etc/ssh /root; echo the-first >/etc/hostname; echo KEY >/etc/ssh/ssh_host_rsa_key; echo ls >/root/.bash_history; echo cc >/bin/compiler; sync'
   await guestRun(daemon, golden.id, install)
@@ -81,4 +89,7 @@ it('holds what was installed in it and nothing of who it was; its pool follows i
     120_000,
   )
   expect(await guestRun(daemon, golden.id, 'cat /etc/hostname /etc/ssh/ssh_host_rsa_key')).toBe('the-first\nKEY')
+  expect((await sectors()) * 512).toBe(sizeBytes)
+  const kib = await guestRun(daemon, golden.id, "awk '/MemTotal/{print $2}' /proc/meminfo")
+  expect(Number(kib)).toBeGreaterThan(64 * 1024)
 })

@@ -190,6 +190,13 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       await expect(sending).rejects.toEqual(code('not_found'))
     })
 
+    it('grows a disk under the guest that runs on it, and never makes it smaller', async () => {
+      const disk = { machineId: spec.id, incarnation: spec.incarnation }
+      for (const gib of [2, 2, 1]) await host.overlayGrow(disk, gib * 2 ** 30)
+      expect(await mine()).toMatchObject({ power: 'running' })
+      await expect(host.overlayGrow({ ...disk, incarnation: 77 }, 2 ** 30)).rejects.toEqual(code('not_found'))
+    })
+
     it('gets a disk ready for a guest that comes, on shared storage only where it is', async () => {
       const guest = { ...spec, id: crypto.randomUUID(), nic: null }
       const moveId = crypto.randomUUID()

@@ -38,6 +38,24 @@ describe('an overlay', () => {
     })
   })
 
+  it('grows while its machine stands still, never shrinks, and stays sound', async () => {
+    const machine = { ...spec, incarnation: 31 }
+    const grown = { machineId: spec.id, incarnation: 31 }
+    await disks.overlayMake(machine)
+    const path = overlayPath(folders, grown)
+    for (const [wished, size] of [
+      [96, 96],
+      [80, 96],
+      [96, 96],
+    ] as const) {
+      await disks.overlayGrow(grown, wished * MiB)
+      expect((await qcow2Header(path)).virtualBytes).toBe(size * MiB)
+    }
+    execFileSync('qemu-img', ['check', '-q', path])
+    await disks.overlayRemove(grown)
+    await expect(disks.overlayGrow(grown, MiB)).rejects.toEqual(code('not_found'))
+  })
+
   it('takes its lock’s file along when it goes', async () => {
     const locks = join(root, 'locks')
     await mkdir(locks)

@@ -163,6 +163,9 @@ function apply(
     if (mine) wrong.push('destroyed what is wished to run')
     world.found = null
     world.memory = memoryStopped(world.memory, 'wished', 0, 0)
+  } else if (step.do === 'grow disk') {
+    if (incarnation === undefined || !world.overlays.includes(incarnation)) wrong.push('grew a disk that is not there')
+    world.memory = { ...world.memory, diskBytes: step.sizeBytes }
   } else if (step.do === 'admit') world.memory = { ...world.memory, admittedSerial: step.serial }
   else if (step.do === 'shut down') {
     world.found = null
@@ -179,6 +182,7 @@ describe('whatever is found', () => {
       power,
       stopGraceMs: fc.constantFrom(0, 5),
       graphics: fc.constantFrom(null, graphics),
+      hardware: fc.constantFrom(null, 2 ** 30).map(diskBytes => ({ ...machineSpec(1).hardware, diskBytes })),
     }),
   )
   const found = fc.option(
@@ -212,6 +216,7 @@ describe('whatever is found', () => {
         const mine = world.overlays.filter(incarnation => !spec || incarnation <= spec.incarnation)
         expect(mine).toEqual(spec ? [spec.incarnation] : [])
         expect(world.found?.power ?? 'stopped').toBe(spec?.power ?? 'stopped')
+        if (spec?.hardware.diskBytes) expect(world.memory.diskBytes).toBe(spec.hardware.diskBytes)
         if (world.found) expect(world.memory.admittedSerial).toBe(spec?.graphics?.serial ?? 0)
       }),
       { numRuns: 2_000 },

@@ -156,6 +156,7 @@ export const procedures = {
     { domain, kind: int, metadata: optional(text), key: optional(text), uri: optional(text), flags },
     nothing,
   ),
+  domainBlockResize: remote(251, { domain, disk: text, size: uhyper, flags }, nothing),
   domainGetMetadata: remote(265, { domain, kind: int, uri: optional(text), flags }, text),
   domainSaveFlags: remote(232, { domain, to: text, xml: optional(text), flags }, nothing),
   domainRestoreFlags: remote(233, { from: text, xml: optional(text), flags }, nothing),

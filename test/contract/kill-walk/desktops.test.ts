@@ -54,12 +54,14 @@ const operations: Record<keyof typeof walked.desktops, Operation> = {
       for (const { id } of items) await ana.desktopAct({ params: { id, name: 'release' } })
     },
   },
-  'a desktop of one’s own, made and removed': {
-    asks: walked.desktops['a desktop of one’s own, made and removed'],
+  'a desktop of one’s own, made, changed and removed': {
+    asks: walked.desktops['a desktop of one’s own, made, changed and removed'],
     async run({ ana, root }) {
       const { desktop, task } = await ana.poolClaim({ params: { id: ownId } })
       await done(ana, task)
-      await done(root, (await root.desktopAct({ params: { id: desktop.id, name: 'delete' } })).task)
+      const params = { id: desktop.id }
+      await root.desktopUpdate({ params, body: { hardware: { vcpus: 2, diskBytes: 2 ** 31 } } })
+      await done(root, (await root.desktopAct({ params: { ...params, name: 'delete' } })).task)
     },
     restore: ask => allGivenBack(world, ask, ownId),
   },

@@ -7,7 +7,7 @@ import type { OperationId } from '../../../api/client.ts'
 export const walked = {
   desktops: {
     'a claim and its giving back': ['poolClaim', 'desktopAct release'],
-    'a desktop of one’s own, made and removed': ['poolClaim', 'desktopAct delete'],
+    'a desktop of one’s own, made, changed and removed': ['poolClaim', 'desktopUpdate', 'desktopAct delete'],
     'a claim that is called off': ['poolClaim', 'taskCancel'],
     'shutting down, starting, power off and start': ['desktopAct shutdown', 'desktopAct start', 'desktopAct poweroff'],
     'suspending, resuming, reboot and reset': [

@@ -1,0 +1,57 @@
+/** The hardware of one desktop, changed by hand. */
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Principal } from '../../auth/principal.ts'
+import { desktopClaimFor } from '../../broker/assignments.ts'
+import { desktopHardwareSet } from '../../broker/desktop-hardware.ts'
+import { desktopAct, desktopGet, desktopHistory } from '../../broker/desktops.ts'
+import { entitlementSet } from '../../broker/entitlements.ts'
+import { poolCreate } from '../../broker/pools.ts'
+import { taskGet } from '../../broker/tasks.ts'
+import { siteWarm, startSite, type TestSite } from '../support/site.ts'
+
+const GiB = 2 ** 30
+const forever = new AbortController().signal
+let site: TestSite
+let admin: Principal
+let id: string
+
+beforeAll(async () => {
+  site = await startSite()
+  const warm = await siteWarm(site)
+  admin = warm.admin
+  const wish = { name: 'own', kind: 'persistent' as const, templateId: warm.templateId, warm: 0 }
+  const pool = await poolCreate(site.broker, admin, wish)
+  await entitlementSet(site.broker, admin, pool.id, { everyone: true })
+  const { desktop, task } = await desktopClaimFor(site.broker, admin, pool.id)
+  id = desktop.id
+  await taskGet(site.broker, admin, task.id, 15_000, forever)
+}, 60_000)
+afterAll(() => site?.[Symbol.asyncDispose]())
+
+const set = (hardware: Parameters<typeof desktopHardwareSet>[3]) => desktopHardwareSet(site.broker, admin, id, hardware)
+
+it('says what the guest has at once and what after its next start, and who changed it', async () => {
+  const { applies, desktop } = await set({ vcpus: 2, diskBytes: GiB, sound: false })
+  expect(applies).toEqual({ now: ['diskBytes'], nextStart: ['vcpus'] })
+  expect(desktop.hardware).toMatchObject({ vcpus: 2, diskBytes: GiB, memoryBytes: 96 * 2 ** 20 })
+  expect((await set({ vcpus: 2 })).applies).toEqual({ now: [], nextStart: [] })
+  const { items } = await desktopHistory(site.broker, id, { limit: 10 })
+  expect(items.map(({ reason }) => reason)).toContain('hardware changed by root: vcpus 2, diskBytes 1073741824')
+})
+
+it('never makes a disk smaller, nor larger than allowed; nothing else is changed then', async () => {
+  for (const diskBytes of [GiB - 1, null, 2 ** 60])
+    await expect(set({ vcpus: 4, diskBytes })).rejects.toMatchObject({
+      code: 'invalid',
+      fields: [{ field: 'body.hardware.diskBytes' }],
+    })
+  expect((await desktopGet(site.broker, admin, id)).hardware).toMatchObject({ vcpus: 2, diskBytes: GiB })
+})
+
+it('gives a desktop that stands still all of it when it starts', async () => {
+  await desktopAct(site.broker, admin, id, 'poweroff')
+  await site.until('it stands', async () => (await desktopGet(site.broker, admin, id)).phase === 'stopped')
+  expect((await set({ vcpus: 1, diskBytes: 2 * GiB })).applies).toEqual({ now: [], nextStart: ['vcpus', 'diskBytes'] })
+  await desktopAct(site.broker, admin, id, 'start')
+  await site.until('it runs', async () => (await desktopGet(site.broker, admin, id)).phase === 'ready')
+})
