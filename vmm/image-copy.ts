@@ -11,7 +11,6 @@ import { HdcsError } from '../lib/errors.ts'
 import { byteLimit, byteMeter } from './byte-rate.ts'
 import { imagePath, isFull } from './disks.ts'
 import { type Folders, foldersRoom } from './folders.ts'
-import { gathered } from './gathered.ts'
 import type { CopyBytes, HostOptions, Progress } from './host.ts'
 import type { ImageSource } from './spec.ts'
 
@@ -28,8 +27,6 @@ interface CopyWork {
 const tellMs = 1_000
 /** Written out so often. Rarer: the host's memory fills, and all guests wait for the disk at the end; more often: it is slow. */
 const syncBytes = 64 * 2 ** 20
-/** Of a limited line: what is held of it, as a part of a second's bytes. */
-const heldSeconds = 0.25
 const copyName = /^(?<id>[0-9a-f-]{36})\.qcow2\.copy$/
 const nowMs = () => performance.now()
 
@@ -90,15 +87,11 @@ async function complete(
   let trouble = new HdcsError('unreachable', 'No host that has the image serves it now.')
   for (const url of source.urls)
     try {
-      const served = await fetchCopy(url, part.have, signal)
-      try {
-        if (served.sha256 !== source.sha256)
-          throw new HdcsError('unreachable', `What ${new URL(url).host} has under this name is another image.`)
-        await foldersRoom(folders, served.sizeBytes - part.have)
-        await receive(served, part, source.bytesPerSecond, { progress, signal })
-      } finally {
-        served.bytes.destroy()
-      }
+      using served = await fetchCopy(url, part.have, signal)
+      if (served.sha256 !== source.sha256)
+        throw new HdcsError('unreachable', `What ${new URL(url).host} has under this name is another image.`)
+      await foldersRoom(folders, served.sizeBytes - part.have)
+      await receive(served, part, source.bytesPerSecond, { progress, signal })
       return whole()
     } catch (thrown) {
       trouble = brokenOff(thrown, signal)
@@ -121,12 +114,12 @@ async function receive(
   let syncing = Promise.resolve()
   tell('copying')
   try {
-    for await (const pieces of gathered(line, bytesPerSecond === null ? undefined : bytesPerSecond * heldSeconds)) {
+    for await (const piece of line) {
       if (signal.aborted) throw cancelled()
-      const writing = onDisk(part.file.writev(pieces))
-      for (const piece of pieces) part.hash.update(piece)
+      const writing = onDisk(part.file.write(piece))
+      part.hash.update(piece)
       const { bytesWritten } = await writing
-      if (bytesWritten !== pieces.reduce((sum, { length }) => sum + length, 0)) throw full()
+      if (bytesWritten !== piece.length) throw full()
       part.have += bytesWritten
       unsynced += bytesWritten
       const rate = meter.took(bytesWritten, nowMs())

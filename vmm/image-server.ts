@@ -4,12 +4,11 @@
  * image's SHA-256: two hosts may have built one image to different bytes.
  */
 import { once } from 'node:events'
-import { constants, type ReadStream } from 'node:fs'
+import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { pipeline } from 'node:stream/promises'
 import type { TLSSocket } from 'node:tls'
 import type { Log } from '../lib/log.ts'
 import { tlsIdentity } from './certificates.ts'
@@ -41,7 +40,7 @@ const mostConnections = 64
 const askMs = 10_000
 /** A receiver that takes nothing for so long is gone. Shorter: one with a low limit is cut. */
 const silentMs = 120_000
-/** Read ahead of the line: of each transfer about twice this lies in memory. */
+/** Of each transfer twice this lies in memory, and as much again on its way. Smaller: more of the processor. */
 const readBytes = 2 ** 20
 
 const imageUrl = /^\/images\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
@@ -110,7 +109,7 @@ function makeServe({ folders, log }: ImageServerOptions) {
     transfers++
     const began = performance.now()
     const to = peerOf(request)
-    let reading: ReadStream | null = null
+    let at = 0
     try {
       await using sealed = await openSealed(folders, id)
       if (!sealed) return void refuse(404)
@@ -126,20 +125,50 @@ function makeServe({ folders, log }: ImageServerOptions) {
         etag,
         ...part,
       })
-      reading = file.createReadStream({ start: from, highWaterMark: readBytes })
-      await pipeline(reading, response)
-      log.info(
-        { image: id, to, from, bytes: reading.bytesRead, ms: Math.round(performance.now() - began) },
-        'image served',
-      )
+      at = from
+      for await (const bytes of sent(file, from, response)) at += bytes
+      log.info({ image: id, to, from, bytes: at - from, ms: Math.round(performance.now() - began) }, 'image served')
     } catch (thrown) {
       // They come again for the rest; or the storage has trouble, which is theirs to tell by then.
-      log.info({ image: id, to, bytes: reading?.bytesRead ?? 0, err: thrown }, 'image not served to its end')
+      log.info({ image: id, to, at, err: thrown }, 'image not served to its end')
       response.destroy()
     } finally {
       transfers--
     }
   }
+}
+
+/**
+ * The file from a byte on, in two buffers: one is read into while the other is on its way. A stream takes a new one for
+ * each piece, which costs as much as to encrypt them. Says how much went, piece by piece.
+ */
+async function* sent(file: FileHandle, from: number, response: ServerResponse): AsyncGenerator<number> {
+  const left = new Promise<never>((_, reject) => {
+    response.once('close', () => reject(new Error('the receiver left')))
+  })
+  left.catch(() => {}) // also closed when all is well
+  const write = (bytes: Buffer) =>
+    Promise.race([
+      left,
+      new Promise<void>((resolve, reject) => response.write(bytes, error => (error ? reject(error) : resolve()))),
+    ])
+  let [buffer, other] = [Buffer.allocUnsafeSlow(readBytes), Buffer.allocUnsafeSlow(readBytes)]
+  let { bytesRead } = await file.read(buffer, 0, readBytes, from)
+  for (let at = from; bytesRead > 0; ) {
+    const bytes = bytesRead
+    at += bytes
+    // Both are waited for, whatever becomes of one: a buffer or the file must not go while it is used.
+    const [written, read] = await Promise.allSettled([
+      write(buffer.subarray(0, bytes)),
+      file.read(other, 0, readBytes, at),
+    ])
+    if (written.status === 'rejected') throw written.reason
+    if (read.status === 'rejected') throw read.reason
+    bytesRead = read.value.bytesRead
+    ;[buffer, other] = [other, buffer]
+    yield bytes
+  }
+  await Promise.race([left, new Promise<void>(resolve => response.end(resolve))])
 }
 
 /** @returns null for what is none of our sealed images: names lead nowhere else. */

@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { openAuthority } from '../../auth/authority.ts'
 import { newId } from '../../lib/ids.ts'
@@ -157,16 +156,16 @@ describe('an image of another host', () => {
 
   it('comes no faster than it may', async () => {
     let pulled = 0
-    const line = new Readable({
-      read() {
+    const line = (async function* () {
+      for (;;) {
         pulled += 16_384
-        this.push(Buffer.alloc(16_384))
-      },
-    })
+        yield Buffer.alloc(16_384)
+      }
+    })()
+    const endless = { sizeBytes: 2 ** 30, sha256: image.sha256, bytes: line, [Symbol.dispose]: silent }
     const limit = mib
     const given = new AbortController()
-    const limited = (await copyingHost(folder, async () => ({ sizeBytes: 2 ** 30, sha256: image.sha256, bytes: line })))
-      .store
+    const limited = (await copyingHost(folder, async () => endless)).store
     const beganMs = performance.now()
     const making = limited.imageMake(
       copySpec(image, ['https://there/'], { bytesPerSecond: limit }),
