@@ -63,6 +63,7 @@ export const versionSchema = z
         text: z.string(),
         trouble: troubleSchema.nullable(),
         bytesPerSecond: z.number().int().nullable(),
+        actions: z.array(actionSchema),
       }),
     ),
     trouble: troubleSchema.nullable(),

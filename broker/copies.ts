@@ -8,11 +8,12 @@ import { transact } from '../db/transact.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
+import { actionsFrom } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
 export const copyKind = 'template.copy'
 
-export const copyView = (row: CopyRow) => ({
+export const copyView = (row: CopyRow, forbidden: string | undefined) => ({
   clusterId: row.cluster_id,
   clusterName: row.cluster_name,
   state: row.state,
@@ -20,7 +21,15 @@ export const copyView = (row: CopyRow) => ({
   text: row.text,
   trouble: row.trouble,
   bytesPerSecond: row.bytes_per_second,
+  actions: actionsFrom({ remove: forbidden ?? staysBecause(row) }),
 })
+
+const staysBecause = ({ at_home, desktops }: CopyRow) =>
+  at_home
+    ? 'it was made there: remove the version instead'
+    : desktops > 0
+      ? `${counted(desktops, 'desktop stands', 'desktops stand')} on it there`
+      : undefined
 
 interface CopyAsk {
   clusterId: string

@@ -86,7 +86,7 @@ function versionView(row: VersionRow, copies: readonly CopyRow[], administrator:
     storedBytes: row.stored_bytes,
     sha256: row.sha256,
     desktops: row.desktops,
-    copies: copies.filter(copy => copy.version_id === row.id).map(copyView),
+    copies: copies.filter(copy => copy.version_id === row.id).map(copy => copyView(copy, forbidden)),
     trouble: row.trouble,
     createdAt: row.created_at.toISOString(),
     actions: actionsFrom(refusals),

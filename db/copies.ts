@@ -66,7 +66,22 @@ export function copyRows(db: Kysely<Database>, filter: { versionIds?: string[] }
     .selectFrom('template_copy')
     .innerJoin('cluster', 'cluster.id', 'template_copy.cluster_id')
     .selectAll('template_copy')
+    .innerJoin('template_version as version', 'version.id', 'template_copy.version_id')
     .select('cluster.name as cluster_name')
+    .select(
+      sql<boolean>`coalesce(version.source ->> 'clusterId' = template_copy.cluster_id::text, false)`.as('at_home'),
+    )
+    .select(eb =>
+      eb
+        .selectFrom('desktop')
+        .innerJoin('host', 'host.id', 'desktop.host_id')
+        .whereRef('desktop.version_id', '=', 'template_copy.version_id')
+        .whereRef('host.cluster_id', '=', 'template_copy.cluster_id')
+        .select(eb.fn.countAll<number>().as('n'))
+        .$asScalar()
+        .$notNull()
+        .as('desktops'),
+    )
     .orderBy('cluster.name')
   if (filter.versionIds) query = query.where('version_id', 'in', filter.versionIds)
   return query.execute()

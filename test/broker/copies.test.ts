@@ -120,6 +120,9 @@ describe('a version made of a desktop', () => {
 
   it('stays at home, and where desktops stand on it', async () => {
     const home = (await version())?.copies[0]?.clusterId ?? ''
+    expect((await version())?.copies[0]?.actions).toEqual([
+      { name: 'remove', allowed: false, reason: 'it was made there: remove the version instead' },
+    ])
     await expect(copyRemove(site.broker, templateId, 2, home)).rejects.toMatchObject({ code: 'conflict' })
     const task = await copyMake(site.broker, admin, templateId, 2, { clusterId: second, bytesPerSecond: null })
     await taskGet(site.broker, admin, task.id, 15_000, forever)
@@ -130,6 +133,8 @@ describe('a version made of a desktop', () => {
       return items.length === 1
     })
     await expect(copyRemove(site.broker, templateId, 2, second)).rejects.toThrow('1 desktop stands on it there')
+    const reasons = (await version())?.copies.map(({ actions }) => actions[0]?.reason)
+    expect(reasons).toEqual(['it was made there: remove the version instead', '1 desktop stands on it there'])
   })
 
   it('is refused to copy what every cluster makes by itself', async () => {

@@ -125,9 +125,7 @@ describe('an administrator', () => {
     const place = (cluster: string) => version.getByRole('listitem').filter({ hasText: cluster })
     const remove = (cluster: string) => place(cluster).getByRole('button', { name: 'Remove from this cluster' })
     await place('main').getByText('In place').waitFor()
-    expect(await remove('main').getAttribute('aria-description')).toBe(
-      'No other cluster has it: delete the version instead.',
-    )
+    expect(await remove('main').getAttribute('aria-description')).toBe('it was made there: remove the version instead')
     expect(await page.getByRole('button', { name: 'Copy to a cluster…' }).count()).toBe(1)
 
     // There is no other cluster: it leads to making one.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bytesPerSecondOf, clustersWithout, copyFieldOf, copyGoesOn, copyRemoval } from '../../web/admin/copies.ts'
+import { bytesPerSecondOf, clustersWithout, copyFieldOf, copyGoesOn } from '../../web/admin/copies.ts'
 import { stepWord } from '../../web/data/words.ts'
 
 type Cluster = Parameters<typeof clustersWithout>[0][number]
@@ -13,6 +13,7 @@ const copy = (changes: Partial<VersionCopy> = {}): VersionCopy => ({
   text: '',
   trouble: null,
   bytesPerSecond: null,
+  actions: [],
   ...changes,
 })
 
@@ -22,11 +23,6 @@ describe('a version that is copied', () => {
     const copies = [copy(), copy({ clusterId: 'third', state: 'failed' })]
     expect(clustersWithout(clusters, copies).map(({ id }) => id)).toEqual(['second'])
     expect(clustersWithout(clusters.slice(0, 1), copies)).toEqual([])
-  })
-
-  it('stays where it is the last one', () => {
-    expect(copyRemoval([copy()], 'the last')).toEqual({ name: 'remove', allowed: false, reason: 'the last' })
-    expect(copyRemoval([copy(), copy({ clusterId: 'second' })], 'the last')).toMatchObject({ allowed: true })
   })
 
   it('goes on where it broke off, but for what cannot be the image', () => {

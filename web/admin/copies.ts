@@ -1,13 +1,9 @@
 /** Copies of template versions in clusters, as pages show and ask for them. Pure. */
-import type { Action, Cluster, VersionCopy } from '../data/nouns.ts'
+import type { Cluster, VersionCopy } from '../data/nouns.ts'
 
 /** Clusters that a version can be copied to: those that neither have it nor get it. */
 export const clustersWithout = (clusters: readonly Cluster[], copies: readonly VersionCopy[]): Cluster[] =>
   clusters.filter(({ id }) => copies.every(copy => copy.clusterId !== id))
-
-/** Without its last one a version could not be had from anywhere. Of several the server knows which one stays. */
-export const copyRemoval = (copies: readonly VersionCopy[], lastReason: string): Action =>
-  copies.length > 1 ? { name: 'remove', allowed: true } : { name: 'remove', allowed: false, reason: lastReason }
 
 const MiB = 2 ** 20
 /** Within what the server takes. */

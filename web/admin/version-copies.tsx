@@ -13,7 +13,7 @@ import type { Loss } from '../ui/ConfirmLoss.tsx'
 import { formatBytes } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
-import { copyGoesOn, copyRemoval } from './copies.ts'
+import { copyGoesOn } from './copies.ts'
 import classes from './version-copies.module.css'
 
 interface VersionCopiesProps {
@@ -86,7 +86,7 @@ function CopyLine({ template, version, copy, ask }: VersionCopiesProps & { copy:
               size="xs"
               variant="default"
               danger
-              reason={refusal([copyRemoval(version.copies, t('copies.last'))], 'remove') ?? null}
+              reason={refusal(copy.actions, 'remove') ?? null}
               leftSection={<Icon of={Trash2} small />}
               onClick={() =>
                 ask({

@@ -270,7 +270,6 @@ export const enPools = {
     again: 'It is tried again by itself after a while; “Try again” does so at once.',
     retried: 'It is being copied to {{cluster}} again',
     remove: 'Remove from this cluster',
-    last: 'No other cluster has it: delete the version instead.',
     removeTitle: 'Remove version {{number}} of {{name}} from {{cluster}}?',
     removeLoss:
       'The image of version {{number}} on the hosts of {{cluster}}. No desktops are made of it there any more.',

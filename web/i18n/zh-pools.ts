@@ -266,7 +266,6 @@ export const zhPools = {
     again: '稍后会自动再试；点“重试”可立即进行。',
     retried: '正在重新复制到 {{cluster}}',
     remove: '从此集群移除',
-    last: '其他集群都没有它：请改为删除该版本。',
     removeTitle: '从 {{cluster}} 移除 {{name}} 的版本 {{number}}？',
     removeLoss: '{{cluster}} 各服务器节点上版本 {{number}} 的镜像。该集群不再用它制作桌面。',
     removeElsewhere: '其他集群仍保留它，以后可以再复制过去。',
