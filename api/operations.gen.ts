@@ -15,6 +15,7 @@ export const operations = {
   desktopGet: ['get', '/api/v1/desktops/{id}'],
   desktopHistory: ['get', '/api/v1/desktops/{id}/history'],
   desktopList: ['get', '/api/v1/desktops'],
+  desktopMake: ['post', '/api/v1/pools/{id}/desktops'],
   desktopMigrate: ['post', '/api/v1/desktops/{id}/actions/migrate'],
   desktopUpdate: ['patch', '/api/v1/desktops/{id}'],
   desktopViewerFile: ['get', '/api/v1/desktops/{id}/viewer-file'],

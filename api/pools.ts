@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { desktopClaimFor } from '../broker/assignments.ts'
+import { desktopMakeFor } from '../broker/desktop-making.ts'
 import { entitlementGet, entitlementSet } from '../broker/entitlements.ts'
 import { poolCreate, poolDelete, poolGet, poolList, poolUpdate } from '../broker/pools.ts'
 import { desktopSchema } from './desktops.ts'
@@ -194,6 +195,26 @@ export const poolRoutes = [
       const { task, desktop } = await desktopClaimFor(broker, principal, params.id, query.another)
       const headers = { location: `/api/v1/tasks/${task.id}` }
       return { status: task.state === 'succeeded' ? 200 : 202, body: { task, desktop }, headers }
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/pools/{id}/desktops',
+    operationId: 'desktopMake',
+    summary: 'Make one desktop of a persistent pool for a person who may use it, with a name and hardware of its own',
+    permission: 'desktop.write',
+    params: idParams,
+    body: z.object({
+      /** Whose it will be; yourself unless given. */
+      userId: z.uuid().optional(),
+      name: nameSchema.optional(),
+      hardware: hardwareSchema.partial().optional(),
+    }),
+    answers: { 202: claimSchema },
+    handle: async ({ broker, principal, params, body }) => {
+      const userId = body.userId ?? principal.userId
+      const { task, desktop } = await desktopMakeFor(broker, principal, params.id, { ...body, userId })
+      return { status: 202, body: { task, desktop }, headers: { location: `/api/v1/tasks/${task.id}` } }
     },
   }),
   route({

@@ -27,6 +27,13 @@ export interface MakingAsk {
   now: Date
   /** For a person who waits: theirs from the first moment. Absent: prewarming. */
   claim?: { userId: string; slot: number; taskId: string }
+  /** What an administrator wishes otherwise than the pool has it, for one. */
+  own?: OwnWish
+}
+
+export interface OwnWish {
+  name?: string | undefined
+  hardware?: { [K in keyof HardwareValue]?: HardwareValue[K] | undefined } | undefined
 }
 
 /**
@@ -54,12 +61,14 @@ export async function desktopsMake(
   const room = pool.max_size - size
   if (room <= 0) return full()
 
-  const hardware = hardwareOf(pool.template_hardware, pool.hardware)
+  const own = Object.entries(ask.own?.hardware ?? {}).filter(([, value]) => value !== undefined)
+  const hardware = { ...hardwareOf(pool.template_hardware, pool.hardware), ...Object.fromEntries(own) }
   const demand = demandOf(pool, { hardware, versionId: pool.version_id }, ask.claim ? 'person' : 'prewarm')
   const { placed, short } = placeOn(hosts, demand, Math.min(ask.count, room))
   const made = await desktopsInsert(tx, {
     poolId: pool.id,
     poolName: pool.name,
+    name: ask.own?.name,
     versionId: pool.version_id,
     hardware,
     power: ask.power,

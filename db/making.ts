@@ -6,9 +6,11 @@ import type { PlacementHostValue } from './schema-hosts.ts'
 import { portsFree } from './screen-ports.ts'
 
 export interface DesktopsNew {
-  /** Names are the pool's with a number that was never used. */
+  /** Names are the pool's with a number that was never used, unless one is given. */
   poolId: string
   poolName: string
+  /** Of the only one that is made. */
+  name?: string | undefined
   versionId: string
   hardware: HardwareValue
   power: Power
@@ -37,7 +39,8 @@ export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<{ id: s
         ((select first from numbered) + row_number() over (order by w.id) - 1)::text as number
       from jsonb_to_recordset(${JSON.stringify(wished)}::jsonb) as w(id uuid, host_id uuid, why text, hosts jsonb)
     ), wished as (
-      select p.*, ${make.poolName} || '-' || lpad(number, greatest(3, length(number)), '0') as name from placed p
+      select p.*, coalesce(${make.name ?? null}, ${make.poolName} || '-' || lpad(number, greatest(3, length(number)), '0')) as name
+      from placed p
     ), here as (
       select h.id, h.subnet, c.port_from, c.port_to, w.wanted,
         (select count(*)::int from screen_port s where s.host_id = h.id) as ports_taken

@@ -176,6 +176,12 @@ export async function versionsWished(db: Kysely<Database>, hostId: string) {
   return rows
 }
 
+/** Virtual size of its disk; 0 while it is not sealed. */
+export async function versionBytes(db: Kysely<Database>, id: string): Promise<number> {
+  const row = await db.selectFrom('template_version').select('virtual_bytes').where('id', '=', id).executeTakeFirst()
+  return row?.virtual_bytes ?? 0
+}
+
 /** What counts as ready for desktops of a version. */
 export async function versionReadyWhen(db: Kysely<Database>, id: string): Promise<'agent' | 'running'> {
   const row = await db

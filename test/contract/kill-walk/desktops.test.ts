@@ -65,6 +65,16 @@ const operations: Record<keyof typeof walked.desktops, Operation> = {
     },
     restore: ask => allGivenBack(world, ask, ownId),
   },
+  'a desktop that is made by hand, and removed': {
+    asks: walked.desktops['a desktop that is made by hand, and removed'],
+    async run({ root }) {
+      const own = { name: 'by-hand', hardware: { vcpus: 2 } }
+      const { desktop, task } = await root.desktopMake({ params: { id: ownId }, body: own })
+      await done(root, task)
+      await done(root, (await root.desktopAct({ params: { id: desktop.id, name: 'delete' } })).task)
+    },
+    restore: ask => allGivenBack(world, ask, ownId),
+  },
   'a claim that is called off': {
     asks: walked.desktops['a claim that is called off'],
     async run({ ana }) {

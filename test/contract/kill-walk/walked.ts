@@ -8,6 +8,7 @@ export const walked = {
   desktops: {
     'a claim and its giving back': ['poolClaim', 'desktopAct release'],
     'a desktop of one’s own, made, changed and removed': ['poolClaim', 'desktopUpdate', 'desktopAct delete'],
+    'a desktop that is made by hand, and removed': ['desktopMake', 'desktopAct delete'],
     'a claim that is called off': ['poolClaim', 'taskCancel'],
     'shutting down, starting, power off and start': ['desktopAct shutdown', 'desktopAct start', 'desktopAct poweroff'],
     'suspending, resuming, reboot and reset': [
