@@ -86,13 +86,11 @@ export function makeImageStore(
         const out = source.kind === 'copy' ? copyPath(folders, image.id) : join(folder, 'image.qcow2')
         const make = makers[source.kind] as Make<ImageSource>
         await make(source, { image, folder, out, progress, signal })
-        const { virtualBytes, backing } = await qcow2Header(out)
-        if (backing !== null) throw new HdcsError('invalid', 'The image stands on another file, which no template may.')
-        if (virtualBytes > image.maxVirtualBytes)
-          throw new HdcsError(
-            'too_large',
-            `The image's disk has ${virtualBytes} bytes, ${image.maxVirtualBytes} are allowed.`,
-          )
+        // A copy lies elsewhere, and whole it would be kept for the next attempt.
+        const virtualBytes = await usable(out, image).catch(async error => {
+          await rm(out, { force: true })
+          throw error
+        })
         progress(99, 'sealing')
         await chmod(out, 0o444)
         const { blocks } = await stat(out)
@@ -121,6 +119,15 @@ export function makeImageStore(
       }
     },
   }
+}
+
+/** @returns its disk's size. @throws HdcsError `invalid`, `too_large`. */
+async function usable(path: string, { maxVirtualBytes }: ImageSpec): Promise<number> {
+  const { virtualBytes, backing } = await qcow2Header(path)
+  if (backing !== null) throw new HdcsError('invalid', 'The image stands on another file, which no template may.')
+  if (virtualBytes > maxVirtualBytes)
+    throw new HdcsError('too_large', `The image's disk has ${virtualBytes} bytes, ${maxVirtualBytes} are allowed.`)
+  return virtualBytes
 }
 
 /**

@@ -181,6 +181,17 @@ describe('an image of another host', () => {
     expect(pulled).toBeLessThan(limit * (seconds + 1))
   })
 
+  it('with a larger disk than is allowed is refused and leaves nothing', async () => {
+    const spec = { ...copySpec(image, [source.url(image.id)]), maxVirtualBytes: 2 ** 20 }
+    await expect(store.imageMake(spec, silent, never)).rejects.toMatchObject({ code: 'too_large' })
+    expect(await left()).toEqual([])
+  })
+
+  it('comes whole whatever its length was told to be', async () => {
+    await store.imageMake(copySpec(image, [source.url(image.id)], { sizeBytes: 4096 }), silent, never)
+    expect(await copied()).toBe(true)
+  })
+
   it('is not begun where there is no room for it', async () => {
     const copying = store.imageMake(copySpec(image, [source.url(image.id)], { sizeBytes: 2 ** 60 }), silent, never)
     await expect(copying).rejects.toMatchObject({ code: 'storage_full' })
