@@ -32,6 +32,8 @@ else await measure(process.argv[2] ?? '/var/tmp', Number(process.argv[3] ?? 5))
 
 /** A process of its own, as the other host is. */
 async function serve(folder: string, path: string): Promise<void> {
+  // Whoever measures may be killed.
+  process.once('disconnect', () => process.exit())
   const host = await servingHost(folder, null)
   const raw = createServer(
     { ...tlsIdentity(host.stateFolder), requestCert: true, minVersion: 'TLSv1.3' },
