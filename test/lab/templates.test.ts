@@ -62,6 +62,17 @@ it('is made a template, copied through a cut cable from where it broke off, push
   await ended(made)
   const { id } = made.desktop
 
+  const sizeBytes = 2 ** 30
+  const sectors = async () => Number(await run('h1', id, 'cat /sys/block/vda/size'))
+  expect((await sectors()) * 512).toBeLessThan(sizeBytes)
+  const change = { params: { id }, body: { hardware: { diskBytes: sizeBytes, memoryBytes: 128 * 2 ** 20 } } }
+  expect((await admin.desktopUpdate(change)).applies).toEqual({ now: ['diskBytes'], nextStart: ['memoryBytes'] })
+  await until('its guest sees the larger disk, while it runs', async () => (await sectors()) * 512 === sizeBytes)
+  // What makes a machine this one, and what its templates shall not have.
+  const identity =
+    'mkdir -p /etc/ssh /root; echo the-first >/etc/hostname; echo KEY >/etc/ssh/ssh_host_rsa_key; echo ls >/root/.bash_history'
+  await run('h1', id, `${identity}; sync; echo done`)
+
   // 40 MiB that nothing can make smaller: what is copied takes a while.
   await run('h1', id, 'head -c 40000000 /dev/urandom >/data/library; echo one >/data/release; sync; echo done')
   const library = await run('h1', id, 'sha256sum </data/library')
@@ -121,8 +132,15 @@ it('is made a template, copied through a cut cable from where it broke off, push
   const one = await warm(2)
   expect(one.hostName).toBe('h2')
   expect(await run('h2', one.id, 'sha256sum </data/library; cat /data/release')).toBe(`${library}\none`)
+  const traces = 'ls /etc/hostname /etc/ssh/ssh_host_rsa_key /root/.bash_history 2>/dev/null; echo none'
+  expect(await run('h2', one.id, traces)).toBe('none')
 
+  // The golden machine itself goes on as it was.
   await ended(await admin.desktopAct({ params: { id, name: 'start' } }))
+  expect(await run('h1', id, 'cat /etc/hostname /etc/ssh/ssh_host_rsa_key')).toBe('the-first\nKEY')
+  expect((await sectors()) * 512).toBe(sizeBytes)
+  const kib = await run('h1', id, "awk '/MemTotal/{print $2}' /proc/meminfo")
+  expect(Number(kib)).toBeGreaterThan(64 * 1024)
   await run('h1', id, 'echo two >/data/release; sync; echo done')
   await shutAndTake('release two')
   await ended(await copy(3, null))
