@@ -40,7 +40,8 @@ async function uploadedFiles({ uploadFolder }: Broker): Promise<string[]> {
 
 async function settle(broker: Broker, rows: Row[]) {
   const [version] = rows
-  if (!version || version.state === 'uploading') return
+  // One that was called off waits for a person, whatever a host that has not heard of it still says.
+  if (!version || version.state === 'uploading' || version.trouble?.code === 'cancelled') return
   const current = rows.filter(row => row.observed_state !== null && row.observed_attempt === version.wished_attempt)
   const [best] = current.toSorted(
     (a, b) =>

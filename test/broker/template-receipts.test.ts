@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { firstStart, localHost } from '../../broker/first-start.ts'
 import { taskCancel, taskList, taskLog } from '../../broker/tasks.ts'
-import { templateList, versionRetry } from '../../broker/templates.ts'
+import { templateList, versionAdd, versionRetry } from '../../broker/templates.ts'
 import { type ImageObserved, imagesObserve } from '../../db/templates.ts'
 import { startSite, type TestSite } from '../support/site.ts'
 
@@ -76,5 +76,22 @@ describe('the receipt of a template’s making', () => {
     await expect(taskCancel(site.broker, admin, (await receipts())[0]?.id ?? '')).rejects.toMatchObject({
       code: 'conflict',
     })
+  })
+
+  it('that is called off stays so, whatever a host says that has not heard of it', async () => {
+    const source = { kind: 'recipe' as const, recipe: 'tiny' as const }
+    const add = () => versionAdd(site.broker, admin, templateId, { source, notes: '' })
+    const versionOf = async (number: number) => {
+      const [template] = (await templateList(site.broker, admin, { limit: 1 })).items
+      return template?.versions.find(version => version.number === number)
+    }
+    const { task } = await add()
+    await taskCancel(site.broker, admin, task.id)
+    await observe({ version_id: (await versionOf(2))?.id ?? '', observed_progress: 80 })
+    // What is seen of a later one was looked at with it, or after it.
+    await add()
+    await observe({ version_id: (await versionOf(3))?.id ?? '', observed_progress: 3 })
+    await site.until('the later one is looked at', async () => (await versionOf(3))?.progress === 3)
+    expect(await versionOf(2)).toMatchObject({ state: 'failed', trouble: { code: 'cancelled' } })
   })
 })
