@@ -76,10 +76,12 @@ const isOpen = (task: TaskRow | undefined) => task?.state === 'running' || task?
 
 /** Whether another attempt is due: the first since it was lost, or long enough after the last. */
 function fenceDue(last: TaskRow | undefined, host: ReturnHostRow, nowMs: number): boolean {
-  // Switched off by ourselves to save power: it carries nothing.
+  // Switched off by ourselves to save power.
   if (host.wished_off_at !== null || isOpen(last)) return false
   const ended = last?.finished_at
-  return !ended || ended < host.state_since || nowMs - ended.getTime() >= fenceAgainMs
+  // Nothing of it has to be safe elsewhere, and it may be booting: switched on by ourselves, or by somebody's hand.
+  if (!ended || ended < host.state_since) return host.carries
+  return nowMs - ended.getTime() >= fenceAgainMs
 }
 
 export interface Fencing {

@@ -14,6 +14,7 @@ export function returnHosts(db: Kysely<Database>) {
     .select(['host.id', 'host.name', 'host.cluster_id', 'cluster.name as cluster_name'])
     .select(['state', 'state_since', 'observed_beat_at', 'observed_facts', 'fenced_at', 'wished_off_at'])
     .select(['cluster.suspect_ms', 'cluster.lost_ms', 'cluster.fence_command'])
+    .select(sql<boolean>`exists (select from desktop where desktop.host_id = host.id)`.as('carries'))
     .orderBy('host.name')
     .execute()
 }

@@ -156,18 +156,34 @@ describe('a lost host of a cluster with a fence command', () => {
     )
   }, 60_000)
 
-  it('whose command fails says so, and a person’s word does instead', async () => {
-    const { site, admin } = given
+  it('whose command fails says so, and a person’s word does instead; one that carries nothing may be booting', async () => {
+    const { site, admin, templateId } = given
     writeFileSync(command, '#!/bin/sh\necho "no such outlet" >&2\nexit 3\n')
-    const [host] = (await hostList(site.broker, admin, { limit: 3 })).items
-    await site.agentStop(0)
+    const pool = await poolOf(site, admin, templateId, 'persistent')
+    const desktop = await desktopGet(site.broker, admin, await claimed(site, 'ana', pool.id))
+    await site.until('nobody else has one', async () => {
+      const hosts = (await hostList(site.broker, admin, { limit: 3 })).items
+      return hosts.reduce((sum, { used }) => sum + used.desktops, 0) === 1
+    })
+    const hosts = (await hostList(site.broker, admin, { limit: 3 })).items
+    const at = hosts.findIndex(({ id }) => id === desktop.hostId)
+    const [host, empty] = [hosts[at], hosts[(at + 1) % 3]]
+    // Both fall silent at once: what is done about one is done about the other in the same look.
+    await Promise.all([site.agentStop((at + 1) % 3), site.agentStop(at)])
     const failed = await site.until('the attempt failed', async () => {
       const { items } = await taskList(site.broker, admin, { limit: 10, subjectId: host?.id })
       return items.find(({ kind, state }) => kind === 'host.fence' && state === 'failed')
     })
     expect(failed.error?.text).toContain('confirm by hand')
+    await site.until(
+      'the empty one is lost too',
+      async () =>
+        (await hostList(site.broker, admin, { limit: 3 })).items.find(({ id }) => id === empty?.id)?.state === 'lost',
+    )
     expect((await taskLog(site.broker, admin, failed.id)).map(({ text }) => text)).toContain('no such outlet')
     await hostFence(site.broker, admin, host?.id ?? '', {})
+    const { items: none } = await taskList(site.broker, admin, { limit: 10, subjectId: empty?.id })
+    expect(none.filter(({ kind }) => kind === 'host.fence')).toEqual([])
     const fences = await site.until('the one that was asked for failed too', async () => {
       const { items } = await hostHistory(site.broker, admin, host?.id ?? '', { limit: 10 })
       const failures = items.filter(({ what }) => what === 'fenceFailed')
@@ -180,7 +196,7 @@ describe('a lost host of a cluster with a fence command', () => {
     const task = await hostFence(site.broker, admin, host?.id ?? '', { confirmed: true })
     expect(task.state).toBe('succeeded')
     expect((await taskLog(site.broker, admin, task.id)).map(({ text }) => text)).toEqual([
-      'root confirmed that sim-1 is off',
+      `root confirmed that ${host?.name} is off`,
     ])
   }, 60_000)
 })
