@@ -50,6 +50,8 @@ const wait = (because: string): Verdict => ({ do: 'wait', because })
 export interface Turn {
   open: number
   remade: number
+  /** Of those that are ready, by pool; pools that are not named have no limit of their own. */
+  remadeOf?: ReadonlyMap<string, number>
 }
 
 const isOpen = ({ move_id }: LeavingDesktop) => move_id !== null
@@ -65,13 +67,21 @@ export function planEvacuation(
   let hosts = world.hosts
   let moves = movesLeft(desktops, turn)
   let remade = turn.remade
+  const remadeOf = new Map(turn.remadeOf)
+  const left = ({ user_id, pool_id, phase }: LeavingDesktop) => {
+    if (user_id !== null) return moves
+    return phase === 'ready' ? Math.min(remade, remadeOf.get(pool_id) ?? remade) : remade
+  }
   return desktops.flatMap(desktop => {
-    if (!isOpen(desktop) && (desktop.user_id === null ? remade : moves) <= 0) return []
+    if (!isOpen(desktop) && left(desktop) <= 0) return []
     const { target, ...verdict }: Placed = planned(desktop, hosts, world.ends, now)
     const goes = target && verdict.do !== 'wait' && verdict.do !== 'remove' ? target.decision.hostId : undefined
     if (target && goes) hosts = hosts.map(host => (host.id === goes ? withDesktop(host, target.demand) : host))
-    if (verdict.do === 'remake' || verdict.do === 'remove') remade--
-    else if (goes) moves--
+    if (verdict.do === 'remake' || verdict.do === 'remove') {
+      remade--
+      const spared = remadeOf.get(desktop.pool_id)
+      if (spared !== undefined && desktop.phase === 'ready') remadeOf.set(desktop.pool_id, spared - 1)
+    } else if (goes) moves--
     return {
       desktopId: desktop.id,
       desktopName: desktop.name,

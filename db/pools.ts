@@ -297,14 +297,19 @@ export async function subjectsUnknown(db: Kysely<Database>, userIds: string[], g
   return [...userIds, ...groupIds].filter(id => !known.has(id))
 }
 
-/** Warm desktops that pools with free desktops on a host still lack; of those that cannot get any more, none. */
-export async function warmLacking(tx: Tx, hostId: string): Promise<number> {
-  const { rows } = await sql<{ lacking: number }>`
-    select coalesce(sum(greatest(0, p.warm - coalesce(r.ready, 0))), 0)::int as lacking
+/**
+ * How many of their ready desktops pools with free ones on a host can do without now, so that half of what they can have
+ * stays ready. Those that cannot get others elsewhere by now (no room, paused, switched off) are not named.
+ */
+export async function warmSpared(tx: Tx, hostId: string): Promise<Map<string, number>> {
+  const { rows } = await sql<{ id: string; spared: number }>`
+    select p.id, greatest(0, t.ready - least(p.warm, p.max_size - t.taken) / 2)::int as spared
     from pool p
-    left join lateral (
-      select sum(n) as ready from tally where pool_id = p.id and free and phase = 'ready' and wished_present) r on true
+    cross join lateral (
+      select coalesce(sum(n) filter (where free and phase = 'ready'), 0)::int as ready,
+        coalesce(sum(n) filter (where not free), 0)::int as taken
+      from tally where pool_id = p.id and wished_present) t
     where p.enabled and p.wished_present and p.status in ('ok', 'filling')
       and p.id in (select pool_id from desktop where host_id = ${hostId} and user_id is null)`.execute(tx)
-  return rows[0]?.lacking ?? 0
+  return new Map(rows.map(({ id, spared }) => [id, spared]))
 }

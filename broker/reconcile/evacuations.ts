@@ -2,7 +2,7 @@ import type { Tx } from '../../db/connect.ts'
 import { desktopLock, desktopWishFree, transitionNote } from '../../db/desktops.ts'
 import { addressLock } from '../../db/hosts.ts'
 import { desktopsMovable, hostsInMaintenance, type MovableRow, originSet } from '../../db/migrations.ts'
-import { warmLacking } from '../../db/pools.ts'
+import { warmSpared } from '../../db/pools.ts'
 import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
 import type { EvacuationItem } from '../evacuation.ts'
@@ -16,12 +16,15 @@ const turn = {
    * before their turn; fewer than may move at once: turns are missed.
    */
   open: 4,
-  /**
-   * Desktops that are begun anew elsewhere and not ready there yet. More: a class finds its pool empty, and their starts
-   * delay those of people who wait on the other hosts; fewer: a host is emptied while its administrator waits.
-   */
+  /** Desktops begun anew elsewhere in one turn. More: their starts delay those of people who wait on the other hosts. */
   remade: 4,
 }
+
+/**
+ * So long prewarmed desktops stay until others of their pools are ready elsewhere. Longer: a pool whose desktops never get
+ * ready holds its host; shorter: slow guests leave their pool empty.
+ */
+const patienceMs = 10 * 60_000
 
 /** While a host is being left or come back to. Longer: turns are missed; shorter: plans are made for nothing. */
 const openMs = 2_000
@@ -52,8 +55,9 @@ export function evacuationsReconciler(broker: Broker): Reconciler {
 
 async function evacuate(tx: Tx, host: Host, now: Date) {
   await addressLock(tx)
-  const lacking = await warmLacking(tx, host.id)
-  const items = await evacuationItems(tx, host, now, { ...turn, remade: Math.max(0, turn.remade - lacking) })
+  const patient = now.getTime() - host.state_since.getTime() < patienceMs
+  const remadeOf = patient ? await warmSpared(tx, host.id) : new Map<string, number>()
+  const items = await evacuationItems(tx, host, now, { ...turn, remadeOf })
   const reason = `${host.name} goes into maintenance`
   for (const item of items) {
     const row = await chosen(tx, item)

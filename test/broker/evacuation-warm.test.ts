@@ -1,5 +1,8 @@
 /** Prewarmed desktops of a host that goes into maintenance: made anew elsewhere a few at a time. */
 import { expect, it } from 'vitest'
+import { desktopClaimFor } from '../../broker/assignments.ts'
+import { desktopList } from '../../broker/desktops.ts'
+import { entitlementSet } from '../../broker/entitlements.ts'
 import { hostList } from '../../broker/hosts.ts'
 import { maintenanceEnter, maintenanceLeave } from '../../broker/maintenance.ts'
 import { poolCreate, poolGet, poolUpdate } from '../../broker/pools.ts'
@@ -35,4 +38,20 @@ it('wait for those that were made anew before them: people find desktops in the 
   })
   expect(fewest).toBeGreaterThanOrEqual(4)
   await poolUpdate(site.broker, admin, pool.id, { warm: 0 })
+}, 60_000)
+
+it('leave also where people hold so many places of their pool that it gets no others', async () => {
+  await using site = await startSite({ sim: [{ cpus: 64 }, { cpus: 64 }] })
+  const { admin, templateId } = await siteWarm(site)
+  const wish = { name: 'full', kind: 'floating' as const, templateId, warm: 5, maxSize: 5 }
+  const pool = await poolCreate(site.broker, admin, wish)
+  await entitlementSet(site.broker, admin, pool.id, { everyone: true })
+  await site.until('it is full', async () => (await poolGet(site.broker, admin, pool.id)).counts.ready === 5)
+  for (let n = 0; n < 4; n++) await desktopClaimFor(site.broker, await site.person(`person-${n}`), pool.id)
+  const free = (await desktopList(site.broker, admin, { limit: 10, poolId: pool.id })).items.find(row => !row.userId)
+  await maintenanceEnter(site.broker, admin, free?.hostId ?? '', { evacuate: true, dryRun: false })
+  await site.until('its host is empty', async () => {
+    const { items } = await hostList(site.broker, admin, { limit: 2 })
+    return items.find(({ id }) => id === free?.hostId)?.used.desktops === 0
+  })
 }, 60_000)
