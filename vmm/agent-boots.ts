@@ -48,11 +48,18 @@ export function makeBootQueue(parts: {
     return boots
   }
 
-  /** Persons' machines that will want to start in a moment: nobody who only prewarms takes their place for a whole boot. */
-  const coming = (now: number): WaitingBoot[] =>
-    [...world.machines.values()]
-      .filter(known => !waiting.has(known.id) && comesSoon(known, now))
-      .map(known => ({ ...bootOf(known), machineId: known.id, priority: 'person', sinceMs: now }))
+  /**
+   * Persons' machines that will want to start in a moment: nobody who only prewarms takes their place for a whole boot. Whose
+   * disk is still locked may come now or in hours: half of the places are kept for those.
+   */
+  function coming(now: number): WaitingBoot[] {
+    const others = [...world.machines.values()].filter(known => !waiting.has(known.id) && isPersons(known))
+    const locked = others.filter(({ memory }) => memory.trouble?.code === 'disk_in_use').slice(0, Math.floor(slots / 2))
+    const soon = others.filter(known => comesSoon(known, now))
+    return [...new Set([...soon, ...locked])].map(known => {
+      return { ...bootOf(known), machineId: known.id, priority: 'person', sinceMs: now }
+    })
+  }
 
   return {
     join(known) {
@@ -86,13 +93,15 @@ export function makeBootQueue(parts: {
   }
 }
 
+const isPersons = ({ spec, found }: KnownMachine) =>
+  spec?.priority === 'person' && spec.power === 'running' && !spec.move && !found
+
 /** Its disk is made, or its network: moments, unless something is wrong with it. */
-function comesSoon({ spec, found, busy, decision, memory, overlays }: KnownMachine, now: number): boolean {
-  if (spec?.priority !== 'person' || spec.power !== 'running' || spec.move || found || now < memory.retryAtMs)
-    return false
+function comesSoon({ spec, busy, decision, memory, overlays }: KnownMachine, now: number): boolean {
+  if (now < memory.retryAtMs) return false
   if (busy) return busy === 'make disk' || busy === 'remove disk' || busy === 'look for disk'
   const waits = decision?.step === null && decision.trouble === null && decision.wakeAtMs === null
-  return waits && overlays.includes(spec.incarnation) && memory.stopped !== 'guest'
+  return waits && overlays.includes(spec?.incarnation ?? -1) && memory.stopped !== 'guest'
 }
 
 const bootOf = ({ spec }: KnownMachine): Boot => ({

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { makeBootQueue } from '../../vmm/agent-boots.ts'
 import { emptyWorld, type KnownMachine, machineOf } from '../../vmm/agent-world.ts'
+import { freshMemory } from '../../vmm/memory.ts'
 import { machineSpec } from './wishes.ts'
 
 const nowMs = 1_000
@@ -48,4 +49,13 @@ it.each<[string, Partial<KnownMachine>]>([
   queue.join(known[1] as KnownMachine)
   queue.admit()
   expect(started).toEqual(['m1'])
+})
+
+it('keeps half of the places for persons whose disk is locked elsewhere, however many wait', () => {
+  const trouble = { code: 'disk_in_use' as const, text: 'another host has it' }
+  const locked = { spec: person, memory: { ...freshMemory, trouble, retryAtMs: 5_000 } }
+  const { queue, started, known } = queueOf([locked, locked, locked, { spec: prewarm }, { spec: prewarm }], 2)
+  for (const warm of known.slice(3)) queue.join(warm)
+  queue.admit()
+  expect(started).toEqual(['m3'])
 })
