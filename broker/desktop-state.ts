@@ -50,8 +50,9 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
     }
   // A person's desktop that crashed is on its way back: the host starts it again, later and later. Until its guest
   // answers, its host goes on telling why it is being started.
+  const { code } = observed.trouble ?? {}
   const again =
-    observed.stopped === 'crashed' || (observed.power === 'running' && observed.trouble?.code === 'start_failed')
+    observed.power === 'running' ? code !== 'timeout' : observed.stopped === 'crashed' && code !== 'not_found'
   const returning = facts.assigned && !facts.claimOpen && again
   // It runs, here or there, until one of the two hosts says otherwise: nobody's screen blinks for it.
   const sent = facts.moving !== null && facts.moving !== 'offline'

@@ -48,6 +48,22 @@ describe('the phase of a desktop', () => {
     ],
     ['starting', { assigned: true, observed: { trouble, ready: false } }],
     [
+      'starting',
+      { assigned: true, observed: { trouble: { code: 'not_found' as const, text: 'no disk' }, ready: false } },
+    ],
+    [
+      'failed',
+      {
+        assigned: true,
+        observed: {
+          trouble: { code: 'not_found' as const, text: 'no disk' },
+          stopped: 'crashed' as const,
+          power: 'stopped' as const,
+          ready: false,
+        },
+      },
+    ],
+    [
       'failed',
       { assigned: true, observed: { trouble: { code: 'timeout' as const, text: 'no answer' }, ready: false } },
     ],
