@@ -231,7 +231,8 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
         broker.log.info({ hostId: agent.hostId, desktopId: id, because }, 'a disk that is left over shall be removed')
       const ids = remove.map(({ id }) => id)
       if (ids.length === 0) return
-      await historyNote(broker, { hostId: agent.hostId, what: 'disksRemoved', amount: ids.length })
+      const amount = remove.filter(({ leftOver }) => leftOver).length
+      if (amount > 0) await historyNote(broker, { hostId: agent.hostId, what: 'disksRemoved', amount })
       return agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove: ids })
     }
     case 'operated':

@@ -32,7 +32,11 @@ export function poolWarnings(
   const demand = demandOf(pool, { hardware, versionId: '' }, 'prewarm')
   const possible = hosts.filter(host => lasting.every(name => placementFilters[name](host, demand) === undefined))
   if (possible.length === 0) {
-    const reasons = lasting.flatMap(name => hosts.map(host => placementFilters[name](host, demand)))
+    // That it does not use other clusters is its own wish.
+    const mine = hosts.filter(host => placementFilters.cluster(host, demand) === undefined)
+    const reasons = lasting.flatMap(name =>
+      (mine.length > 0 ? mine : hosts).map(host => placementFilters[name](host, demand)),
+    )
     return [`No host can ever take a desktop of it: ${reasons.find(reason => reason !== undefined)}.`]
   }
   const held = possible.map(host => {

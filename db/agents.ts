@@ -96,11 +96,11 @@ export async function straysToRemove(
   db: Db,
   hostId: string,
   strays: { id: string; incarnations: number[] }[],
-): Promise<{ id: string; because: string }[]> {
+): Promise<{ id: string; because: string; leftOver: boolean }[]> {
   if (strays.length === 0) return []
   const said = strays.map(({ id, incarnations }) => ({ id, newest: Math.max(...incarnations) }))
-  const { rows } = await sql<{ id: string; because: string }>`
-    select s.id, case
+  const { rows } = await sql<{ id: string; because: string; leftOver: boolean }>`
+    select s.id, d.id is null or (d.wished_present and s.newest >= d.wished_incarnation) as "leftOver", case
       when d.id is null then 'no desktop has this id'
       when not d.wished_present then 'its desktop is being removed'
       when s.newest < d.wished_incarnation then 'it is of an earlier life of its desktop'

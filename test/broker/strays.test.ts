@@ -85,8 +85,8 @@ describe('a disk that a host was told nothing of', () => {
       { id, incarnations: [0] },
     ])
     expect(told).toEqual([
-      { id: unknown, because: expect.stringContaining('no desktop') },
-      { id, because: expect.stringContaining('earlier life') },
+      { id: unknown, because: expect.stringContaining('no desktop'), leftOver: true },
+      { id, because: expect.stringContaining('earlier life'), leftOver: false },
     ])
     expect(await straysToRemove(site.broker.db, elsewhere, [{ id, incarnations: [0, 1] }])).toEqual([])
   })
