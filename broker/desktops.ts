@@ -49,7 +49,8 @@ function desktopView(
     hostName: row.host_name,
     userId: row.user_id,
     userName: row.user_name,
-    address: row.address_text,
+    // On a network of the site its guest has what that gives it.
+    address: row.bridged ? null : row.address_text,
     templateVersion: row.version_number,
     hardware: row.hardware,
     phase: row.phase,

@@ -170,6 +170,7 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
       'host.state as host_state',
       'template_version.number as version_number',
       'user_account.name as user_name',
+      sql<boolean>`pool.network ->> 'mode' = 'bridge'`.as('bridged'),
       foreignNetwork.as('foreign_network'),
       oldHost.as('old_host'),
       sql<boolean>`desktop.id = ${capturedDesktops}`.as('captured'),

@@ -4,7 +4,7 @@ import type { Principal } from '../../auth/principal.ts'
 import { desktopMakeFor } from '../../broker/desktop-making.ts'
 import { desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
-import { poolCreate } from '../../broker/pools.ts'
+import { poolCreate, poolUpdate } from '../../broker/pools.ts'
 import { taskGet } from '../../broker/tasks.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
@@ -49,6 +49,15 @@ it.each([
 ])('is refused for %s, and nothing is made', async (_title, wish, error) => {
   await expect(make(wish)).rejects.toMatchObject(error)
   expect((await desktopList(site.broker, admin, { limit: 10, poolId })).items).toHaveLength(2)
+})
+
+it('has no address of ours on a network of the site, which gives its guest another', async () => {
+  const address = async () => (await desktopList(site.broker, admin, { limit: 1, poolId })).items[0]?.address
+  expect(await address()).toMatch(/^10\./)
+  await poolUpdate(site.broker, admin, poolId, { network: { mode: 'bridge', interface: 'br5' } })
+  expect(await address()).toBeNull()
+  await poolUpdate(site.broker, admin, poolId, { network: { mode: 'nat' } })
+  expect(await address()).toMatch(/^10\./)
 })
 
 it('fails as a whole: where it cannot start, nothing of it stays', async () => {
