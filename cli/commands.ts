@@ -11,6 +11,7 @@ import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
 import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
+import { desktopHardware, desktopMake } from './machines.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
 import type { Task } from './nouns.ts'
 import { desktopMove, desktopWhy, poolPlace } from './placements.ts'
@@ -136,6 +137,20 @@ function program(around: Surroundings): Command {
     .description('start, shutdown, poweroff, reboot, reset, suspend, resume, release, delete')
     .option('--yes', 'delete without asking')
     .action(with_(act))
+
+  const hardware = (command: Command) =>
+    command
+      .option('--vcpus <count>', 'processors')
+      .option('--memory <mib>', 'memory in MiB')
+      .option('--disk <gib>', 'disk in GiB; it only grows')
+  hardware(top.command('hardware <desktop>'))
+    .description('change the hardware of one desktop (administrators)')
+    .action(with_(desktopHardware))
+  hardware(top.command('make <pool>'))
+    .description('make one desktop of a persistent pool by hand (administrators)')
+    .option('--for <person>', 'who it is for; default: yourself')
+    .option('--name <name>', 'default: the pool’s next')
+    .action(with_(desktopMake))
 
   const templates = top.command('templates').description('templates and their versions').action(with_(templateList))
   templates

@@ -12,6 +12,7 @@ import type { Role } from '../../auth/policy.ts'
 import { sessionOpen } from '../../auth/tokens.ts'
 import { poolList } from '../../broker/pools.ts'
 import { hdcs } from '../../cli/commands.ts'
+import { exitCodes } from '../../cli/exit.ts'
 import { startSite, type TestSite } from '../support/site.ts'
 import { person as speaker } from './server.ts'
 
@@ -77,6 +78,26 @@ it('serves both administrators: people, templates, and any operation by its name
   expect(changed).toMatchObject({ description: 'For trying', maxSize: 7 })
   await say(boss, 'templates', 'build', 'tiny')
   expect(await say(boss, 'templates')).toMatch(/2 sealed/)
+})
+
+it('makes a desktop by hand, changes its hardware, and makes a template of it', async () => {
+  const boss = await signedIn('maker', ['userAdministrator', 'infrastructureAdministrator', 'person'])
+  await say(boss, 'call', 'poolCreate', 'name=office', 'kind=persistent', 'templateId=tiny', 'warm:=0')
+  await say(boss, 'call', 'entitlementSet', 'id=office', 'everyone:=true')
+  expect(await say(boss, 'make', 'office', '--name', 'cad', '--vcpus', '2')).toContain('cad is ready')
+  expect(await say(boss, 'hardware', 'cad', '--disk', '2', '--memory', '256')).toMatch(
+    /^cad: at once: disk; after its next start: memory$/m,
+  )
+  expect(await say(boss, 'hardware', 'cad', '--memory', '256')).toMatch(/^cad: it was so already$/m)
+  const { around, err } = speaker(url, { HDCS_TOKEN: boss })
+  expect(await hdcs(['hardware', 'cad', '--disk', 'large'], around)).toBe(exitCodes.usage)
+  expect(err()).toContain('--disk takes a number')
+  await say(boss, 'act', 'poweroff', 'cad')
+  expect(await say(boss, 'templates', 'take', 'golden', 'cad')).toContain('template golden is ready')
+  expect(await say(boss, 'templates')).toMatch(/golden +1 sealed/)
+  const elsewhere = speaker(url, { HDCS_TOKEN: boss })
+  expect(await hdcs(['templates', 'send', 'golden', '1', 'nowhere'], elsewhere.around)).toBe(exitCodes.notFound)
+  expect(elsewhere.err()).toContain('no cluster nowhere')
 })
 
 it('deletes a desktop only for whoever says so', async () => {
