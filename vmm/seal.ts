@@ -59,8 +59,8 @@ export interface Sealed {
 
 /**
  * @param disk a raw disk of ours alone, in a folder of this work.
- * @throws HdcsError `unsupported` where no ext file system of an operating system is; `invalid` for one that was not shut
- *   down; `cancelled`.
+ * @throws HdcsError `unsupported` where no ext file system of an operating system is; `invalid` for one that is damaged;
+ *   `cancelled`.
  */
 export async function diskSeal(disk: string, signal: AbortSignal): Promise<Sealed> {
   await using file = await open(disk, 'r+')
@@ -75,12 +75,8 @@ export async function diskSeal(disk: string, signal: AbortSignal): Promise<Seale
     const target = { path: `${disk}?offset=${partition.startBytes}`, folder: dirname(disk), signal }
     const [root] = await list(target, ['/'])
     if (!root?.some(({ name, kind }) => name === 'etc' && kind === 'folder')) continue
-    if (ext.unclean)
-      throw new HdcsError(
-        'invalid',
-        'The machine’s file system was not closed: its power was cut. Start it, shut it down from inside, and try again.',
-      )
     await ownedByNobody(disk)
+    if (ext.unclean) await close(target)
     const files = await removable(target, root)
     const blocks = await blocksOf(target, files)
     await remove(target, files)
@@ -222,10 +218,19 @@ async function remove(target: Target, files: readonly string[]) {
   await debugfs(target, commands, true)
 }
 
+/** As its own system would at the next boot: a guest whose power was cut has its last words in the journal. */
+async function close(target: Target) {
+  const { code, output } = await confined(target, 'e2fsck', ['-f', '-y', target.path], { timeoutMs: checkMs })
+  if (code !== 0 && code !== corrected) throw damaged(output)
+}
+
+/** e2fsck's exit code: there were errors, there are none any more. */
+const corrected = 1
+
 async function prove(target: Target) {
   const { code, output } = await confined(target, 'e2fsck', ['-f', '-n', target.path], { timeoutMs: checkMs })
-  if (code !== 0)
-    throw new HdcsError('invalid', 'The machine’s file system is damaged: check it inside (fsck) and try again.', {
-      cause: output,
-    })
+  if (code !== 0) throw damaged(output)
 }
+
+const damaged = (cause: string) =>
+  new HdcsError('invalid', 'The machine’s file system is damaged: check it inside (fsck) and try again.', { cause })
