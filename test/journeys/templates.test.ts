@@ -17,7 +17,7 @@ beforeAll(async () => {
   })
   poolId = pool.id
   await admin.entitlementSet({ params: { id: poolId }, body: { everyone: true } })
-  for (const name of ['ana', 'ben', 'cem', 'dora']) await portal.person(name)
+  for (const name of ['ana', 'ben', 'cem', 'dora', 'eve']) await portal.person(name)
 })
 afterAll(async () => {
   await joined?.[Symbol.asyncDispose]()
@@ -41,6 +41,31 @@ async function claimed(person: string) {
 }
 
 describe('an administrator', () => {
+  it('changes the hardware of one desktop, is told when it applies, and at its field what cannot be', async () => {
+    const desktop = await claimed('eve')
+    const { page, context, faults } = await portal.signIn()
+    await open(page, `/admin/desktops/${desktop.id}`)
+    const hardware = page.getByRole('region', { name: /^Hardware/ })
+    await hardware.getByText('as its template').waitFor()
+    await hardware.getByRole('button', { name: 'Change…' }).click()
+    const dialog = page.getByRole('dialog', { name: `Hardware of ${desktop.name}` })
+    await dialog.getByRole('textbox', { name: 'Memory' }).fill('192')
+    await dialog.getByRole('textbox', { name: 'Disk' }).fill('2')
+    await settle(page)
+    expect(await axeFaults(page)).toEqual([])
+    await page.screenshot({ path: 'test/out/desktop-hardware.png' })
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('At once: Disk. After the next start: Memory.').waitFor()
+    await hardware.getByText('2 GiB').waitFor()
+    await hardware.getByRole('button', { name: 'Change…' }).click()
+    await dialog.getByRole('textbox', { name: 'Disk' }).fill('1')
+    await dialog.getByRole('button', { name: 'Save' }).click()
+    await dialog.getByText('A disk only grows').first().waitFor()
+    await page.keyboard.press('Escape')
+    expect(faults).toEqual([expect.stringContaining('400 (Bad Request)')])
+    await context.close()
+  })
+
   it('makes a new version of a person’s desktop by its page, and its pool follows', async () => {
     const desktop = await claimed('ana')
     const { page, context, faults } = await portal.signIn()

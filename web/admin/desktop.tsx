@@ -21,6 +21,7 @@ import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { BeingCaptured, CaptureDesktop } from './desktop-capture.tsx'
+import { DesktopHardware } from './desktop-hardware.tsx'
 import { DesktopHistory } from './desktop-history.tsx'
 import { asksFirst, desktopLoss } from './desktop-loss.ts'
 import { MoveDesktop } from './desktop-move.tsx'
@@ -108,6 +109,7 @@ export function DesktopDetail() {
             />
           </Panel>
         </SimpleGrid>
+        {may('desktop.read') && <DesktopHardware desktop={desktop} />}
         <DesktopHistory id={id} />
         {may('desktop.read') && <PastMoves id={id} />}
       </Stack>
