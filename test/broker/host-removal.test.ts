@@ -111,7 +111,9 @@ describe('a host with desktops', () => {
     const [record] = (await taskList(site.broker, admin, { limit: 1, subjectId: host })).items
     expect(record).toMatchObject({ kind: 'host.remove', state: 'succeeded' })
     const told = (await taskLog(site.broker, admin, record?.id ?? '')).map(line => line.text)
-    expect(told).toEqual([`root says that sim-3 is off and does not come back: ${text}`])
+    // What else was on it may have found another place since it was planned.
+    const words = /^root says that sim-3 is off and does not come back: (.*; )?lost with all .*: lonely-\d+ of lonely$/
+    expect(told).toEqual([expect.stringMatching(words)])
     expect(
       (await desktopList(site.broker, admin, { limit: 100 })).items.every(({ hostName }) => hostName === 'sim-2'),
     ).toBe(true)
