@@ -23,10 +23,24 @@ alter table migration
   add foreign key (to_host_id) references host on delete set null,
   add check (ended_at is not null or (from_host_id is not null and to_host_id is not null));
 
--- Of what is over nobody is told anew: the names it keeps are not news. What a host takes along there is no more.
-drop trigger migration_changed on migration;
-create trigger migration_opened after insert on migration for each row execute function migration_changed();
-create trigger migration_changed after update on migration for each row when (old.ended_at is null)
-  execute function migration_changed();
+-- As before (0004), but of what is over nobody is told anew.
+create or replace function migration_changed() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'UPDATE' and old.ended_at is not null then return null; end if;
+  if tg_op = 'INSERT' or (new.state, new.wished_cancel, new.to_host_id, new.ended_at is null)
+     is distinct from (old.state, old.wished_cancel, old.to_host_id, old.ended_at is null)
+  then
+    update desktop set moves = moves + 1 where id = new.desktop_id;
+    perform pg_notify('hdcs_host', new.from_host_id::text);
+    perform pg_notify('hdcs_host', new.to_host_id::text);
+  end if;
+  perform pg_notify('hdcs_nudge', 'migrations');
+  perform pg_notify('hdcs_nudge', 'tasks');
+  if new.ended_at is not null then perform pg_notify('hdcs_nudge', 'evacuations'); end if;
+  perform event_note('desktop', 'changed', new.desktop_id, (select user_id from desktop where id = new.desktop_id), null);
+  return null;
+end $$;
+create or replace trigger migration_changed after insert or update on migration
+  for each row execute function migration_changed();
 `.execute(db)
 }
