@@ -68,11 +68,12 @@ export function makeApp(settings: AppSettings): Hono {
   app.get('/api/v1/openapi.json', context => context.body(document, 200, { 'content-type': 'application/json' }))
   mountDocs(app)
   mountJoin(app, front)
-  for (const route of byPrecision(settings.routes)) {
+  const routes = byPrecision(settings.routes)
+  for (const route of routes) {
     app.on(route.method.toUpperCase(), patternOf(route), context => serveRoute(serving, route, context))
   }
 
-  for (const [path, methods] of methodsByPath(byPrecision(settings.routes)))
+  for (const [path, methods] of methodsByPath(routes))
     app.all(path, context => {
       const text = `This address takes ${methods}, not ${context.req.method}: see /api/docs.`
       const response = problemResponse(new HdcsError('wrong_method', text), context.get('requestId'))

@@ -42,7 +42,7 @@ interface Attached {
   subnet: string
   keyHash: string | undefined
   line: AgentLine
-  /** What the agent was last told: id → generation (machines), id → attempt (images). */
+  /** What the agent was last told: id → generation (machines), id → its spec (images). */
   machines: Map<string, number>
   images: Map<string, string>
   /** Told to destroy their disks too, and not yet gone. */

@@ -1,7 +1,7 @@
 /** Template versions on their way to other clusters: wished here, fetched by the hosts there, judged from what they say. */
 import type { Principal } from '../auth/principal.ts'
 import { clusterRows } from '../db/clusters.ts'
-import { type CopyRow, copyDelete, copyDesktops, copyWish } from '../db/copies.ts'
+import { type CopyRow, copyDelete, copyRows, copyWish } from '../db/copies.ts'
 import type { CopyState, HostState, TroubleValue } from '../db/schema.ts'
 import { versionFind } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
@@ -12,6 +12,13 @@ import { actionsFrom } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
 export const copyKind = 'template.copy'
+
+/** Of receipts about a version. */
+export const versionSubject = (id: string, templateName: string, number: number) => ({
+  type: 'version',
+  id,
+  name: `${templateName} version ${number}`,
+})
 
 export const copyView = (row: CopyRow, forbidden: string | undefined) => ({
   clusterId: row.cluster_id,
@@ -60,7 +67,7 @@ export async function copyMake(
       throw new HdcsError('conflict', `Version ${number} is not made yet: copy it when it is.`)
     const wish = { version_id: version.id, cluster_id: clusterId, bytes_per_second: bytesPerSecond }
     const attempt = await copyWish(tx, wish)
-    const subject = { type: 'version', id: version.id, name: `${version.template_name} version ${number}` }
+    const subject = versionSubject(version.id, version.template_name, number)
     return taskOpen(tx, { kind: copyKind, subject, requestedBy: principal, goal: { clusterId, attempt } }, now)
   })
 }
@@ -69,13 +76,12 @@ export async function copyMake(
 export async function copyRemove(broker: Broker, templateId: string, number: number, clusterId: string): Promise<void> {
   await transact(broker.db, async tx => {
     const version = await versionFind(tx, templateId, number)
-    if (version?.source.kind !== 'desktop') throw new HdcsError('not_found', 'There is no such copy.')
-    if (version.source.clusterId === clusterId)
-      throw new HdcsError('conflict', 'It was made there: remove the version instead.')
-    const desktops = await copyDesktops(tx, version.id, clusterId)
-    if (desktops > 0)
-      throw new HdcsError('conflict', `${counted(desktops, 'desktop stands', 'desktops stand')} on it there: it stays.`)
-    if (!(await copyDelete(tx, version.id, clusterId))) throw new HdcsError('not_found', 'There is no such copy.')
+    const copies = version ? await copyRows(tx, { versionIds: [version.id] }) : []
+    const copy = copies.find(({ cluster_id }) => cluster_id === clusterId)
+    if (!copy) throw new HdcsError('not_found', 'There is no such copy.')
+    const stays = staysBecause(copy)
+    if (stays !== undefined) throw new HdcsError('conflict', `It stays: ${stays}.`)
+    await copyDelete(tx, copy)
   })
 }
 

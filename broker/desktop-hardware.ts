@@ -1,7 +1,8 @@
 /** The hardware of one desktop, changed by an administrator; and what of it its guest has at once. */
 import type { Principal } from '../auth/principal.ts'
-import { desktopHardwareBytes, desktopLock, desktopWish, transitionNote } from '../db/desktops.ts'
+import { desktopLock, desktopWish, transitionNote } from '../db/desktops.ts'
 import type { HardwareValue } from '../db/schema.ts'
+import { versionBytes } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
@@ -36,8 +37,10 @@ export async function desktopHardwareSet(
     )
     if (names.length === 0) return names
     const hardware = { ...row.hardware, ...Object.fromEntries(names.map(name => [name, given[name]])) }
-    if (names.includes('diskBytes'))
-      diskChecked(hardware.diskBytes, await desktopHardwareBytes(tx, id), broker.maxVirtualBytes)
+    if (names.includes('diskBytes')) {
+      const bytes = row.hardware.diskBytes ?? (await versionBytes(tx, row.version_id))
+      diskChecked(hardware.diskBytes, bytes, broker.maxVirtualBytes)
+    }
     await desktopWish(tx, id, { hardware: JSON.stringify(hardware) })
     const became = names.map(name => `${name} ${given[name]}`).join(', ')
     const reason = `hardware changed by ${principal.name}: ${became}`

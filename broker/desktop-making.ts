@@ -1,6 +1,5 @@
 /** One desktop that an administrator makes for a person, with a name and hardware of its own. */
 import type { Principal } from '../auth/principal.ts'
-import { desktopRows } from '../db/desktops.ts'
 import { poolForClaim } from '../db/pools.ts'
 import { versionBytes } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
@@ -41,15 +40,14 @@ export async function desktopMakeFor(
         'hardware.diskBytes',
         `The disk must have ${least} (the template’s own) to ${broker.maxVirtualBytes} bytes.`,
       )
-    const taken = () => nameTaken(`A desktop named ${own.name} already exists: choose another name.`)
-    if (own.name !== undefined && (await desktopRows(tx, { name: own.name })).length > 0) throw taken()
     const slot = 1 + Math.max(0, ...pool.owned.map(desktop => desktop.user_slot))
     const taskId = newId(now.getTime())
     const reason = `made by ${principal.name}`
     const ask = { count: 1, power: 'running' as const, reason, now, claim: { userId, slot, taskId }, own }
     const { made, short } = await desktopsMake(tx, pool, ask)
     const [one] = made
-    if (!one && !short && own.name !== undefined) throw taken()
+    if (!one && !short && own.name !== undefined)
+      throw nameTaken(`A desktop named ${own.name} already exists: choose another name.`)
     if (!one) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
     const subject = { type: 'desktop', ...one }
     const goal = { userId }

@@ -6,6 +6,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { type Decision, decisionText } from './placement.ts'
 import { decisionKept, demandOf, hostsToPlaceOn, type PoolToPlace, placeOn } from './placing.ts'
+import { defined, type Partly } from './pool-wish.ts'
 
 export interface PoolToGrow extends PoolToPlace {
   name: string
@@ -33,7 +34,7 @@ export interface MakingAsk {
 
 export interface OwnWish {
   name?: string | undefined
-  hardware?: { [K in keyof HardwareValue]?: HardwareValue[K] | undefined } | undefined
+  hardware?: Partly<HardwareValue> | undefined
 }
 
 /**
@@ -61,8 +62,7 @@ export async function desktopsMake(
   const room = pool.max_size - size
   if (room <= 0) return full()
 
-  const own = Object.entries(ask.own?.hardware ?? {}).filter(([, value]) => value !== undefined)
-  const hardware = { ...hardwareOf(pool.template_hardware, pool.hardware), ...Object.fromEntries(own) }
+  const hardware = { ...hardwareOf(pool.template_hardware, pool.hardware), ...defined(ask.own?.hardware ?? {}) }
   const demand = demandOf(pool, { hardware, versionId: pool.version_id }, ask.claim ? 'person' : 'prewarm')
   const { placed, short } = placeOn(hosts, demand, Math.min(ask.count, room))
   const made = await desktopsInsert(tx, {

@@ -20,9 +20,10 @@ import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
-import { type CaptureAsk, captureSource } from './captures.ts'
-import { copyView } from './copies.ts'
+import { type CaptureAsk, type Captured, captureSource } from './captures.ts'
+import { copyView, versionSubject } from './copies.ts'
 import { pageOf } from './pages.ts'
+import { defined } from './pool-wish.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
@@ -167,13 +168,12 @@ export async function templateCreate(
   const id = newId(broker.clock.now().getTime())
   const { name, description, source: ask } = body
   const task = await broker.db.transaction().execute(async tx => {
-    const captured = ask.kind === 'desktop' ? await captureSource(tx, principal, ask) : null
-    const base = captured?.hardware ?? recipeHardware[ask.kind === 'recipe' ? ask.recipe : 'upload']
-    const given = Object.entries(body.hardware).filter(([, value]) => value !== undefined)
-    const hardware = { ...base, ...Object.fromEntries(given) }
-    const ready_when = body.readyWhen ?? captured?.readyWhen ?? 'agent'
+    const { source, hardware: own, readyWhen } = await sourceOf(tx, principal, ask)
+    const base = own ?? recipeHardware[ask.kind === 'recipe' ? ask.recipe : 'upload']
+    const hardware = { ...base, ...defined(body.hardware) }
+    const ready_when = body.readyWhen ?? readyWhen ?? 'agent'
     await templateInsert(tx, { id, name, description, hardware, ready_when }).catch(nameTaken(name))
-    return addIn(tx, broker, principal, { id, name }, body)
+    return addIn(tx, broker, principal, { id, name }, { source, notes: body.notes })
   })
   return { template: await templateGet(broker, principal, id), task }
 }
@@ -185,18 +185,28 @@ export async function versionAdd(
   body: { source: SourceAsk; notes: string },
 ) {
   const template = await templateGet(broker, principal, templateId)
-  const task = await broker.db.transaction().execute(tx => addIn(tx, broker, principal, template, body))
+  const task = await broker.db.transaction().execute(async tx => {
+    const { source } = await sourceOf(tx, principal, body.source)
+    return addIn(tx, broker, principal, template, { source, notes: body.notes })
+  })
   return { template: await templateGet(broker, principal, templateId), task }
 }
 
-async function addIn(
+/** What stands in a version of what was asked for; a desktop also gives what a template of its own needs. */
+const sourceOf = async (
+  tx: Tx,
+  principal: Principal,
+  ask: SourceAsk,
+): Promise<{ source: VersionSource } & Partial<Omit<Captured, 'source'>>> =>
+  ask.kind === 'desktop' ? captureSource(tx, principal, ask) : { source: ask }
+
+function addIn(
   tx: Tx,
   broker: Broker,
   principal: Principal,
   template: { id: string; name: string },
-  { source: ask, notes }: { source: SourceAsk; notes: string },
+  { source, notes }: { source: VersionSource; notes: string },
 ) {
-  const source = ask.kind === 'desktop' ? (await captureSource(tx, principal, ask)).source : ask
   if (source.kind === 'upload' && source.sizeBytes > broker.maxUploadBytes)
     throw new HdcsError('too_large', `Images above ${Math.floor(broker.maxUploadBytes / GiB)} GiB are refused here.`)
   return versionMake(tx, template, { source, notes }, principal, broker.clock.now())
@@ -217,7 +227,7 @@ export async function versionMake(
   // Hosts of its cluster that do not share the storage fetch it.
   if (source.kind === 'desktop')
     await copyWish(tx, { version_id: id, cluster_id: source.clusterId, bytes_per_second: null })
-  const subject = { type: 'version', id, name: `${template.name} version ${number}` }
+  const subject = versionSubject(id, template.name, number)
   return taskOpen(tx, { kind: makeKind, subject, requestedBy: principal, goal: { attempt: 1 } }, now)
 }
 
@@ -255,8 +265,7 @@ export async function versionRetry(broker: Broker, principal: Principal, templat
       ? { state: 'uploading' as const, text: 'waits for its file' }
       : { state: 'making' as const, text: 'tried again' }
     // As the desktop is by now.
-    const source =
-      version.source.kind === 'desktop' ? (await captureSource(tx, principal, version.source)).source : version.source
+    const { source } = await sourceOf(tx, principal, version.source)
     await versionSet(tx, version.id, {
       ...next,
       source: JSON.stringify(source),
@@ -264,7 +273,7 @@ export async function versionRetry(broker: Broker, principal: Principal, templat
       progress: 0,
       trouble: null,
     })
-    const subject = { type: 'version', id: version.id, name: `${version.template_name} version ${number}` }
+    const subject = versionSubject(version.id, version.template_name, number)
     return taskOpen(tx, { kind: makeKind, subject, requestedBy: principal, goal: { attempt } }, broker.clock.now())
   })
   return { template: await templateGet(broker, principal, templateId), task }

@@ -2,8 +2,8 @@
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind, poolFind } from './desktops.ts'
-import { find } from './find.ts'
 import { follow } from './follow.ts'
+import { userFind } from './users.ts'
 
 export interface HardwareOptions {
   vcpus?: string
@@ -67,11 +67,3 @@ export async function desktopMake(context: Context, pool: string, options: MakeO
     () => `${made.desktop.name} ${task.state === 'succeeded' ? 'is ready' : task.state}`,
   )
 }
-
-const userFind = ({ client }: Context, text: string) =>
-  find(
-    'person',
-    text,
-    id => client.userGet({ params: { id } }),
-    query => client.userList({ query: { ...query, limit: 500 } }),
-  )

@@ -69,7 +69,7 @@ export async function userRemove(context: Context, name: string, force: boolean)
   answer(context, { removed: id }, () => `${name} was removed`)
 }
 
-function userFind({ client }: Context, name: string): Promise<User> {
+export function userFind({ client }: Context, name: string): Promise<User> {
   if (!name) throw new HdcsError('invalid', 'Whom? Give a name.')
   return find(
     'person',

@@ -28,6 +28,9 @@ const plansMost = 50
 /** What was planned does not fit the tables any more: another process has changed them meanwhile. */
 const planOutdated = '0A000'
 
+/** For `like`: whatever holds this text. `%`, `_` and `\\` typed by a person are themselves. */
+export const holding = (text: string) => `%${text.replace(/[\\%_]/g, '\\$&')}%`
+
 /**
  * Ends a list that people open again and again: it joins so many tables that planning it takes longer than reading it.
  * Its length stands in the text, because the best plan depends on it.

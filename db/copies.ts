@@ -24,14 +24,12 @@ export async function copyWish(
   return wished_attempt
 }
 
-/** @returns whether there was one. */
-export async function copyDelete(tx: Tx, versionId: string, clusterId: string): Promise<boolean> {
-  const { numDeletedRows } = await tx
+export async function copyDelete(tx: Tx, { version_id, cluster_id }: { version_id: string; cluster_id: string }) {
+  await tx
     .deleteFrom('template_copy')
-    .where('version_id', '=', versionId)
-    .where('cluster_id', '=', clusterId)
-    .executeTakeFirst()
-  return numDeletedRows > 0n
+    .where('version_id', '=', version_id)
+    .where('cluster_id', '=', cluster_id)
+    .execute()
 }
 
 /** The copy that a receipt is about is wished no more. @returns false when it is there already. */
@@ -44,18 +42,6 @@ export async function copyTakeBack(tx: Tx, taskId: string): Promise<boolean> {
     )
     .executeTakeFirst()
   return numDeletedRows > 0n
-}
-
-/** Desktops in a cluster that stand on a version. */
-export async function copyDesktops(db: Kysely<Database>, versionId: string, clusterId: string): Promise<number> {
-  const { n } = await db
-    .selectFrom('desktop')
-    .innerJoin('host', 'host.id', 'desktop.host_id')
-    .select(sql<number>`count(*)::int`.as('n'))
-    .where('desktop.version_id', '=', versionId)
-    .where('host.cluster_id', '=', clusterId)
-    .executeTakeFirstOrThrow()
-  return n
 }
 
 export type CopyRow = Awaited<ReturnType<typeof copyRows>>[number]

@@ -1,5 +1,5 @@
 import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysely'
-import { type Db, pageOfRows, type Tx } from './connect.ts'
+import { type Db, holding, pageOfRows, type Tx } from './connect.ts'
 import type { Database, DesktopTable, HardwareValue, Phase, Power } from './schema.ts'
 import { type ReceiptOpen, receiptsSettled, type TaskSettled } from './tasks.ts'
 import { capturedDesktops } from './templates.ts'
@@ -73,17 +73,6 @@ export async function desktopWish(
 /** Locks the row for the rest of the transaction. */
 export function desktopLock(tx: Tx, id: string) {
   return tx.selectFrom('desktop').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-}
-
-/** How large its disk is made: its own size, else its template's. */
-export async function desktopHardwareBytes(tx: Tx, id: string): Promise<number> {
-  const row = await tx
-    .selectFrom('desktop')
-    .innerJoin('template_version', 'template_version.id', 'desktop.version_id')
-    .select(['desktop.hardware', 'template_version.virtual_bytes'])
-    .where('desktop.id', '=', id)
-    .executeTakeFirstOrThrow()
-  return row.hardware.diskBytes ?? row.virtual_bytes ?? 0
 }
 
 /** Locks rows in the order of their ids, so that two who lock many do not stand in each other's way. */
@@ -203,7 +192,7 @@ const narrowed = (filter: DesktopFilter) => (eb: ExpressionBuilder<Database, 'de
  * have no dots; addresses are only looked at for what may be a part of one.
  */
 function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) {
-  const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
+  const pattern = holding(text)
   const first = () =>
     db
       .selectFrom('desktop')

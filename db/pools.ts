@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely'
-import { type Db, pageOfRows, type Tx } from './connect.ts'
+import { type Db, holding, pageOfRows, type Tx } from './connect.ts'
 import type { Database, HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
 import type { Affinity, PlacementPolicy } from './schema-hosts.ts'
 import { poolTallies } from './tallies.ts'
@@ -69,7 +69,7 @@ export function poolRows(
     ])
   if (filter.ids) query = query.where('pool.id', 'in', filter.ids)
   if (filter.name) query = query.where('pool.name', '=', filter.name)
-  if (filter.search) query = query.where('pool.name', 'ilike', `%${filter.search.replace(/[\\%_]/g, '\\$&')}%`)
+  if (filter.search) query = query.where('pool.name', 'ilike', holding(filter.search))
   if (filter.after) query = query.where('pool.name', '>', filter.after)
   if (userId && filter.usable) query = query.where(entitled(userId)).where('pool.wished_present', '=', true)
   return pageOfRows(query.orderBy('pool.name'), filter.limit).execute()

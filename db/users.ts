@@ -1,5 +1,5 @@
 import { type ExpressionBuilder, sql } from 'kysely'
-import type { Db, Tx } from './connect.ts'
+import { type Db, holding, type Tx } from './connect.ts'
 import type { Database } from './schema.ts'
 import type { UserTable } from './schema-people.ts'
 
@@ -83,7 +83,7 @@ export async function userList(db: Db, filter: UserFilter): Promise<UserRow[]> {
 
 /** Part of a name, a display name or an address; `%` and `_` in it mean themselves. */
 function matches(eb: ExpressionBuilder<Database, 'user_account'>, search: string) {
-  const pattern = `%${search.replace(/[\\%_]/g, sign => `\\${sign}`)}%`
+  const pattern = holding(search)
   return eb.or([eb('name', 'ilike', pattern), eb('display_name', 'ilike', pattern), eb('email', 'ilike', pattern)])
 }
 

@@ -101,7 +101,7 @@ function comesSoon({ spec, busy, decision, memory, overlays }: KnownMachine, now
   if (now < memory.retryAtMs) return false
   if (busy) return busy === 'make disk' || busy === 'remove disk' || busy === 'look for disk'
   const waits = decision?.step === null && decision.trouble === null && decision.wakeAtMs === null
-  return waits && overlays.includes(spec?.incarnation ?? -1) && memory.stopped !== 'guest'
+  return waits && spec !== null && overlays.includes(spec.incarnation) && memory.stopped !== 'guest'
 }
 
 const bootOf = ({ spec }: KnownMachine): Boot => ({

@@ -42,49 +42,34 @@ export const captureImage =
       )
     const bytes = (await allocated(disk)) + (await allocated(imagePath(folders, source.imageId)))
     await foldersRoom(folders, source.seal ? 2 * bytes : bytes)
-    const share = source.seal ? 0.5 : 1
-    const raw = join(folder, 'disk.raw')
-    const copied = source.seal ? raw : out
-    await convert(disk, copied, source.seal ? 'raw' : 'qcow2', signal, written =>
-      progress(percent(written, bytes) * share, 'copying its disk'),
-    )
-    if (!source.seal) return
+    const flattened = (to: Disk, share: number) =>
+      convert({ path: disk, format: 'qcow2' }, to, signal, written =>
+        progress(percent(written, bytes) * share, 'copying its disk'),
+      )
+    const image: Disk = { path: out, format: 'qcow2' }
+    if (!source.seal) return flattened(image, 1)
+    const raw: Disk = { path: join(folder, 'disk.raw'), format: 'raw' }
+    await flattened(raw, 0.5)
     progress(50, 'taking out what makes it this machine')
-    await diskSeal(raw, signal)
-    await convert(raw, out, 'qcow2', signal, written => progress(50 + percent(written, bytes) / 2, 'writing the image'))
+    await diskSeal(raw.path, signal)
+    await convert(raw, image, signal, written => progress(50 + percent(written, bytes) / 2, 'writing the image'))
   }
+
+interface Disk {
+  path: string
+  format: 'raw' | 'qcow2'
+}
 
 const percent = (part: number, of: number) => Math.min(97, (part * 100) / Math.max(1, of))
 const allocated = async (path: string) => (await stat(path)).blocks * 512
 
-async function convert(
-  from: string,
-  to: string,
-  format: 'raw' | 'qcow2',
-  signal: AbortSignal,
-  written: (bytes: number) => void,
-): Promise<void> {
-  const look = () => allocated(to).then(written, () => {}) // qemu-img has not made it yet
+async function convert(from: Disk, to: Disk, signal: AbortSignal, written: (bytes: number) => void): Promise<void> {
+  const look = () => allocated(to.path).then(written, () => {}) // qemu-img has not made it yet
   const watch = setInterval(look, lookMs)
   try {
-    const source = format === 'raw' || !from.endsWith('.raw') ? 'qcow2' : 'raw'
-    const args = [
-      '-n',
-      '10',
-      'ionice',
-      '-c',
-      '3',
-      'qemu-img',
-      'convert',
-      '-f',
-      source,
-      '-O',
-      format,
-      '-m',
-      '2',
-      from,
-      to,
-    ]
+    const formats = ['-f', from.format, '-O', to.format, '-m', '2']
+    const behind = ['-n', '10', 'ionice', '-c', '3']
+    const args = [...behind, 'qemu-img', 'convert', ...formats, from.path, to.path]
     const { code, errors } = await runProgram('nice', args, { timeoutMs: convertMs, signal })
     if (code !== 0) throw convertError(errors)
   } finally {
