@@ -1,11 +1,14 @@
 /** The libvirt domain of a machine: written from its spec, read back when machines are listed. */
 import { DOMParser, type Element } from '@xmldom/xmldom'
 import { HdcsError } from '../lib/errors.ts'
+import { type Xml, xml } from '../lib/xml.ts'
 import type { NicSource } from './desktop-network.ts'
+import { readDongles } from './dongle-xml.ts'
+import { hardwareXml, readHardware } from './hardware-xml.ts'
 import type { FoundMachine } from './host.ts'
 import { tapOf } from './networks.ts'
 import type { Hardware, MachineSpec, NicSpec } from './spec.ts'
-import { type Xml, xml } from './xml.ts'
+import { volumeOfAlias } from './storage-pool-xml.ts'
 
 /** Our mark in each domain: whose it is and which life of its disk it runs on. */
 export const machineNamespace = 'urn:hdcs:machine:1'
@@ -17,14 +20,20 @@ export interface DomainParts {
   domainName: string
   installationId: string
   accelerator: 'kvm' | 'tcg'
-  /** Absolute paths: the overlay, and the image under it. */
+  /** Absolute paths: the overlay, and the image under it; null: it stands on none. */
   disk: string
-  image: string
+  image: string | null
+  /** The image of the disc in its drive; null: it gets no drive. */
+  disc?: string | null
   /** What the NIC is plugged into; null: no NIC. */
   nicSource: NicSource | null
   spiceListen: string
   /** The disk belongs to QEMU's user already, so libvirt need not (and shall not) change owners at every start. */
   ownersReady: boolean
+  /** Its volumes, as disks. */
+  volumes?: readonly Xml[]
+  /** The drive with its answer file. */
+  answers?: Xml | null
 }
 
 export interface GraphicsParts {
@@ -80,6 +89,7 @@ export function domainXml(parts: DomainParts): string {
   const { spec, accelerator } = parts
   checkMachine(spec)
   const { hardware } = spec
+  const { memory, cpu } = hardwareXml(hardware, accelerator === 'kvm' ? 'host-model' : null)
   const tinyCache = accelerator === 'tcg' && hardware.memoryBytes <= tinyMemoryBytes
   return xml`<domain type='${accelerator === 'kvm' ? 'kvm' : 'qemu'}' xmlns:qemu='${qemuNamespace}'>
   <name>${parts.domainName}</name>
@@ -87,31 +97,34 @@ export function domainXml(parts: DomainParts): string {
   <metadata>
     <hdcs:machine xmlns:hdcs='${machineNamespace}' installation='${parts.installationId}' incarnation='${spec.incarnation}' generation='${spec.generation}'/>
   </metadata>
-  <memory unit='KiB'>${Math.ceil(hardware.memoryBytes / 1024)}</memory>
-  <vcpu>${hardware.vcpus}</vcpu>
+  ${memory}
   <sysinfo type='smbios'>
     <oemStrings><entry>hdcs.hostname=${spec.name}</entry></oemStrings>
   </sysinfo>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
     <boot dev='hd'/>
+    ${parts.disc != null && xml`<boot dev='cdrom'/>`}
     <smbios mode='sysinfo'/>
   </os>
   <features>
     <acpi/><apic/>
     ${tinyCache && xml`<tcg><tb-cache unit='MiB'>${tinyCacheMiB}</tb-cache></tcg>`}
   </features>
-  ${accelerator === 'kvm' && xml`<cpu mode='host-model'/>`}
+  ${cpu}
   <clock offset='utc'/>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>
   <devices>
     <controller type='pci' index='0' model='pcie-root'/>
-    ${Array.from({ length: usedPorts + freePorts }, () => xml`<controller type='pci' model='pcie-root-port'/>`)}
+    ${Array.from({ length: usedPorts + freePorts + (parts.volumes?.length ?? 0) }, () => xml`<controller type='pci' model='pcie-root-port'/>`)}
     <controller type='usb' model='qemu-xhci' ports='8'/>
     <controller type='virtio-serial'/>
     ${diskXml(parts)}
+    ${parts.volumes}
+    ${parts.disc != null && discXml(parts.disc)}
+    ${parts.answers}
     ${spec.nic && parts.nicSource && nicXml(spec.nic, parts.nicSource)}
     <serial type='pty'/>
     <channel type='unix'><target type='virtio' name='${agentChannel}'/></channel>
@@ -134,7 +147,7 @@ const firstGraphics = ({ spec: { screenPort: port }, spiceListen: listen }: Doma
   graphicsXml({ listen, port, fixed: port !== null, password: randomPassword(), validUntil: new Date(0) })
 
 /** Until a person is admitted nobody gets in: what nobody knows, and over already. */
-const randomPassword = () => crypto.randomUUID().replaceAll('-', '')
+export const randomPassword = () => crypto.randomUUID().replaceAll('-', '')
 
 /**
  * `writeback`: the page cache keeps a template's blocks once for all its desktops (with `none` each boot reads them from
@@ -146,10 +159,18 @@ function diskXml({ disk, image, ownersReady }: DomainParts): Xml {
   return xml`<disk type='file' device='disk'>
       <driver name='qemu' type='qcow2' cache='writeback' discard='unmap' error_policy='enospace' rerror_policy='report'/>
       <source file='${disk}'>${owners}</source>
-      <backingStore type='file'><format type='qcow2'/><source file='${image}'>${owners}</source><backingStore/></backingStore>
+      ${image === null ? xml`<backingStore/>` : xml`<backingStore type='file'><format type='qcow2'/><source file='${image}'>${owners}</source><backingStore/></backingStore>`}
       <target dev='vda' bus='virtio'/>
     </disk>`
 }
+
+/** Also what an update of a running domain says. Sealed images are everybody's to read. @param image null: an empty drive. */
+export const discXml = (image: string | null): Xml => xml`<disk type='file' device='cdrom'>
+      <driver name='qemu' type='qcow2'/>
+      ${image !== null && xml`<source file='${image}'><seclabel model='dac' relabel='no'/></source>`}
+      <target dev='sda' bus='sata'/>
+      <readonly/>
+    </disk>`
 
 /** The cable bears a name of our own: the rules of the host know it before it is there (firewall.ts). */
 const nicXml = ({ mac, address }: NicSpec, source: NicSource): Xml =>
@@ -179,9 +200,21 @@ export interface ReadDomain extends Omit<FoundMachine, 'power' | 'clients' | 'ar
   installationId: string
   /** Where its screen listens was chosen for libvirt (`GraphicsParts.fixed`). */
   screenFixed: boolean
+  /** Its volumes, and as what the guest has them. */
+  disks: { id: string; device: string }[]
 }
 
 const elements = (parent: Element, name: string) => [...parent.getElementsByTagName(name)]
+
+const imageFile = /([0-9a-f-]{36})\.qcow2$/
+
+function driveOf(domain: Element): ReadDomain['cdrom'] {
+  const isDrive = (disk: Element) => elements(disk, 'target')[0]?.getAttribute('dev') === 'sda'
+  const drive = elements(domain, 'disk').find(disk => disk.getAttribute('device') === 'cdrom' && isDrive(disk))
+  if (!drive) return null
+  const file = elements(drive, 'source')[0]?.getAttribute('file') ?? ''
+  return { imageId: imageFile.exec(file)?.[1] ?? null }
+}
 
 /** @returns null for a domain that bears no mark of ours. */
 export function readDomain(text: string): ReadDomain | null {
@@ -193,6 +226,7 @@ export function readDomain(text: string): ReadDomain | null {
   const graphics = elements(domain, 'graphics').find(found => found.getAttribute('type') === 'spice')
   const port = Number(graphics?.getAttribute('port') ?? 0)
   const host = graphics?.getAttribute('listen')
+  const dongles = readDongles(domain)
   const channel = elements(domain, 'target').find(target => target.getAttribute('name') === agentChannel)
   return {
     id: content('uuid'),
@@ -202,5 +236,18 @@ export function readDomain(text: string): ReadDomain | null {
     graphics: port > 0 && host ? { host, port } : null,
     screenFixed: graphics?.getAttribute('autoport') === 'no',
     agentConnected: channel?.getAttribute('state') === 'connected',
+    ...(dongles.length > 0 && { dongles }),
+    ...volumesOf(domain),
+    cdrom: driveOf(domain),
+    hardware: readHardware(domain),
   }
+}
+
+function volumesOf(domain: Element): Pick<ReadDomain, 'disks' | 'volumes'> {
+  const disks = elements(domain, 'disk').flatMap(disk => {
+    const id = volumeOfAlias(elements(disk, 'alias')[0]?.getAttribute('name'))
+    const device = elements(disk, 'target')[0]?.getAttribute('dev')
+    return id && device ? [{ id, device }] : []
+  })
+  return { disks, ...(disks.length > 0 && { volumes: disks.map(({ id }) => id) }) }
 }

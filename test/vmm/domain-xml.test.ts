@@ -23,6 +23,8 @@ describe('a machine as a libvirt domain', () => {
   it('is read back as what it was written from', () => {
     const spec = machineSpec(1, { incarnation: 7 })
     expect(readDomain(domainXml(parts(spec)))).toEqual({
+      cdrom: null,
+      disks: [],
       id: spec.id,
       name: spec.name,
       installationId,
@@ -30,6 +32,7 @@ describe('a machine as a libvirt domain', () => {
       graphics: null,
       screenFixed: false,
       agentConnected: false,
+      hardware: { vcpus: 1, memoryBytes: 128 * 2 ** 20, maxVcpus: 3, maxMemoryBytes: 128 * 2 ** 20 },
     })
   })
 

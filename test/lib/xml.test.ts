@@ -1,7 +1,7 @@
 import { DOMParser } from '@xmldom/xmldom'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { xml } from '../../vmm/xml.ts'
+import { xml } from '../../lib/xml.ts'
 
 describe('XML', () => {
   it('gives back every text that was put in, and no element but its own', () => {

@@ -1,5 +1,5 @@
 /** XML by a template that escapes whatever is put into it: names and paths cannot become elements. */
-import { HdcsError } from '../lib/errors.ts'
+import { HdcsError } from './errors.ts'
 
 /** A piece of XML that is right already. Made by `xml` alone. */
 export interface Xml {
