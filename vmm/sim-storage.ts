@@ -1,10 +1,12 @@
 /** What simulated hosts of one cluster share: images, disks, who has which open. In memory; sim-file.ts keeps it too. */
 import { HdcsError } from '../lib/errors.ts'
 import type { FoundImage, FoundOverlay, Progress } from './host.ts'
+import type { FoundVolume } from './host-storage.ts'
+import type { RunningHardware, SavedMemory } from './report.ts'
 import { simAwait } from './sim-moves.ts'
 import type { ImageSpec } from './spec.ts'
 
-export interface SimOverlay extends FoundOverlay {
+export interface SimOverlay extends Omit<FoundOverlay, 'memory'> {
   imageId: string
   /** Stands for what was written on it. */
   content: string
@@ -12,16 +14,25 @@ export interface SimOverlay extends FoundOverlay {
   moveId: string | null
   /** Since it was grown. */
   sizeBytes?: number | undefined
+  /** Of the guest that was saved on it. */
+  snapshots?: { id: string; takenAt: string; diskBytes: number; content: string }[] | undefined
+  memory?: (SavedMemory & { agentConnected: boolean; hardware?: RunningHardware | undefined }) | undefined
 }
 
 export interface SimStorage {
   id: string
   images: Map<string, FoundImage>
   overlays: Map<string, SimOverlay>
+  /** Of pools that are folders: by pool and id. */
+  volumes: Map<string, Map<string, FoundVolume>>
+  /** Media with answer files, by the disk that each lies beside: what is in them. */
+  media: Map<string, string>
   /** Images that one of the hosts makes: the others wait for it. */
   making: Map<string, Promise<unknown>>
   /** Disks in use, by the host that runs a machine on them: the lock manager. */
   locks: Map<string, object>
+  /** Nothing can be written (SimHost.storageFill). */
+  full: boolean
   /** Resolves when the images and overlays of the moment of the call outlive the process, where they ever do. */
   keep(): Promise<void>
 }
@@ -30,14 +41,19 @@ export const makeSimStorage = (id: string = crypto.randomUUID()): SimStorage => 
   id,
   images: new Map(),
   overlays: new Map(),
+  volumes: new Map(),
+  media: new Map(),
   making: new Map(),
   locks: new Map(),
+  full: false,
   keep: async () => {},
 })
 
 export const overlayKey = (overlay: FoundOverlay) => `${overlay.machineId}.${overlay.incarnation}`
 
-export const newOverlay = (overlay: FoundOverlay & { imageId: string }): SimOverlay => ({
+export const newOverlay = (
+  overlay: Omit<FoundOverlay, 'memory'> & { imageId: string } & Partial<SimOverlay>,
+): SimOverlay => ({
   content: crypto.randomUUID(),
   moveId: null,
   ...overlay,

@@ -36,6 +36,14 @@ export async function storageMeet(root: string, note: string | null): Promise<St
   return storageOf(root, id, note)
 }
 
+/** The storage in this folder: the one that is known, else what is met there. @throws HdcsError `unreachable` for any other. */
+export async function storageHere(root: string, note: string | null): Promise<string> {
+  const known = await storageKnown(root, note)
+  if (!known) return (await storageMeet(root, note)).id
+  await known.check()
+  return known.id
+}
+
 function storageOf(root: string, id: string, note: string | null): Storage {
   return {
     id,
@@ -44,7 +52,7 @@ function storageOf(root: string, id: string, note: string | null): Storage {
       if (seen === id) return
       const what = seen === null ? 'bears no mark of a storage' : `is the storage ${seen}`
       const wayOut = note ? ` If it was replaced for good, remove ${note} and start the agent again.` : ''
-      const text = `The storage of this host is not mounted: ${root} ${what}, and this host works on the storage ${id}. Mount it.${wayOut}`
+      const text = `The storage of ${root} is not mounted: it ${what}, and this host works on the storage ${id} there. Mount it.${wayOut}`
       throw new HdcsError('unreachable', text)
     },
   }

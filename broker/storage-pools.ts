@@ -1,0 +1,236 @@
+/** Storage pools: wished for a cluster, made by its hosts, judged from what they say. */
+import type { Principal } from '../auth/principal.ts'
+import { clusterRows } from '../db/clusters.ts'
+import type { Tx } from '../db/connect.ts'
+import type { PoolSourceValue } from '../db/schema-storage.ts'
+import { clusterUsual } from '../db/sites.ts'
+import {
+  type HostStorageRow,
+  hostStorageRows,
+  type StoragePoolRow,
+  storagePoolInsert,
+  storagePoolLock,
+  storagePoolRefresh,
+  storagePoolRows,
+  storagePoolSet,
+} from '../db/storage-pools.ts'
+import { transact } from '../db/transact.ts'
+import { counted } from '../lib/counted.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { newId } from '../lib/ids.ts'
+import type { Broker } from './broker.ts'
+import { pageOf } from './pages.ts'
+import { actionsFrom, conflictWhen } from './refusals.ts'
+import { storageKeyOpen, storageKeySealed } from './storage-keys.ts'
+import { type PoolSaid, poolFigures, poolState } from './storage-state.ts'
+import { type TaskView, taskOpen } from './tasks.ts'
+
+const administratorsOnly = (principal: Principal) =>
+  principal.permissions.has('host.write') ? undefined : 'only administrators may do this'
+
+export const saidOf = (row: HostStorageRow): PoolSaid => ({
+  hostName: row.host_name,
+  hostState: row.host_state,
+  state: row.observed_state,
+  refresh: row.observed_refresh,
+  storageId: row.observed_storage_id,
+  capacityBytes: row.observed_capacity_bytes,
+  allocationBytes: row.observed_allocation_bytes,
+  freeBytes: row.observed_free_bytes,
+  trouble: row.observed_trouble,
+})
+
+const removeRefused = ({ wished_present, volumes }: StoragePoolRow) =>
+  !wished_present
+    ? 'it is already being removed'
+    : volumes > 0
+      ? counted(volumes, 'volume lies on it', 'volumes lie on it')
+      : undefined
+
+function poolView(broker: Broker, row: StoragePoolRow, hosts: readonly HostStorageRow[], principal: Principal) {
+  const refused = administratorsOnly(principal)
+  const own = hosts.filter(({ pool_id }) => pool_id === row.id)
+  const said = own.map(saidOf)
+  const wished = { present: row.wished_present, refresh: row.wished_refresh }
+  const gone = row.wished_present ? undefined : 'it is being removed'
+  return {
+    id: row.id,
+    name: row.name,
+    clusterId: row.cluster_id,
+    clusterName: row.cluster_name,
+    source: { ...row.source, ...(row.target !== null && { target: row.target }) },
+    reserve: Math.round(row.reserve * 1000) / 1000,
+    ...poolState(wished, said),
+    ...(storageKeyOpen(row, broker.ticketKey) === undefined && { state: 'failed' as const, text: keyLost }),
+    ...poolFigures(row.name, row.reserve, row.virtual_bytes, said),
+    volumes: row.volumes,
+    hosts: own.map((host, index) => ({
+      hostId: host.host_id,
+      hostName: host.host_name,
+      hostState: host.host_state,
+      state: host.observed_state ?? ('making' as const),
+      storageId: host.observed_storage_id,
+      capacityBytes: said[index]?.capacityBytes ?? null,
+      allocationBytes: said[index]?.allocationBytes ?? null,
+      freeBytes: said[index]?.freeBytes ?? null,
+      trouble: host.observed_trouble,
+    })),
+    actions: actionsFrom({
+      update: refused ?? gone,
+      refresh: refused ?? gone,
+      createVolume: refused ?? gone,
+      delete: refused ?? removeRefused(row),
+    }),
+    createdAt: row.created_at.toISOString(),
+  }
+}
+
+const keyLost =
+  'Its Ceph key was kept with another key of this installation and cannot be read: give it anew (change the pool’s key).'
+
+export type StoragePoolView = ReturnType<typeof poolView>
+
+export async function storagePoolList(
+  broker: Broker,
+  principal: Principal,
+  query: { limit: number; cursor?: string | undefined; name?: string | undefined; clusterId?: string | undefined },
+) {
+  const { name, clusterId, cursor: after } = query
+  const rows = await storagePoolRows(broker.db, { name, clusterId, after, limit: query.limit + 1 })
+  const hosts = await hostStorageRows(
+    broker.db,
+    rows.map(({ id }) => id),
+  )
+  return pageOf(
+    rows,
+    query.limit,
+    row => row.name,
+    row => poolView(broker, row, hosts, principal),
+  )
+}
+
+export async function storagePoolGet(broker: Broker, principal: Principal, id: string): Promise<StoragePoolView> {
+  const [row] = await storagePoolRows(broker.db, { ids: [id] })
+  if (!row) throw notFound()
+  return poolView(broker, row, await hostStorageRows(broker.db, [id]), principal)
+}
+
+const notFound = () => new HdcsError('not_found', 'There is no such storage pool.')
+
+export type PoolSourceGiven =
+  | { type: 'dir'; target: string }
+  | { type: 'netfs'; server: string; path: string; target?: string | undefined }
+  | { type: 'rbd'; monitors: string[]; pool: string; user?: string | undefined; key?: string | undefined }
+
+/** Where NFS is mounted on the hosts, when nobody says. */
+const mountedIn = '/var/lib/hdcs-storage'
+
+const storedAs = (name: string, given: PoolSourceGiven) => {
+  if (given.type === 'dir')
+    return { source: { type: 'dir' } satisfies PoolSourceValue, target: given.target, key: null }
+  if (given.type === 'netfs') {
+    const { type, server, path, target = `${mountedIn}/${name}` } = given
+    return { source: { type, server, path } satisfies PoolSourceValue, target, key: null }
+  }
+  const { type, monitors, pool, user = null, key = null } = given
+  return { source: { type, monitors, pool, user } satisfies PoolSourceValue, target: null, key }
+}
+
+/** @throws HdcsError `invalid` (no such cluster), `conflict` for a name or a folder that is taken. */
+export async function storagePoolCreate(
+  broker: Broker,
+  principal: Principal,
+  body: { name: string; clusterId?: string | undefined; source: PoolSourceGiven; reserve: number },
+) {
+  const now = broker.clock.now()
+  const id = newId(now.getTime())
+  const { key, ...stored } = storedAs(body.name, body.source)
+  const task = await transact(broker.db, async tx => {
+    const clusterId = body.clusterId ?? (await clusterUsual(tx))
+    const [cluster] = clusterId ? await clusterRows(tx, { ids: [clusterId] }) : []
+    if (!cluster) throw new HdcsError('invalid', 'There is no such cluster: give the clusterId of one.')
+    await targetFree(tx, cluster.id, stored.target)
+    const { name, reserve } = body
+    await storagePoolInsert(tx, {
+      id,
+      cluster_id: cluster.id,
+      name,
+      reserve,
+      sealed_secret: storageKeySealed(broker, id, key),
+      ...stored,
+    }).catch(conflictWhen('taken', `A storage pool named ${name} already exists: choose another name.`))
+    const subject = { type: 'storagePool', id, name }
+    return taskOpen(tx, { kind: 'storagePool.make', subject, requestedBy: principal }, now)
+  })
+  return { task, storagePool: await storagePoolGet(broker, principal, id) }
+}
+
+/** Two pools in one folder would each take the other's volumes for its own. */
+async function targetFree(tx: Tx, clusterId: string, target: string | null) {
+  if (target === null) return
+  const others = await storagePoolRows(tx, { clusterId })
+  const within = (one: string, other: string) => one === other || one.startsWith(`${other}/`)
+  const other = others.find(row => row.target !== null && (within(row.target, target) || within(target, row.target)))
+  if (other)
+    throw new HdcsError('conflict', `${target} overlaps with the storage pool ${other.name}: choose another folder.`)
+}
+
+/** @throws HdcsError `not_found`, `conflict`. */
+export async function storagePoolUpdate(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  given: { name?: string | undefined; reserve?: number | undefined; key?: string | undefined },
+): Promise<StoragePoolView> {
+  await transact(broker.db, async tx => {
+    const row = await poolThere(tx, id)
+    const name = given.name ?? row.name
+    if (given.key !== undefined && row.source.type !== 'rbd')
+      throw new HdcsError('invalid', `${row.name} is no Ceph pool: it has no key.`)
+    const key = given.key !== undefined && { secret: null, sealed_secret: storageKeySealed(broker, id, given.key) }
+    const reserve = given.reserve !== undefined && { reserve: given.reserve }
+    await storagePoolSet(tx, id, { name, ...reserve, ...key }).catch(
+      conflictWhen('taken', `A storage pool named ${name} already exists: choose another name.`),
+    )
+  })
+  return storagePoolGet(broker, principal, id)
+}
+
+async function poolThere(tx: Tx, id: string) {
+  const row = await storagePoolLock(tx, id)
+  if (!row) throw notFound()
+  if (!row.wished_present) throw new HdcsError('conflict', `${row.name} is being removed.`)
+  return row
+}
+
+/** Its hosts read it anew: volumes that others put there, room that was made. */
+export async function storagePoolRead(broker: Broker, principal: Principal, id: string) {
+  const now = broker.clock.now()
+  const task = await transact(broker.db, async tx => {
+    const { name } = await poolThere(tx, id)
+    const refresh = await storagePoolRefresh(tx, id)
+    const subject = { type: 'storagePool', id, name }
+    return taskOpen(tx, { kind: 'storagePool.refresh', subject, requestedBy: principal, goal: { refresh } }, now)
+  })
+  return { task, storagePool: await storagePoolGet(broker, principal, id) }
+}
+
+/** Forgotten by its hosts; what lies on it stays. @throws HdcsError `not_found`, `conflict` while volumes lie on it. */
+export async function storagePoolRemove(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+): Promise<{ task: TaskView; storagePool: StoragePoolView }> {
+  const now = broker.clock.now()
+  const task = await transact(broker.db, async tx => {
+    const locked = await storagePoolLock(tx, id)
+    const [row] = await storagePoolRows(tx, { ids: [id] })
+    if (!locked || !row) throw notFound()
+    const refused = removeRefused(row)
+    if (refused !== undefined) throw new HdcsError('conflict', `${row.name} stays: ${refused}.`)
+    await storagePoolSet(tx, id, { wished_present: false })
+    const subject = { type: 'storagePool', id, name: row.name }
+    return taskOpen(tx, { kind: 'storagePool.delete', subject, requestedBy: principal }, now)
+  })
+  return { task, storagePool: await storagePoolGet(broker, principal, id) }
+}
