@@ -1,13 +1,17 @@
 /** One desktop that an administrator makes for a person, with a name and hardware of its own. */
 import type { Principal } from '../auth/principal.ts'
-import { poolForClaim } from '../db/pools.ts'
+import { poolForClaim, poolGrowLock } from '../db/pools.ts'
 import { versionBytes } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError, nameTaken } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import { desktopChangeIn } from './desktop-changes.ts'
+import { nameRefusal } from './desktop-names.ts'
 import { type DesktopView, desktopGet } from './desktops.ts'
 import { desktopsMake, type OwnWish, poolFull } from './making.ts'
+import { personRefusal } from './making-checks.ts'
+import { diskRange } from './pool-wish.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 
 const atField = (field: string, message: string) =>
@@ -21,13 +25,14 @@ export async function desktopMakeFor(
   broker: Broker,
   principal: Principal,
   poolId: string,
-  { userId, ...own }: OwnWish & { userId: string },
+  { userId, cdrom, ...own }: OwnWish & { userId: string; cdrom?: string | null | undefined },
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
   const now = broker.clock.now()
   const made = await transact(broker.db, async tx => {
+    // Before the person's places are read: who makes one for the same person at this moment takes the next.
+    await poolGrowLock(tx, poolId)
     const pool = await poolForClaim(tx, poolId, userId)
-    if (!pool)
-      throw atField('userId', 'There is no such person, or that person may not use this pool: entitle them first.')
+    if (!pool) throw atField('userId', await personRefusal(tx, principal, userId))
     if (pool.kind !== 'persistent')
       throw new HdcsError(
         'conflict',
@@ -36,19 +41,17 @@ export async function desktopMakeFor(
     const { diskBytes } = own.hardware ?? {}
     const least = pool.version_id === null ? 0 : await versionBytes(tx, pool.version_id)
     if (diskBytes && (diskBytes < least || diskBytes > broker.maxVirtualBytes))
-      throw atField(
-        'hardware.diskBytes',
-        `The disk must have ${least} (the template’s own) to ${broker.maxVirtualBytes} bytes.`,
-      )
+      throw atField('hardware.diskBytes', diskRange(least, broker.maxVirtualBytes))
     const slot = 1 + Math.max(0, ...pool.owned.map(desktop => desktop.user_slot))
     const taskId = newId(now.getTime())
     const reason = `made by ${principal.name}`
     const ask = { count: 1, power: 'running' as const, reason, now, claim: { userId, slot, taskId }, own }
-    const { made, short } = await desktopsMake(tx, pool, ask)
+    const { made, short } = await desktopsMake(tx, { ...pool, locked: true }, ask)
     const [one] = made
     if (!one && !short && own.name !== undefined)
-      throw nameTaken(`A desktop named ${own.name} already exists: choose another name.`)
+      throw nameTaken((await nameRefusal(tx, own.name)) ?? 'The name was taken in this moment: choose another one.')
     if (!one) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
+    if (cdrom) await desktopChangeIn(tx, principal, one.id, { cdrom }, now)
     const subject = { type: 'desktop', ...one }
     const goal = { userId }
     return {

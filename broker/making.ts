@@ -2,11 +2,12 @@ import type { Tx } from '../db/connect.ts'
 import { desktopsInsert } from '../db/making.ts'
 import { hardwareOf, poolGrowLock } from '../db/pools.ts'
 import type { HardwareValue } from '../db/schema.ts'
+import { versionIsBlank } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { type Decision, decisionText } from './placement.ts'
 import { decisionKept, demandOf, hostsToPlaceOn, type PoolToPlace, placeOn } from './placing.ts'
-import { defined, type Partly } from './pool-wish.ts'
+import { defined, diskMissing, type Partly } from './pool-wish.ts'
 
 export interface PoolToGrow extends PoolToPlace {
   name: string
@@ -63,6 +64,8 @@ export async function desktopsMake(
   if (room <= 0) return full()
 
   const hardware = { ...hardwareOf(pool.template_hardware, pool.hardware), ...defined(ask.own?.hardware ?? {}) }
+  if (hardware.diskBytes === null && (await versionIsBlank(tx, pool.version_id)))
+    return { made: [], short: new HdcsError('template_unavailable', diskMissing, atDisk) }
   const demand = demandOf(pool, { hardware, versionId: pool.version_id }, ask.claim ? 'person' : 'prewarm')
   const { placed, short } = placeOn(hosts, demand, Math.min(ask.count, room))
   const made = await desktopsInsert(tx, {
@@ -84,6 +87,8 @@ export async function desktopsMake(
   })
   return { made, short: short && refusal(short) }
 }
+
+const atDisk = { fields: [{ field: 'body.hardware.diskBytes', message: diskMissing }] }
 
 const refusal = (decision: Decision) =>
   new HdcsError('no_host', `No host can take this desktop now (${decisionText(decision)}).`)

@@ -1,7 +1,7 @@
 /** Desktops that begin: row, address, screen port, history and the reasons for their place, in one statement. */
-import { sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
-import type { HardwareValue, Power } from './schema.ts'
+import type { Database, HardwareValue, Power } from './schema.ts'
 import type { PlacementHostValue } from './schema-hosts.ts'
 import { portsFree } from './screen-ports.ts'
 
@@ -17,7 +17,9 @@ export interface DesktopsNew {
   reason: string
   now: Date
   /** Whose it is from its first moment; null: nobody's. */
-  claim: { userId: string; slot: number; taskId: string } | null
+  claim: { userId: string; slot: number; taskId: string | null } | null
+  /** Their first disks are copies of that desktop's. */
+  cloneOf?: { desktopId: string; incarnation: number; full: boolean }
   desktops: { id: string; hostId: string; why: string; hosts: PlacementHostValue[] }[]
 }
 
@@ -55,11 +57,11 @@ export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<{ id: s
       where not exists (select from desktop d where d.address = a.address)
     ), ported as (${portsFree}), made as (
       insert into desktop (id, name, pool_id, host_id, version_id, hardware, address, wished_power, made_at, phase_since,
-        step_since, user_id, user_slot, assigned_at, claim_task_id)
+        step_since, user_id, user_slot, assigned_at, claim_task_id, clone_of)
       select w.id, w.name, ${poolId}::uuid, w.host_id, ${make.versionId}::uuid, ${JSON.stringify(make.hardware)}::jsonb,
         a.address, ${make.power}, ${now}::timestamptz, ${now}::timestamptz, ${now}::timestamptz,
         ${claim?.userId ?? null}::uuid, ${claim?.slot ?? null}::int, ${claim ? now : null}::timestamptz,
-        ${claim?.taskId ?? null}::uuid
+        ${claim?.taskId ?? null}::uuid, ${make.cloneOf ? JSON.stringify(make.cloneOf) : null}::jsonb
       from wished w join addressed a using (host_id, nth) join ported p using (host_id, nth)
       order by w.id
       on conflict (name) do nothing
@@ -80,4 +82,9 @@ export async function desktopsInsert(tx: Tx, make: DesktopsNew): Promise<{ id: s
     )
     select id, name from made order by id`.execute(tx)
   return rows
+}
+
+/** Undefined: the name is free. */
+export function desktopNamed(db: Kysely<Database>, name: string) {
+  return db.selectFrom('desktop').select('binned_at').where('name', '=', name).executeTakeFirst()
 }

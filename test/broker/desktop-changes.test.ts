@@ -1,0 +1,106 @@
+/** The name of a desktop, the disc in its drive, and one action for many. */
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Principal } from '../../auth/principal.ts'
+import { desktopsAct } from '../../broker/desktop-bulk.ts'
+import { desktopHardwareSet } from '../../broker/desktop-hardware.ts'
+import { desktopMakeFor } from '../../broker/desktop-making.ts'
+import { desktopAct, desktopGet, desktopHistory } from '../../broker/desktops.ts'
+import { entitlementSet } from '../../broker/entitlements.ts'
+import { poolCreate } from '../../broker/pools.ts'
+import { taskGet, taskLog } from '../../broker/tasks.ts'
+import { templateCreate, templateDelete, versionUploaded } from '../../broker/templates.ts'
+import { siteWarm, startSite, type TestSite } from '../support/site.ts'
+
+const forever = new AbortController().signal
+let site: TestSite
+let admin: Principal
+const ids: string[] = []
+
+const ended = (task: { id: string }) => taskGet(site.broker, admin, task.id, 20_000, forever)
+const act = async (id: string, name: 'start' | 'poweroff') =>
+  expect(await ended((await desktopAct(site.broker, admin, id, name)).task)).toMatchObject({ state: 'succeeded' })
+const change = (id: string, wish: Parameters<typeof desktopHardwareSet>[4]) =>
+  desktopHardwareSet(site.broker, admin, id, {}, wish)
+const found = async (id: string) => (await site.hosts[0]?.machines())?.find(machine => machine.id === id)
+
+beforeAll(async () => {
+  site = await startSite()
+  const { templateId, ...warm } = await siteWarm(site)
+  admin = warm.admin
+  const wish = { name: 'office', kind: 'persistent' as const, templateId, warm: 0, maxSize: 5 }
+  const { id: poolId } = await poolCreate(site.broker, admin, wish)
+  await entitlementSet(site.broker, admin, poolId, { everyone: true })
+  for (const name of ['one', 'two', 'three']) {
+    const { task, desktop } = await desktopMakeFor(site.broker, admin, poolId, { userId: admin.userId, name })
+    await ended(task)
+    ids.push(desktop.id)
+  }
+}, 60_000)
+afterAll(() => site?.[Symbol.asyncDispose]())
+
+it('gets another name while it is stopped, which its next start has', async () => {
+  const [id = ''] = ids
+  await expect(change(id, { name: 'first' })).rejects.toMatchObject({
+    code: 'conflict',
+    fields: [{ field: 'body.name' }],
+  })
+  await act(id, 'poweroff')
+  await expect(change(id, { name: 'two' })).rejects.toMatchObject({
+    code: 'conflict',
+    fields: [{ field: 'body.name' }],
+  })
+  expect((await change(id, { name: 'first' })).desktop).toMatchObject({ name: 'first' })
+  const { items } = await desktopHistory(site.broker, id, { limit: 1 })
+  expect(items[0]).toMatchObject({ to: 'renamed', reason: 'one was named first by root' })
+  await act(id, 'start')
+  expect(await found(id)).toMatchObject({ name: 'first' })
+})
+
+it('has a disc in its drive since its next start, which is changed while it runs from then on', async () => {
+  const [id = ''] = ids
+  const source = { kind: 'upload' as const, format: 'iso' as const, sizeBytes: 4096, sha256: 'b'.repeat(64) }
+  const made = await templateCreate(site.broker, admin, {
+    name: 'debian',
+    description: '',
+    hardware: {},
+    source,
+    notes: '',
+  })
+  const cdrom = made.template.versions[0]?.id ?? ''
+  await expect(change(id, { cdrom })).rejects.toMatchObject({ code: 'invalid', fields: [{ field: 'body.cdrom' }] })
+  await versionUploaded(site.broker, admin, made.template.id, 1)
+  expect(await ended(made.task)).toMatchObject({ state: 'succeeded' })
+  expect((await change(id, { cdrom })).applies).toEqual({ now: [], nextStart: ['cdrom'], why: {} })
+  expect(await found(id)).toMatchObject({ cdrom: null })
+  await expect(templateDelete(site.broker, admin, made.template.id)).rejects.toMatchObject({ code: 'conflict' })
+  await act(id, 'poweroff')
+  await act(id, 'start')
+  expect(await found(id)).toMatchObject({ cdrom: { imageId: cdrom } })
+  await site.until('it says that it has a drive', async () => (await desktopGet(site.broker, admin, id)).drive)
+  expect((await change(id, { cdrom: null })).applies).toEqual({ now: ['cdrom'], nextStart: [], why: {} })
+  await site.until('its drive is empty', async () => (await found(id))?.cdrom?.imageId === null)
+  await templateDelete(site.broker, admin, made.template.id)
+})
+
+it('is done to many at once, with what came of each and a receipt of all', async () => {
+  const nobody = '01a00000-0000-7000-8000-000000000000'
+  const { task, results } = await desktopsAct(site.broker, admin, 'poweroff', [...ids, nobody])
+  expect(results.map(({ id, error }) => [id, error?.code])).toEqual([
+    ...ids.map(id => [id, undefined]),
+    [nobody, 'not_found'],
+  ])
+  expect(await ended(task)).toMatchObject({
+    state: 'failed',
+    error: { text: expect.stringMatching(/^3 done, 0 failed, 1 refused of 4/) },
+  })
+  expect((await taskLog(site.broker, admin, task.id)).map(({ text }) => text)).toContain(
+    `refused: ${nobody}: There is no such desktop.`,
+  )
+  const standing = await desktopsAct(site.broker, admin, 'suspend', ids.slice(0, 1))
+  const { name } = await desktopGet(site.broker, admin, ids[0] ?? '')
+  await ended(standing.task)
+  const lines = (await taskLog(site.broker, admin, standing.task.id)).map(({ text }) => text)
+  expect(lines[0]).toBe(`refused: ${name}: it is not ready.`)
+  const again = await desktopsAct(site.broker, admin, 'start', ids)
+  expect(await ended(again.task)).toMatchObject({ state: 'succeeded', subject: { name: 'start: 3 desktops' } })
+})

@@ -1,0 +1,162 @@
+/** A desktop made by hand, in steps that end in a dry run of the API. */
+import { Alert, Button, Group, NumberInput, Select, Stack, Stepper, Text, TextInput } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { CircleCheck, CircleX } from 'lucide-react'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+import { useWrite } from '../data/actions.ts'
+import { client } from '../data/client.ts'
+import { useMay, useMe } from '../data/me.ts'
+import type { MakingPlan } from '../data/nouns.ts'
+import { poolsQuery } from '../data/queries.ts'
+import { Dialog } from '../ui/Dialog.tsx'
+import { ErrorPanel } from '../ui/ErrorPanel.tsx'
+import { Icon } from '../ui/Icon.tsx'
+import { notifyDone } from '../ui/notify.tsx'
+import { DiscSelect } from './disc-select.tsx'
+import { nameForm } from './name-form.ts'
+import { PersonSelect } from './person-select.tsx'
+
+const MiB = 2 ** 20
+const GiB = 2 ** 30
+const last = 3
+
+export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose: () => void }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const may = useMay()
+  const me = useMe()
+  const [step, setStep] = useState(0)
+  const [plan, setPlan] = useState<MakingPlan | null>(null)
+  const pools = useQuery(poolsQuery({ limit: 500 }))
+  const form = useForm({
+    initialValues: {
+      poolId,
+      userId: me.id,
+      name: '',
+      vcpus: '' as number | string,
+      memoryMib: '' as number | string,
+      diskGib: '' as number | string,
+      cdrom: null as string | null,
+    },
+    validate: {
+      poolId: value => (value ? null : t('making.poolNeeded')),
+      name: name => (name === '' || nameForm.test(name) ? null : t('pools.form.nameBad')),
+    },
+  })
+  const { values } = form
+  const body = {
+    userId: values.userId,
+    cdrom: values.cdrom,
+    ...(values.name && { name: values.name }),
+    hardware: {
+      ...(values.vcpus !== '' && { vcpus: Number(values.vcpus) }),
+      ...(values.memoryMib !== '' && { memoryBytes: Math.round(Number(values.memoryMib) * MiB) }),
+      ...(values.diskGib !== '' && { diskBytes: Math.round(Number(values.diskGib) * GiB) }),
+    },
+  }
+  const ask = useWrite(
+    (dryRun: boolean) => client.desktopMake({ params: { id: values.poolId }, body: { ...body, dryRun } }),
+    ['desktop', 'pool'],
+  )
+  const go = (to: number) => {
+    if (to > step && form.validate().hasErrors) return
+    setStep(to)
+    if (to !== last) return
+    setPlan(null)
+    ask.mutate(true, { onSuccess: answer => 'plan' in answer && setPlan(answer.plan) })
+  }
+  const make = () =>
+    ask.mutate(false, {
+      onSuccess: answer => {
+        if (!('desktop' in answer)) return
+        notifyDone(t('making.begun', { name: answer.desktop.name }))
+        void navigate({ to: '/admin/desktops/$id', params: { id: answer.desktop.id } })
+      },
+    })
+  const number = (name: 'vcpus' | 'memoryMib' | 'diskGib') => ({
+    hideControls: true,
+    allowNegative: false,
+    placeholder: t('making.asPool'),
+    ...form.getInputProps(name),
+  })
+  const persistent = (pools.data?.items ?? []).filter(({ kind }) => kind === 'persistent')
+  return (
+    <Dialog size="lg" onClose={onClose} title={t('making.title')}>
+      <Stack>
+        <Stepper active={step} onStepClick={go} size="xs">
+          <Stepper.Step label={t('making.stepWhat')}>
+            <Select
+              searchable
+              allowDeselect={false}
+              data-autofocus
+              // Open at once it would hide the buttons.
+              openOnFocus={false}
+              label={t('making.pool')}
+              description={t('making.poolHelp')}
+              data={persistent.map(pool => ({ value: pool.id, label: `${pool.name} – ${pool.templateName}` }))}
+              withScrollArea={false}
+              nothingFoundMessage={pools.isPending ? t('common.unknown') : t('making.poolNone')}
+              {...form.getInputProps('poolId')}
+            />
+          </Stepper.Step>
+          <Stepper.Step label={t('making.stepWhom')}>
+            <Stack>
+              {may('user.read') && (
+                <PersonSelect
+                  value={values.userId}
+                  onChange={userId => form.setFieldValue('userId', userId)}
+                  error={form.errors.userId}
+                />
+              )}
+              <TextInput label={t('making.name')} description={t('making.nameHelp')} {...form.getInputProps('name')} />
+            </Stack>
+          </Stepper.Step>
+          <Stepper.Step label={t('making.stepHardware')}>
+            <Stack>
+              <NumberInput label={t('pools.form.vcpus')} allowDecimal={false} {...number('vcpus')} />
+              <NumberInput label={t('pools.form.memory')} suffix=" MiB" allowDecimal={false} {...number('memoryMib')} />
+              <NumberInput label={t('templates.disk')} suffix=" GiB" {...number('diskGib')} />
+              <DiscSelect value={values.cdrom} onChange={cdrom => form.setFieldValue('cdrom', cdrom)} />
+            </Stack>
+          </Stepper.Step>
+          <Stepper.Step label={t('making.stepReview')}>{plan && <Review plan={plan} />}</Stepper.Step>
+        </Stepper>
+        <ErrorPanel error={ask.error ?? pools.error} />
+        <Group justify="space-between">
+          <Button variant="default" disabled={step === 0} onClick={() => go(step - 1)}>
+            {t('making.back')}
+          </Button>
+          {step < last ? (
+            <Button onClick={() => go(step + 1)}>{t('making.next')}</Button>
+          ) : (
+            <Button disabled={!plan?.ok} loading={ask.isPending} onClick={make}>
+              {t('making.make')}
+            </Button>
+          )}
+        </Group>
+      </Stack>
+    </Dialog>
+  )
+}
+
+function Review({ plan }: { plan: MakingPlan }) {
+  const { t } = useTranslation()
+  return (
+    <Stack gap="xs" role="status">
+      {plan.checks.map(({ name, ok, text }) => (
+        <Group key={name} gap="xs" wrap="nowrap" align="flex-start">
+          <Text component="span" c={ok ? 'green.8' : 'red.8'}>
+            <Icon of={ok ? CircleCheck : CircleX} small />
+          </Text>
+          <Text size="sm">
+            <strong>{t(`making.checks.${name}`)}</strong> – {ok ? t('making.ok') : t('making.refused')}: {text}
+          </Text>
+        </Group>
+      ))}
+      {plan.host && <Alert color="blue">{t('making.wouldGo', { host: plan.host.name })}</Alert>}
+    </Stack>
+  )
+}
