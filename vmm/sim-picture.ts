@@ -1,4 +1,5 @@
-/** The picture of a simulated screen: pixels, block letters, and SPICE's LZ for them (`lz.c` of spice-common). */
+/** The picture of a simulated screen: pixels, block letters, SPICE's LZ for them (`lz.c` of spice-common), and PNG. */
+import { crc32, deflateSync } from 'node:zlib'
 
 export interface Picture {
   width: number
@@ -82,4 +83,26 @@ export function encodeLz(picture: Picture, top: number, bottom: number): Buffer 
   }
   flush()
   return Buffer.concat([header, Buffer.from(out)])
+}
+
+/** PNG (RFC 2083): true colour, 8 bits, no filter. */
+export function encodePng({ width, height, pixels }: Picture): Uint8Array {
+  const chunk = (type: string, body: Buffer) => {
+    const named = Buffer.concat([Buffer.from(type), body])
+    const frame = Buffer.alloc(8)
+    frame.writeUInt32BE(body.length)
+    frame.writeUInt32BE(crc32(named), 4)
+    return Buffer.concat([frame.subarray(0, 4), named, frame.subarray(4)])
+  }
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width)
+  header.writeUInt32BE(height, 4)
+  header.set([8, 2], 8)
+  const rows = Buffer.alloc(height * (1 + 3 * width))
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++)
+      rows.writeUIntBE((pixels[y * width + x] ?? 0) & 0xffffff, y * (1 + 3 * width) + 1 + 3 * x, 3)
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+  const end = chunk('IEND', Buffer.alloc(0))
+  return new Uint8Array(Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows)), end]))
 }

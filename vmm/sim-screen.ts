@@ -3,7 +3,8 @@
  * typed and where the pointer presses, and lets in whoever has the password in time. Any SPICE client can use it.
  */
 import type { AddressInfo } from 'node:net'
-import { drawBox, drawText, encodeLz, makePicture } from './sim-picture.ts'
+import { HdcsError } from '../lib/errors.ts'
+import { drawBox, drawText, encodeLz, encodePng, makePicture, type Picture } from './sim-picture.ts'
 import { halves, makeSimSpiceServer, type SimChannel, words } from './sim-spice.ts'
 
 export interface SimScreen {
@@ -15,6 +16,8 @@ export interface SimScreen {
   onClients(callback: (count: number) => void): void
   /** What was typed, as the picture shows it. */
   typed(): string
+  /** What it shows now. */
+  picture: Picture
   close(): Promise<void>
 }
 
@@ -39,19 +42,32 @@ const backspace = 0x0e
 const channelTypes = { main: 1, display: 2, inputs: 3, cursor: 4 } as const
 const sessionOver = 8
 
+function namePicture(name: string): Picture {
+  const picture = makePicture(width, height)
+  drawBox(picture, 0, 0, width, height, colors.ground)
+  drawBox(picture, 0, 150, width, 6, colors.line)
+  drawText(picture, 32, 64, name, nameScale, colors.name)
+  return picture
+}
+
+/**
+ * What its screen shows, as PNG; before anybody was let in, its name. A name asks for none (`no-picture`).
+ * @throws HdcsError `internal`.
+ */
+export function simPicture(name: string, screen: SimScreen | null): Uint8Array {
+  if (name.includes('no-picture')) throw new HdcsError('internal', 'Simulated: its screen gives no picture.')
+  return encodePng(screen?.picture ?? namePicture(name))
+}
+
 /** @param options.name shown in block letters. @param options.host the address to listen on, 127.0.0.1 by default. */
 export async function startSimScreen(options: { name: string; host?: string }): Promise<SimScreen> {
-  const picture = makePicture(width, height)
+  const picture = namePicture(options.name)
   const channels = new Set<SimChannel>()
   const listeners: ((count: number) => void)[] = []
   let password: { text: string; until: number } | null = null
   let sessionId = Math.floor(Math.random() * 0x7fff_0000) + 1
   let typed = ''
   let motions = 0
-
-  drawBox(picture, 0, 0, width, height, colors.ground)
-  drawBox(picture, 0, 150, width, 6, colors.line)
-  drawText(picture, 32, 64, options.name, nameScale, colors.name)
 
   const server = makeSimSpiceServer({
     admit: given => password !== null && given === password.text && Date.now() < password.until,
@@ -186,6 +202,7 @@ export async function startSimScreen(options: { name: string; host?: string }): 
     },
     onClients: callback => void listeners.push(callback),
     typed: () => typed,
+    picture,
     async close() {
       closeAll(() => true)
       await new Promise(resolve => server.close(resolve))

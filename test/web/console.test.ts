@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import { findingsOf, poolsByNeed, type Seen } from '../../web/admin/overview-findings.ts'
 import { createBody, emptyPool, fieldOf, type PoolValues, wrongIn } from '../../web/admin/pool-values.ts'
 import { desktopsRunning, resourcesSum } from '../../web/admin/resources-sum.ts'
-import { formatOf } from '../../web/admin/upload.ts'
 import { personNotice } from '../../web/data/words.ts'
 import { csvOf } from '../../web/ui/csv.ts'
 import { problemOf } from '../../web/ui/problem.ts'
@@ -29,6 +28,7 @@ const seen = (changes: Partial<Seen>): Seen => ({
   troubled: [],
   cutOff: [],
   templates: [],
+  storage: { roots: [], pools: [] },
   ...changes,
 })
 const keys = (found: ReturnType<typeof findingsOf>) => found.map(({ words }) => words.key)
@@ -42,6 +42,34 @@ describe('what the overview finds wrong', () => {
     const facts = { accelerator: 'tcg', simulated: false, acceleratorReason: 'no device' }
     const found = findingsOf(seen({ hosts: [host({ facts }), host({ id: 'i', state: 'lost' })] }))
     expect(keys(found)).toEqual(['overview.hostLost', 'overview.slow'])
+  })
+
+  it('names storages that fill, once for all hosts that share one, and pools that fail, with where they stand', () => {
+    const hosts = ['a', 'b', 'c', 'd'].map(name => ({ id: name, name }))
+    const root = (level: string, storageId: string) => ({ storageId, hosts, level, warning: 'make room' })
+    const storages = [root('warning', 's'), root('ok', 't'), root('full', 'u')]
+    const disk = (changes: object) => ({
+      id: 'v',
+      clusterId: 'c2',
+      name: 'bulk',
+      level: 'ok',
+      state: 'ready',
+      ...changes,
+    })
+    const pools = [
+      disk({}),
+      disk({ level: 'critical', warning: 'soon' }),
+      disk({ state: 'failed', text: 'node-a: gone' }),
+    ]
+    const storage = { roots: [{ clusterId: 'c1', storages }], pools } as unknown as Seen['storage']
+    const found = findingsOf(seen({ storage }))
+    expect(found.map(({ words, level, text, id }) => [words.key, level, text, id])).toEqual([
+      ['overview.rootFills', 'bad', 'make room', 'c1'],
+      ['overview.storagePoolFills', 'bad', 'soon', 'c2'],
+      ['overview.storagePoolFails', 'bad', 'node-a: gone', 'c2'],
+      ['overview.rootFills', 'warn', 'make room', 'c1'],
+    ])
+    expect(found[0]?.words).toMatchObject({ name: 'a, b, c …' })
   })
 
   it('does not warn of slowness where machines are only simulated', () => {
@@ -197,6 +225,13 @@ describe('the form of a pool', () => {
 
   it('refuses a maximum below the minimum', () => {
     expect(wrongIn({ ...values, minSize: 5, maxSize: 4 })).toEqual({ maxSize: 'pools.form.maxLess' })
+    const joining = { ...values, customise: { ...values.customise, joins: true } }
+    expect(Object.keys(wrongIn(joining))).toEqual([
+      'customise.domain.name',
+      'customise.domain.user',
+      'customise.domain.password',
+    ])
+    expect(Object.keys(wrongIn({ ...joining, customise: { ...joining.customise, passwordSet: true } }))).toHaveLength(2)
   })
 
   it('sends memory in bytes and the newest version as null', () => {
@@ -213,17 +248,6 @@ describe('the form of a pool', () => {
 })
 
 describe('small things of the console', () => {
-  it.each([
-    ['debian.qcow2', 'qcow2'],
-    ['DISK.IMG', 'raw'],
-    ['win.vhd', 'vpc'],
-    ['notes.txt', null],
-    ['qcow2', 'qcow2'],
-    ['', null],
-  ])('takes %s as %s', (name, format) => {
-    expect(formatOf(name)).toBe(format)
-  })
-
   it('writes CSV in which no cell can be a formula or break out of its quotes', () => {
     const columns = [{ head: 'Name', text: (row: string) => row }, { head: 'not in it' }]
     expect(csvOf(columns, ['=1+1', 'say "hi"'])).toBe('"Name"\r\n"\'=1+1"\r\n"say ""hi"""\r\n')
