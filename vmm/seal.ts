@@ -2,16 +2,15 @@
  * Takes what makes a machine this one out of the copy of its disk that becomes a template: machine id, host keys, host
  * name, leases, logs, histories. Works on ext2 to ext4, with debugfs: no kernel of ours ever mounts what a guest wrote, and
  * debugfs itself runs as nobody, bounded in memory and time. What the removed files held is overwritten with zeros, as
- * whoever gets a desktop of the template may read its free blocks.
+ * whoever gets a desktop of the template may read its free blocks. What debugfs does not read is left to a guest.
  */
-import { chown, open, writeFile } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
+import { asNobody, ownedByNobody } from './nobody.ts'
 import { type Partition, partitionsOf, type ReadAt } from './partitions.ts'
-import { type ProgramOptions, type ProgramResult, rootPath, runProgram } from './programs.ts'
+import { emptied, identity, machineId, traces } from './seal-list.ts'
 
-/** `nobody` of Debian. */
-const nobody = 65_534
 const debugfsBytes = 512 * 2 ** 20
 /** Each looks at some directories; a file system made to be slow must not hold the host's images. */
 const debugfsMs = 60_000
@@ -19,33 +18,6 @@ const checkMs = 10 * 60_000
 /** More log files than any honest guest has. */
 const mostFiles = 20_000
 const deepest = 8
-
-/** Files of exactly these directories: `*` at the end of a name stands for anything. */
-const identity: Record<string, readonly string[]> = {
-  '/etc': ['hostname', '.pwd.lock'],
-  '/etc/ssh': ['ssh_host_*'],
-  '/etc/udev/rules.d': ['70-persistent-net.rules'],
-  '/var/lib/systemd': ['random-seed', 'credential.secret'],
-  '/var/lib/systemd/network': ['*'],
-  '/var/lib/dbus': ['machine-id'],
-  '/var/lib/dhcp': ['*'],
-  '/var/lib/NetworkManager': ['*'],
-  '/var/lib/hdcs': ['instance', 'booted'],
-}
-/** Every file below them; the directories stay, as programs expect them. */
-const emptied = ['/var/log', '/var/lib/cloud', '/var/tmp', '/tmp']
-/** In the home of everybody. */
-const traces = [
-  '.bash_history',
-  '.zsh_history',
-  '.python_history',
-  '.lesshst',
-  '.viminfo',
-  '.Xauthority',
-  '.ICEauthority',
-]
-
-const machineId = '/etc/machine-id'
 
 interface Entry {
   name: string
@@ -59,17 +31,23 @@ export interface Sealed {
 
 /**
  * @param disk a raw disk of ours alone, in a folder of this work.
+ * @param otherwise seals it where its system may lie on XFS, btrfs or LVM.
  * @throws HdcsError `unsupported` where no ext file system of an operating system is; `invalid` for one that is damaged;
  *   `cancelled`.
  */
-export async function diskSeal(disk: string, signal: AbortSignal): Promise<Sealed> {
+export async function diskSeal(
+  disk: string,
+  signal: AbortSignal,
+  otherwise: (disk: string) => Promise<Sealed>,
+): Promise<Sealed> {
   await using file = await open(disk, 'r+')
   const { size } = await file.stat()
   const read: ReadAt = async (position, length) => {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position)
     return buffer.subarray(0, bytesRead)
   }
-  for (const partition of await partitionsOf(read, size)) {
+  const partitions = await partitionsOf(read, size)
+  for (const partition of partitions) {
     const ext = await extOf(read, partition)
     if (!ext) continue
     const target = { path: `${disk}?offset=${partition.startBytes}`, folder: dirname(disk), signal }
@@ -87,9 +65,10 @@ export async function diskSeal(disk: string, signal: AbortSignal): Promise<Seale
     await prove(target)
     return { removed: files.length }
   }
+  for (const partition of partitions) if (await isOther(read, partition)) return otherwise(disk)
   throw new HdcsError(
     'unsupported',
-    'No Linux system on an ext file system was found on its disk, so it cannot be sealed here. Generalise it inside (Windows: sysprep), shut it down, and take it without sealing.',
+    'No Linux system was found on its disk, so it cannot be sealed here. Generalise it inside (Windows: sysprep), shut it down, and take it without sealing.',
   )
 }
 
@@ -101,6 +80,19 @@ async function extOf(read: ReadAt, { startBytes }: Partition) {
   return { blockBytes, unclean: (block.readUInt32LE(96) & 0x4) !== 0 }
 }
 
+/** First bytes of XFS, of btrfs, and of a part of an LVM group, whose label is in one of four sectors. */
+const others: [position: number, magic: string][] = [
+  [0, 'XFSB'],
+  [0x10040, '_BHRfS_M'],
+  ...[0, 512, 1024, 1536].map((position): [number, string] => [position, 'LABELONE']),
+]
+
+async function isOther(read: ReadAt, { startBytes }: Partition): Promise<boolean> {
+  for (const [position, magic] of others)
+    if ((await read(startBytes + position, magic.length)).toString('latin1') === magic) return true
+  return false
+}
+
 interface Target {
   path: string
   folder: string
@@ -108,31 +100,12 @@ interface Target {
 }
 
 /** Whatever a guest wrote is read by a process that may do nothing else. */
-function confined(
+const confined = (
   { signal }: Target,
   program: string,
   args: string[],
-  options: Pick<ProgramOptions, 'timeoutMs' | 'input' | 'onLine'>,
-): Promise<ProgramResult> {
-  const bounds = [`--as=${debugfsBytes}`, `--cpu=${options.timeoutMs / 1000}`, '--core=0', '--', program, ...args]
-  const asNobody = [
-    `--reuid=${nobody}`,
-    `--regid=${nobody}`,
-    '--clear-groups',
-    '--no-new-privs',
-    '--',
-    'prlimit',
-    ...bounds,
-  ]
-  const how = { ...options, signal, env: { PATH: rootPath() } }
-  return isRoot() ? runProgram('setpriv', asNobody, how) : runProgram('prlimit', bounds, how)
-}
-
-const isRoot = () => process.getuid?.() === 0
-
-async function ownedByNobody(path: string) {
-  if (isRoot()) await chown(path, nobody, nobody)
-}
+  options: { timeoutMs: number; input?: string; onLine?: (line: string) => void },
+) => asNobody(program, args, { ...options, signal, addressBytes: debugfsBytes })
 
 /** Runs commands and answers what each printed. debugfs says what it was asked before it answers. */
 async function debugfs(target: Target, commands: readonly string[], write = false): Promise<string[]> {

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { HdcsError } from '../../lib/errors.ts'
-import { diskSeal } from '../../vmm/seal.ts'
+import { diskSeal as hostSeal } from '../../vmm/seal.ts'
 
 const startBytes = 2 ** 20
 const sizeBytes = 24 * 2 ** 20
 const signal = new AbortController().signal
+const diskSeal = (disk: string) =>
+  hostSeal(disk, signal, () => Promise.reject(new HdcsError('internal', 'A guest was asked to do it.')))
 let folder = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hdcs-seal-'))
@@ -83,7 +85,7 @@ describe('the copy of a disk that becomes a template', () => {
     'loses what made its machine this one, and nothing else (%s)',
     async table => {
       const made = await diskOf(`system-${table}`, system, table)
-      expect(await diskSeal(made.disk, signal)).toEqual({ removed: 8 })
+      expect(await diskSeal(made.disk)).toEqual({ removed: 8 })
       const gone = ['/etc/hostname', '/etc/ssh/ssh_host_ed25519_key', '/root/.bash_history', '/var/log/syslog']
       for (const path of gone) expect([path, ask(made, `stat ${path}`)]).toEqual([path, ''])
       expect(ask(made, 'stat /etc/machine-id')).toMatch(/Mode: +0444[\s\S]*User: +0 [\s\S]*Size: 0/)
@@ -103,7 +105,7 @@ describe('the copy of a disk that becomes a template', () => {
     const before = await readFile(made.disk)
     for (const secret of ['PRIVATE-KEY', 'SECRET-IN-HISTORY', 'SECRET-OF-ANA'])
       expect(before.includes(secret)).toBe(true)
-    await diskSeal(made.disk, signal)
+    await diskSeal(made.disk)
     const after = await readFile(made.disk)
     for (const secret of [
       'PRIVATE-KEY',
@@ -118,8 +120,8 @@ describe('the copy of a disk that becomes a template', () => {
 
   it('sealed a second time is as it is', async () => {
     const made = await diskOf('twice', system)
-    await diskSeal(made.disk, signal)
-    expect(await diskSeal(made.disk, signal)).toEqual({ removed: 1 })
+    await diskSeal(made.disk)
+    expect(await diskSeal(made.disk)).toEqual({ removed: 1 })
   })
 
   it('whose power was cut is closed first, as its own system would, and is sound', async () => {
@@ -128,7 +130,7 @@ describe('the copy of a disk that becomes a template', () => {
     const features = startBytes + 1024 + 96
     bytes.writeUInt32LE(bytes.readUInt32LE(features) | 0x4, features)
     await writeFile(made.disk, bytes)
-    expect(await diskSeal(made.disk, signal)).toEqual({ removed: 8 })
+    expect(await diskSeal(made.disk)).toEqual({ removed: 8 })
     expect((await readFile(made.disk)).readUInt32LE(features) & 0x4).toBe(0)
     expect(ask(made, 'cat /home/ana/thesis.txt')).toBe('kept\n')
   })
@@ -139,7 +141,7 @@ describe('the copy of a disk that becomes a template', () => {
     // Its table of inodes, where the names of the root folder lead.
     bytes.fill(0xff, startBytes + 128 * 1024, startBytes + 4 * 2 ** 20)
     await writeFile(disk, bytes)
-    await expect(diskSeal(disk, signal)).rejects.toBeInstanceOf(HdcsError)
+    await expect(diskSeal(disk)).rejects.toBeInstanceOf(HdcsError)
   })
 
   it.each([
@@ -147,10 +149,31 @@ describe('the copy of a disk that becomes a template', () => {
     ['names that would be commands', { '/etc/ssh/ssh_host_"\nrm /etc/passwd': 'x', '/etc/passwd': 'kept' }],
   ])('of %s is left alone', async (name, files: Record<string, string>) => {
     const made = await diskOf(name.replaceAll(' ', '-'), files)
-    const sealed = await diskSeal(made.disk, signal).catch((error: { code: string }) => error.code)
+    const sealed = await diskSeal(made.disk).catch((error: { code: string }) => error.code)
     expect(sealed).toEqual(files['/etc/passwd'] ? { removed: 0 } : 'unsupported')
     if (files['/etc/passwd']) expect(ask(made, 'cat /etc/passwd')).toBe('kept')
   })
+
+  it.each([
+    ['XFS', 0, 'XFSB'],
+    ['btrfs', 0x10040, '_BHRfS_M'],
+    ['LVM', 512, 'LABELONE'],
+  ])(
+    'is given to the guest that seals it when its system may lie on %s, in a logical partition too',
+    async (_kind, at, magic) => {
+      const disk = join(folder, `${magic}.raw`)
+      const bytes = Buffer.alloc(4 * startBytes)
+      mbr(bytes, 0x05)
+      // The extended partition's own table: a logical one a sector behind it, and no further table.
+      bytes.writeUInt16LE(0xaa55, startBytes + 510)
+      bytes.writeUInt32LE(1, startBytes + 446 + 8)
+      bytes.writeUInt32LE(2048, startBytes + 446 + 12)
+      bytes.write(magic, startBytes + 512 + at, 'latin1')
+      await writeFile(disk, bytes)
+      const sealed = hostSeal(disk, signal, async path => ({ removed: path === disk ? 77 : 0 }))
+      expect(await sealed).toEqual({ removed: 77 })
+    },
+  )
 
   it('is refused whatever stands in its tables', async () => {
     for (let seed = 1; seed <= 40; seed++) {
@@ -164,7 +187,7 @@ describe('the copy of a disk that becomes a template', () => {
       bytes[446 + 4] = seed % 2 ? 0xee : 0x83
       bytes.write('EFI PART', 512, 'latin1')
       await writeFile(disk, bytes)
-      await expect(diskSeal(disk, signal)).rejects.toMatchObject({ code: 'unsupported' })
+      await expect(diskSeal(disk)).rejects.toMatchObject({ code: 'unsupported' })
     }
   })
 })
