@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config'
 
+/** Four at a time: long, mostly waiting (a fifth of a core each), and nothing in them is real but the database. */
+const walks = ['test/contract/kill-walk/*.test.ts']
+
 /** One at a time, after everything else: they measure time, boot real machines or drive a real browser. */
 const heavy = [
-  'test/contract/**/*.test.ts',
+  'test/contract/*.test.ts',
   'test/journeys/**/*.test.ts',
   'test/lab/**/*.test.ts',
   'test/images/**/*.test.ts',
@@ -14,7 +17,6 @@ const heavy = [
 export default defineConfig({
   test: {
     globalSetup: ['test/support/global-setup.ts'],
-    reporters: process.env.CI ? [['default', { summary: false }]] : ['default'],
     // Longer than any single step may take, shorter than a person's patience with a hung test.
     teardownTimeout: 60_000,
     projects: [
@@ -23,12 +25,23 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
-          exclude: heavy,
+          exclude: [...walks, ...heavy],
           // More than the cores of a small machine: starts of PostgreSQL databases and type stripping starve each other.
           maxWorkers: 2,
           testTimeout: 30_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'walks',
+          include: walks,
+          maxWorkers: 4,
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -40,7 +53,7 @@ export default defineConfig({
           // A guest boots in 5 s alone and emulated; building its image takes a minute on a cold cache.
           testTimeout: 300_000,
           hookTimeout: 600_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

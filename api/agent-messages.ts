@@ -5,6 +5,7 @@
 import { z } from '@hono/zod-openapi'
 import type { AgentHub } from '../broker/agents.ts'
 import { errorCodes } from '../lib/errors.ts'
+import { storageMessage } from './storage-messages.ts'
 
 /** vmm/protocol.ts's FromAgent, as the hub takes it. */
 export type AgentMessage = Parameters<ReturnType<AgentHub['attach']>['received']>[0]
@@ -13,6 +14,8 @@ export type AgentMessage = Parameters<ReturnType<AgentHub['attach']>['received']
 const maxTextLength = 4_000
 /** More than any host has; a report of more would hold the database for minutes. */
 const maxThings = 10_000
+/** More USB devices than one machine may have. */
+const maxOfMachine = 100
 
 const text = z.string().transform(value => value.slice(0, maxTextLength).replaceAll('\0', '').toWellFormed())
 /** Names and figures of a host are short; a long one is no name. */
@@ -22,6 +25,40 @@ const count = z.int().min(0)
 const bytes = count.nullable()
 const trouble = z.object({ code: z.enum(errorCodes), text })
 
+/** As much as a guest's script may have written (vmm/guest-sh.ts), and a little. */
+const maxOutputLength = 40_000
+const step = z.enum(['answers', 'hostName', 'domain', 'before', 'after'])
+const state = z.enum(['running', 'done', 'failed'])
+const setup = z.object({
+  key: word,
+  state,
+  runs: z
+    .array(
+      z.object({
+        id: word,
+        name: step,
+        attempt: z.int().min(1),
+        state,
+        exitCode: z
+          .int()
+          .min(-(2 ** 31))
+          .max(2 ** 32)
+          .nullable(),
+        text,
+        startedAt: z.iso.datetime(),
+        ms: z
+          .int()
+          .min(0)
+          .max(2 ** 31 - 1),
+        output: z
+          .string()
+          .transform(value => value.slice(-maxOutputLength).replaceAll('\0', '').toWellFormed())
+          .nullable(),
+      }),
+    )
+    .max(100),
+})
+
 const machine = z.object({
   id,
   generation: count,
@@ -30,7 +67,10 @@ const machine = z.object({
   stopped: z.enum(['wished', 'guest', 'crashed']).nullable(),
   ready: z.boolean(),
   step: z.enum(['queued', 'making disk', 'starting', 'booting', 'stopping', 'removing']).nullable(),
+  cdrom: z.object({ imageId: id.nullable() }).nullish(),
+  hardware: z.object({ vcpus: count, memoryBytes: count, maxVcpus: count, maxMemoryBytes: count, text }).optional(),
   queuePlace: count.nullable(),
+  work: z.object({ progress: z.int().min(0).max(100), text }).nullish(),
   graphics: z.object({ host: z.string().min(1).max(255), port: z.int().min(1).max(65535), serial: count }).nullable(),
   clients: count,
   move: z
@@ -42,7 +82,28 @@ const machine = z.object({
       trouble: trouble.nullable(),
     })
     .nullable(),
+  saved: z
+    .discriminatedUnion('state', [
+      z.object({ state: z.literal('saving'), progress: z.int().min(0).max(100) }),
+      z.object({ state: z.literal('saved'), bytes: count, savedAt: z.iso.datetime() }),
+      z.object({ state: z.literal('failed'), trouble }),
+    ])
+    .optional(),
+  snapshots: z
+    .object({
+      found: z
+        .array(z.object({ id, takenAt: z.iso.datetime(), diskBytes: count, frozen: z.boolean().nullable() }))
+        .max(maxOfMachine),
+      failed: z.array(z.object({ id, trouble })).max(maxOfMachine),
+      reverted: id.nullable(),
+    })
+    .optional(),
   trouble: trouble.nullable(),
+  dongles: z
+    .array(z.object({ id, state: z.enum(['attached', 'waiting', 'missing', 'inUse', 'refused']), text }))
+    .max(maxOfMachine)
+    .optional(),
+  setup: setup.nullish(),
 })
 
 const image = z.object({
@@ -58,6 +119,43 @@ const image = z.object({
     .regex(/^[0-9a-f]{64}$/)
     .nullable(),
   trouble: trouble.nullable(),
+})
+
+const usbId = z.string().regex(/^[0-9a-f]{4}$/)
+const usbDevice = z.object({
+  vendor: usbId,
+  product: usbId,
+  vendorName: word,
+  productName: word,
+  serial: word.nullable(),
+  port: z.string().regex(/^\d{1,3}-\d{1,3}(\.\d{1,3}){0,6}$/),
+  bus: count,
+  device: count,
+})
+
+/** More than a host tells of (vmm/libvirt-foreign.ts). */
+const maxForeign = 1_000
+const foreign = z.object({
+  id,
+  name: word,
+  power: z.enum(['running', 'paused', 'stopped']),
+  vcpus: count,
+  memoryBytes: count,
+  video: word,
+  disks: z
+    .array(
+      z.object({
+        path: text.nullable(),
+        format: word,
+        bus: word,
+        sizeBytes: bytes,
+        usedBytes: bytes,
+        backing: text.nullable(),
+      }),
+    )
+    .max(100),
+  nics: z.array(z.object({ mac: word, network: word.nullable() })).max(100),
+  obstacles: z.array(text).max(100),
 })
 
 const host = z.object({
@@ -87,6 +185,8 @@ const host = z.object({
     migrationUri: word.nullable(),
     transferUrl: word.nullish(),
     bridges: z.array(word).max(200),
+    usbDevices: z.array(usbDevice).max(200).optional(),
+    can: z.array(word).max(100).optional(),
   }),
   capacity: count,
   usage: z.object({
@@ -96,6 +196,7 @@ const host = z.object({
     storageTotalBytes: count,
     storageFreeBytes: count,
   }),
+  foreign: z.array(foreign).max(maxForeign).optional(),
   troubles: z.array(trouble).max(100),
 })
 
@@ -108,6 +209,7 @@ const messageSchema = z.discriminatedUnion('type', [
     images: z.array(image).max(maxThings),
     gone: z.array(id).max(maxThings),
     strays: z.array(z.object({ id, incarnations: z.array(z.int()).min(1).max(100) })).max(maxThings),
+    storage: storageMessage.optional(),
   }),
   z.object({ type: z.literal('beat'), host: host.nullable() }),
   z.object({ type: z.literal('operated'), operationId: id, trouble: trouble.nullable(), data: z.base64().nullable() }),

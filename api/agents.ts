@@ -16,6 +16,7 @@ import { uploadPath } from '../broker/templates.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { networksInTheWay } from '../lib/routes.ts'
 import { mountAgentDisks } from './agent-disks.ts'
+import { mountAgentExports } from './agent-exports.ts'
 import { readAgentMessage } from './agent-messages.ts'
 import { readJson } from './body.ts'
 import { problemResponse } from './errors.ts'
@@ -93,6 +94,7 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
     }),
   )
   mountAgentDisks(app, broker)
+  mountAgentExports(app, broker)
   app.get('/api/v1/agents/images/:id', async context => {
     const requestId = context.get('requestId')
     const host = await hostOfKey(broker, keyOf(context.req.header('authorization')))

@@ -1,5 +1,6 @@
 /** Reads bodies without trusting what their headers say. */
 import { HdcsError } from '../lib/errors.ts'
+import { sizeText } from '../lib/sizes.ts'
 
 /** The largest answer of our own pages (10,000 entitlements) has 400 kB. */
 export const maxJsonBytes = 1_000_000
@@ -47,5 +48,5 @@ async function readText(request: Request, maxBytes: number): Promise<string> {
 }
 
 export function tooLarge(maxBytes: number): HdcsError {
-  return new HdcsError('too_large', `The body may have ${maxBytes} bytes at most.`)
+  return new HdcsError('too_large', `The body may have ${sizeText(maxBytes)} at most.`)
 }

@@ -35,6 +35,14 @@ export class ApiError extends Error {
   }
 }
 
+/** For a request that got no response: who gave it up is told that, not that nobody answers. */
+export const unanswered =
+  (signal?: AbortSignal) =>
+  (cause: unknown): never => {
+    if (signal?.aborted) throw cause
+    throw new ApiError({ status: 0, code: 'unreachable', detail: 'The server does not answer.', cause })
+  }
+
 /** Reads a response that is no success; also one that a proxy made and that is no problem document. */
 export async function apiErrorOf(response: Response): Promise<ApiError> {
   const text = await response.text()

@@ -3,13 +3,22 @@
  * themselves (types only: nothing of the server is loaded) and called by the generated table. Browser-safe.
  */
 import type { z } from '@hono/zod-openapi'
-import { ApiError, apiErrorOf } from './client-error.ts'
+import { ApiError, apiErrorOf, unanswered } from './client-error.ts'
 import { type EventFilter, type LiveEvent, liveEvents } from './client-events.ts'
+import {
+  type ExportAsk,
+  exportAddress,
+  fetchExport,
+  fetchScreenshot,
+  inspectedBytes,
+  inspectFile,
+  type Screenshot,
+} from './client-files.ts'
 import { sendFile, type Upload } from './client-upload.ts'
 import { operations } from './operations.gen.ts'
 import type { routes } from './routes.ts'
 
-export { ApiError, type LiveEvent, type Upload }
+export { ApiError, exportAddress, inspectedBytes, type LiveEvent, type Upload }
 
 type Operation = (typeof routes)[number]
 export type OperationId = Operation['operationId']
@@ -49,6 +58,12 @@ export type Client = Calls & {
   events(filter?: EventFilter): AsyncIterable<LiveEvent>
   /** Sends the file of a template version. */
   upload(upload: Upload): Promise<Answer<'versionUpload'>>
+  /** What a file says of itself, by its first `inspectedBytes`. */
+  inspect(head: Blob): Promise<Answer<'templateFileInspect'>>
+  /** A version's file from a byte on. */
+  download(ask: ExportAsk & { fromByte: number; sha256: string }): Promise<ReadableStream<Uint8Array>>
+  /** What a machine's screen shows. */
+  screenshot(id: string, signal?: AbortSignal): Promise<Screenshot>
 }
 
 export interface ClientSettings {
@@ -95,6 +110,9 @@ export function makeClient(settings: ClientSettings): Client {
   const more = {
     events: (filter: EventFilter = {}) => liveEvents(sender, filter),
     upload: (upload: Upload) => sendFile(sender, upload),
+    inspect: (head: Blob) => inspectFile(sender, head),
+    download: (ask: ExportAsk & { fromByte: number; sha256: string }) => fetchExport(sender, ask),
+    screenshot: (id: string, signal?: AbortSignal) => fetchScreenshot(sender, id, signal),
   }
   // The table has exactly the operations of the routes: test/api/every-route.test.ts compares them.
   return { ...calls, ...more } as unknown as Client
@@ -115,10 +133,7 @@ async function send(sender: Sender, method: string, path: string, ask: LooseAsk)
       ...(ask.signal && { signal: ask.signal }),
       credentials: 'same-origin',
     })
-    .catch((cause: unknown) => {
-      if (ask.signal?.aborted) throw cause
-      throw new ApiError({ status: 0, code: 'unreachable', detail: 'The server does not answer.', cause })
-    })
+    .catch(unanswered(ask.signal))
   if (!response.ok) throw await apiErrorOf(response)
   if (response.status === 204) return undefined
   const json = (response.headers.get('content-type') ?? '').startsWith('application/json')

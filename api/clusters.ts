@@ -68,6 +68,8 @@ const clusterSettings = z.object({
   /** A host silent so long is lost: its desktops return elsewhere. */
   lostMs: silenceMs,
   balance: balanceSchema,
+  /** Deleted desktops of persons stay in the recycle bin for so long; 0: they are gone at once. */
+  binDays: within(0, 3650, ' days').int(whole),
   /** Makes sure that a lost host is off. Shown to administrators only. */
   fenceCommand: command,
   /** Switches hosts off and on. Shown to administrators only. */
@@ -83,6 +85,8 @@ export const clusterSchema = clusterSettings
     hosts: z.number().int(),
     /** Of hosts that are online. */
     capacities: capacitiesSchema,
+    /** The largest machine that one of its hosts carries; null while no host has told what it is. */
+    largest: z.object({ vcpus: z.number().int(), memoryBytes: z.number().int() }).nullable(),
     resources: resourcesSchema,
     actions: z.array(actionSchema),
     createdAt: timestamp,

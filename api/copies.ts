@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { copyMake, copyRemove } from '../broker/copies.ts'
 import { templateGet } from '../broker/templates.ts'
 import { idParams, route } from './route.ts'
-import { taskSchema } from './tasks.ts'
+import { accepted, taskSchema } from './tasks.ts'
 import { templateSchema } from './templates.ts'
 
 const versionParams = idParams.extend({ number: z.coerce.number().int().positive() })
@@ -25,7 +25,7 @@ export const copyRoutes = [
       const ask = { clusterId: params.clusterId, ...body }
       const task = await copyMake(broker, principal, params.id, params.number, ask)
       const template = await templateGet(broker, principal, params.id)
-      return { status: 202, body: { template, task }, headers: { location: `/api/v1/tasks/${task.id}` } }
+      return accepted({ template, task })
     },
   }),
   route({

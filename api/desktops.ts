@@ -9,13 +9,14 @@ import {
   flag,
   idParams,
   listOf,
+  nameSchema,
   numberedPageQuery,
   pageQuery,
   route,
   timestamp,
   troubleSchema,
 } from './route.ts'
-import { taskSchema } from './tasks.ts'
+import { accepted, taskSchema } from './tasks.ts'
 
 export const desktopActions = [
   'start',
@@ -25,9 +26,15 @@ export const desktopActions = [
   'reset',
   'suspend',
   'resume',
+  'save',
   'release',
   'delete',
+  'customise',
+  'restore',
+  'purge',
 ] as const
+
+const changedNames = z.enum([...hardwareNames.options, 'cdrom'])
 
 const phaseSchema = z.enum([
   'making',
@@ -61,6 +68,8 @@ export const desktopSchema = z
     reason: z.string(),
     since: timestamp,
     power: z.enum(['running', 'paused', 'stopped']).nullable(),
+    /** Stands still with its memory kept on its host: it goes on from there when it starts; forcing it off discards that. */
+    saved: z.object({ at: timestamp, bytes: z.number().int() }).nullable(),
     /** While something is under way: what, how long such things take, and the place in the host's queue. */
     step: z
       .object({
@@ -68,6 +77,8 @@ export const desktopSchema = z
         startedAt: timestamp,
         estimateMs: z.number().int().nullable(),
         queuePlace: z.number().int().nullable(),
+        /** The script that runs in its guest, while it is customised. */
+        text: z.string().nullable(),
       })
       .nullable(),
     session: z
@@ -76,9 +87,13 @@ export const desktopSchema = z
     /** In its host's words for those who may see machines, in those of its code for its person. */
     trouble: troubleSchema.nullable(),
     /** A lost host that must be back, or off for certain (`fence`), before it can run again: an older copy may run there. */
+    /** The template version that is being made of its disk, which stays as it is until then. */
+    capturedBy: z.object({ templateId: z.uuid(), templateName: z.string(), number: z.number().int() }).nullable(),
     waitsForHost: z.object({ id: z.uuid(), name: z.string(), fence: z.boolean() }).nullable(),
     /** Why it has no network while it runs; gone at its next start. */
     noNetwork: z.string().nullable(),
+    /** When it is given back by force, because its pool goes to another version: whoever has it saves what matters before. */
+    backAt: timestamp.nullable(),
     /** Its way to another host, while it is on it (`GET /migrations` has the past ones). */
     move: z
       .object({
@@ -91,6 +106,26 @@ export const desktopSchema = z
         text: z.string(),
       })
       .nullable(),
+    /** The template version of an ISO file that is in its CD-ROM drive; and whether its guest, which runs, has one. */
+    cdrom: z.uuid().nullable(),
+    drive: z.boolean(),
+    /**
+     * What its guest has while it runs, how far that grows before its next start, and what of it is not taken, if anything;
+     * null: it does not run, or its host's agent is older.
+     */
+    runsWith: z
+      .object({
+        vcpus: z.number().int(),
+        memoryBytes: z.number().int(),
+        maxVcpus: z.number().int(),
+        maxMemoryBytes: z.number().int(),
+        text: z.string(),
+      })
+      .nullable(),
+    /** Since when it is in the recycle bin, and when it goes for good. */
+    binned: z.object({ at: timestamp, until: timestamp }).nullable(),
+    /** Deleted now, it would stay in the recycle bin for so many days; 0: it would be gone. */
+    binDays: z.number().int(),
     assignedAt: timestamp.nullable(),
     madeAt: timestamp,
     actions: z.array(actionSchema),
@@ -128,6 +163,8 @@ export const desktopRoutes = [
       troubled: flag().optional(),
       /** Those that came running from another cluster, and have no network until they start anew. */
       noNetwork: flag().optional(),
+      /** Those in the recycle bin, for administrators. */
+      binned: flag().optional(),
       /** Part of a name, address or person. */
       search: z.string().trim().max(100).optional(),
     }),
@@ -178,13 +215,14 @@ export const desktopRoutes = [
     method: 'post',
     path: '/api/v1/desktops/{id}/actions/{name}',
     operationId: 'desktopAct',
-    summary: 'Start, stop, reboot, give back …: `actions` of the desktop says what is allowed now',
+    summary:
+      'Start, stop, reboot, give back …: `actions` of the desktop says what is allowed now. `delete` puts a person’s desktop into the recycle bin, `restore` gives it back, `purge` removes it from there for good',
     permission: 'self',
     params: idParams.extend({ name: z.enum(desktopActions) }),
     answers: { 202: z.object({ task: taskSchema, desktop: desktopSchema }) },
     handle: async ({ broker, principal, params }) => {
       const { task, desktop } = await desktopAct(broker, principal, params.id, params.name)
-      return { status: 202, body: { task, desktop }, headers: { location: `/api/v1/tasks/${task.id}` } }
+      return accepted({ task, desktop })
     },
   }),
   route({
@@ -209,19 +247,32 @@ export const desktopRoutes = [
     method: 'patch',
     path: '/api/v1/desktops/{id}',
     operationId: 'desktopUpdate',
-    summary: 'Change the hardware of one desktop; says what its guest has at once, and what after its next start',
+    summary:
+      'Change hardware, name (while it is stopped) or the disc in the drive of one desktop; says what its guest has at once, and what after its next start and why; `dryRun` only says so of the hardware',
     permission: 'desktop.write',
     params: idParams,
-    body: z.object({ hardware: hardwareSchema.partial() }),
+    body: z.object({
+      hardware: hardwareSchema.partial().optional(),
+      name: nameSchema.optional(),
+      /** A template version that was made of an ISO file; null takes out what is there. */
+      cdrom: z.uuid().nullable().optional(),
+      /** Changes nothing: the answer says when its hardware would. */
+      dryRun: z.boolean().default(false),
+    }),
     answers: {
       200: z.object({
         desktop: desktopSchema,
-        applies: z.object({ now: z.array(hardwareNames), nextStart: z.array(hardwareNames) }),
+        applies: z.object({
+          now: z.array(changedNames),
+          nextStart: z.array(changedNames),
+          /** Of those that wait although it runs: why. */
+          why: z.partialRecord(changedNames, z.string()),
+        }),
       }),
     },
     handle: async ({ broker, principal, params, body }) => ({
       status: 200,
-      body: await desktopHardwareSet(broker, principal, params.id, body.hardware),
+      body: await desktopHardwareSet(broker, principal, params.id, body.hardware ?? {}, body, body.dryRun),
     }),
   }),
   route({

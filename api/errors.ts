@@ -1,6 +1,7 @@
 /** From our errors to HTTP: problem details (RFC 9457). Only here do status codes and error codes meet. */
 import { z } from '@hono/zod-openapi'
 import { type ErrorCode, errorCodes, type FieldError, HdcsError } from '../lib/errors.ts'
+import { fieldWords } from './field-words.ts'
 
 export const statusOf = {
   invalid: 400,
@@ -17,6 +18,7 @@ export const statusOf = {
   template_unavailable: 409,
   storage_full: 507,
   start_failed: 500,
+  setup_failed: 500,
   disk_in_use: 409,
   unreachable: 503,
   timeout: 504,
@@ -44,6 +46,7 @@ const titles = {
   template_unavailable: 'The template cannot be used',
   storage_full: 'The storage is full',
   start_failed: 'The desktop did not start',
+  setup_failed: 'The desktop could not be customised',
   disk_in_use: 'The disk is in use elsewhere',
   unreachable: 'Not reachable',
   timeout: 'Took too long',
@@ -96,7 +99,7 @@ export function readPart<S extends z.ZodType>(
   schema: S,
   value: unknown,
 ): z.output<S> {
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, { error: fieldWords })
   const fields = (
     result.success ? unkeepable(result.data, part) : result.error.issues.flatMap(fieldErrors(part))
   ).slice(0, maxFields)

@@ -3,7 +3,7 @@ import { hostFence } from '../broker/fencing.ts'
 import { hostGet } from '../broker/hosts.ts'
 import { hostSchema } from './hosts.ts'
 import { idParams, route } from './route.ts'
-import { taskSchema } from './tasks.ts'
+import { accepted, taskSchema } from './tasks.ts'
 
 export const fencingRoutes = [
   route({
@@ -19,7 +19,7 @@ export const fencingRoutes = [
     handle: async ({ broker, principal, params, body }) => {
       const task = await hostFence(broker, principal, params.id, body)
       const host = await hostGet(broker, principal, params.id)
-      return { status: 202, body: { task, host }, headers: { location: `/api/v1/tasks/${task.id}` } }
+      return accepted({ task, host })
     },
   }),
 ]

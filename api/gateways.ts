@@ -5,7 +5,7 @@ import { z } from '@hono/zod-openapi'
 import { WebSocketServer } from 'ws'
 import { gatewayKeyMatches } from '../auth/tickets.ts'
 import type { Broker } from '../broker/broker.ts'
-import type { GatewayHub } from '../broker/gateways.ts'
+import type { GatewayHub, GatewayLine } from '../broker/gateways.ts'
 
 export const gatewayLinePath = '/api/v1/gateway'
 
@@ -29,7 +29,11 @@ export function makeGatewayDoor(broker: Broker, hub: GatewayHub) {
         let answered = true
         const gateway = {
           sessions: () => carried,
-          kick: (sessions: string[]) => line.send(JSON.stringify({ type: 'over', sessions })),
+          kick: (over: Parameters<GatewayLine['kick']>[0]) => {
+            const taken = over.filter(one => one.taken).map(({ id }) => id)
+            // An older gateway reads `sessions` alone, and says that they were ended.
+            line.send(JSON.stringify({ type: 'over', sessions: over.map(({ id }) => id), taken }))
+          },
         }
         const attached = hub.attach(gateway)
         const pinging = setInterval(() => {

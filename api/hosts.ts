@@ -81,6 +81,8 @@ export const hostSchema = z
       })
       .nullable(),
     troubles: z.array(troubleSchema),
+    /** Its storage is filling up: how far, and what to do. */
+    storageWarning: z.string().nullable(),
     actions: z.array(actionSchema),
   })
   .openapi('Host')
@@ -104,6 +106,8 @@ const removalSchema = z
         /** `remade`: by its pool; `moved`: another host has its disk; `lost`: with what its person kept on it; `returned`: it is elsewhere already, and its old copy may still run here. */
         fate: z.enum(['remade', 'moved', 'lost', 'returned']),
         hostName: z.string().nullable(),
+        /** It goes elsewhere, and its dongle stays. */
+        losesDongle: z.boolean(),
       }),
     ),
   })

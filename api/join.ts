@@ -17,7 +17,7 @@ const papers = 'LICENSE README.md package-lock.json package.json tsconfig.json'.
 const shipped =
   /\.(ts|tsx|css|html|json|md|sh|pl|png|svg|txt|S|awk|conf|desktop|dirs|ini|network|path|rules|service|theme|tint2rc|keep)$/
 /** Programs and settings inside the guest images have names without an ending. */
-const inGuest = /^images\/(tiny|desktop)\/.*\/?[a-z0-9-]+$/
+const inGuest = /^images\/(tiny|desktop|sealer)\/.*\/?[a-z0-9-]+$/
 const folderForm = /^(?!(node_modules|dist)$)([A-Za-z0-9_-][\w.@-]*|\.config)$/
 const fileForm = /^([A-Za-z0-9_-][\w.@-]*|\.keep)$/
 

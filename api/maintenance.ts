@@ -3,7 +3,7 @@ import { maintenanceEnter, maintenanceLeave } from '../broker/maintenance.ts'
 import { hostSchema } from './hosts.ts'
 import { migrationKindSchema } from './migration-schema.ts'
 import { idParams, route } from './route.ts'
-import { taskSchema } from './tasks.ts'
+import { accepted, taskSchema } from './tasks.ts'
 
 export const planSchema = z
   .object({
@@ -49,7 +49,7 @@ export const maintenanceRoutes = [
     handle: async ({ broker, principal, params, body }) => {
       const { task, ...answer } = await maintenanceEnter(broker, principal, params.id, body)
       if (!task) return { status: 200, body: answer }
-      return { status: 202, body: { ...answer, task }, headers: { location: `/api/v1/tasks/${task.id}` } }
+      return accepted({ ...answer, task })
     },
   }),
   route({
@@ -64,7 +64,7 @@ export const maintenanceRoutes = [
     handle: async ({ broker, principal, params, body }) => {
       const { task, ...answer } = await maintenanceLeave(broker, principal, params.id, body)
       if (!task) return { status: 200, body: answer }
-      return { status: 202, body: { ...answer, task }, headers: { location: `/api/v1/tasks/${task.id}` } }
+      return accepted({ ...answer, task })
     },
   }),
 ]

@@ -3,7 +3,7 @@ import { desktopMove, desktopMovePlan, migrationList } from '../broker/migration
 import { desktopSchema } from './desktops.ts'
 import { migrationKindSchema, migrationStateSchema } from './migration-schema.ts'
 import { flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
-import { taskSchema } from './tasks.ts'
+import { accepted, taskSchema } from './tasks.ts'
 
 const migrationSchema = z
   .object({
@@ -91,7 +91,7 @@ export const migrationRoutes = [
       const ask = { hostId: body.hostId ?? null, restart: body.restart }
       if (body.dryRun) return { status: 200, body: await desktopMovePlan(broker, principal, params.id, ask) }
       const { task, desktop, choice } = await desktopMove(broker, principal, params.id, ask)
-      return { status: 202, body: { task, desktop, choice }, headers: { location: `/api/v1/tasks/${task.id}` } }
+      return accepted({ task, desktop, choice })
     },
   }),
 ]

@@ -3,7 +3,14 @@ import { OpenAPIHono, z } from '@hono/zod-openapi'
 import { problemSchema } from './errors.ts'
 import type { AnyRoute } from './route.ts'
 
-const descriptions = { 200: 'Done', 201: 'Made', 202: 'Begun: follow the task', 204: 'Done, nothing to say' } as const
+const descriptions = {
+  200: 'Done',
+  201: 'Made',
+  202: 'Begun: follow the task',
+  204: 'Done, nothing to say',
+  206: 'A part of it, as the range says',
+  416: 'The range lies behind its end',
+} as const
 
 export type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>
 

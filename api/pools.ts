@@ -1,12 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import { desktopClaimFor } from '../broker/assignments.ts'
-import { desktopMakeFor } from '../broker/desktop-making.ts'
 import { entitlementGet, entitlementSet } from '../broker/entitlements.ts'
 import { poolCreate, poolDelete, poolGet, poolList, poolUpdate } from '../broker/pools.ts'
+import { customiseAskSchema, customiseSchema } from './customisation.ts'
 import { desktopSchema } from './desktops.ts'
 import { hardwareSchema } from './hardware.ts'
 import { actionSchema, flag, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
-import { taskSchema } from './tasks.ts'
+import { accepted, taskSchema } from './tasks.ts'
 
 /** Validated further where it is written: CIDRs, ports, and which fields go together. */
 export const networkSchema = z
@@ -68,6 +68,8 @@ const poolSettings = z.object({
   network: networkSchema,
   /** When a host is lost: start its desktops elsewhere as soon as that is safe, or wait for the host. */
   ha: z.enum(['restart', 'wait']),
+  /** What is run in its guests before anybody gets them; null: nothing. Changed, it holds for what nobody has yet. */
+  customise: customiseAskSchema.nullable(),
 })
 
 export const poolSchema = poolSettings
@@ -95,10 +97,46 @@ export const poolSchema = poolSettings
     estimateMs: z.number().int().nullable(),
     /** What an administrator should know of these settings; told of one pool, not in lists. */
     warnings: z.array(z.string()),
+    /** Told of one pool, to its administrators. */
+    customise: customiseSchema.nullable(),
     actions: z.array(actionSchema),
     createdAt: timestamp,
   })
   .openapi('Pool')
+
+const count = z.number().int()
+
+/** What a change comes to, said before it is made. */
+export const poolChangesSchema = z
+  .object({
+    /** Of each setting that changes: when it holds, and for how many of the desktops that are there. */
+    fields: z.array(
+      z.object({
+        field: z.string(),
+        applies: z.array(
+          z.object({
+            when: z.enum(['now', 'nextClaim', 'atGiveBack', 'nextStart', 'nextMade', 'never']),
+            desktops: count,
+          }),
+        ),
+      }),
+    ),
+    /** What is done to come to the sizes that are wished. */
+    resize: z.object({
+      make: count,
+      start: count,
+      stop: count,
+      remake: count,
+      /** Names; only such that nobody has. */
+      remove: z.array(z.string()),
+      /** Desktops that people have beyond the largest size: they stay. */
+      over: count,
+      /** Of those to be made, how many find no host now; why. */
+      short: count,
+      shortReason: z.string().nullable(),
+    }),
+  })
+  .openapi('PoolChanges')
 
 const poolCreateBody = poolSettings
   .partial()
@@ -155,14 +193,18 @@ export const poolRoutes = [
     path: '/api/v1/pools/{id}',
     operationId: 'poolUpdate',
     summary:
-      'Change a pool; hardware applies to desktops made or recycled from now on, clusters and placement to those made or started from now on, what the network allows to all at once',
+      'Change a pool; `changes` says what of it holds when and for how many desktops, and what is made and removed for it; `?dryRun=true` only says so',
     permission: 'pool.write',
     params: idParams,
+    query: z.object({
+      /** Changes nothing: the answer says what would. */
+      dryRun: flag().default(false),
+    }),
     body: poolSettings.omit({ kind: true, templateId: true }).partial(),
-    answers: { 200: poolSchema },
-    handle: async ({ broker, principal, params, body }) => ({
+    answers: { 200: poolSchema.extend({ changes: poolChangesSchema }) },
+    handle: async ({ broker, principal, params, query, body }) => ({
       status: 200,
-      body: await poolUpdate(broker, principal, params.id, body),
+      body: await poolUpdate(broker, principal, params.id, body, query.dryRun),
     }),
   }),
   route({
@@ -176,7 +218,7 @@ export const poolRoutes = [
     answers: { 202: z.object({ task: taskSchema }) },
     handle: async ({ broker, principal, params, query }) => {
       const task = await poolDelete(broker, principal, params.id, query.force)
-      return { status: 202, body: { task }, headers: { location: `/api/v1/tasks/${task.id}` } }
+      return accepted({ task })
     },
   }),
   route({
@@ -195,26 +237,6 @@ export const poolRoutes = [
       const { task, desktop } = await desktopClaimFor(broker, principal, params.id, query.another)
       const headers = { location: `/api/v1/tasks/${task.id}` }
       return { status: task.state === 'succeeded' ? 200 : 202, body: { task, desktop }, headers }
-    },
-  }),
-  route({
-    method: 'post',
-    path: '/api/v1/pools/{id}/desktops',
-    operationId: 'desktopMake',
-    summary: 'Make one desktop of a persistent pool for a person who may use it, with a name and hardware of its own',
-    permission: 'desktop.write',
-    params: idParams,
-    body: z.object({
-      /** Whose it will be; yourself unless given. */
-      userId: z.uuid().optional(),
-      name: nameSchema.optional(),
-      hardware: hardwareSchema.partial().optional(),
-    }),
-    answers: { 202: claimSchema },
-    handle: async ({ broker, principal, params, body }) => {
-      const userId = body.userId ?? principal.userId
-      const { task, desktop } = await desktopMakeFor(broker, principal, params.id, { ...body, userId })
-      return { status: 202, body: { task, desktop }, headers: { location: `/api/v1/tasks/${task.id}` } }
     },
   }),
   route({

@@ -11,7 +11,7 @@ import { strictly } from './strict-body.ts'
 
 type Schema = z.ZodType
 /** Status → body schema; null for no body. */
-type Answers = Partial<Record<200 | 201 | 202 | 204, Schema | null>>
+type Answers = Partial<Record<200 | 201 | 202 | 204 | 206 | 416, Schema | null>>
 type Output<S> = S extends Schema ? z.output<S> : undefined
 type InputOf<S> = S extends Schema ? z.output<S> : Record<string, never>
 

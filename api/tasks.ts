@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { taskCancel, taskGet, taskList, taskLog } from '../broker/tasks.ts'
+import { taskCancel, taskGet, taskList, taskStory } from '../broker/tasks.ts'
 import { flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 
 export const taskSchema = z
@@ -22,6 +22,30 @@ export const taskSchema = z
     cancellable: z.boolean(),
   })
   .openapi('Task')
+
+const logSummarySchema = z
+  .object({
+    state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
+    ms: z.number().int(),
+    /** What has begun, and how long it took; scripts by their name, all tries of one together. */
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        state: z.enum(['running', 'done', 'failed']),
+        ms: z.number().int(),
+        exitCode: z.number().int().nullable(),
+        attempts: z.number().int(),
+      }),
+    ),
+  })
+  .openapi('LogSummary')
+
+/** The answer to what only needs time. */
+export const accepted = <B extends { task: { id: string } }>(body: B) => ({
+  status: 202 as const,
+  body,
+  headers: { location: `/api/v1/tasks/${body.task.id}` },
+})
 
 export const taskRoutes = [
   route({
@@ -66,10 +90,15 @@ export const taskRoutes = [
     summary: 'What happened in a task, line by line',
     permission: 'self',
     params: idParams,
-    answers: { 200: z.object({ items: z.array(z.object({ at: timestamp, text: z.string() })) }) },
+    answers: {
+      200: z.object({
+        summary: logSummarySchema,
+        items: z.array(z.object({ at: timestamp, text: z.string() })),
+      }),
+    },
     handle: async ({ broker, principal, params }) => ({
       status: 200,
-      body: { items: await taskLog(broker, principal, params.id) },
+      body: await taskStory(broker, principal, params.id),
     }),
   }),
   route({

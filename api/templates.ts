@@ -11,12 +11,15 @@ import {
 } from '../broker/templates.ts'
 import { hardwareSchema } from './hardware.ts'
 import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp, troubleSchema } from './route.ts'
-import { taskSchema } from './tasks.ts'
+import { accepted, taskSchema } from './tasks.ts'
 
 export const recipes = ['tiny', 'desktop'] as const
-export const uploadFormats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx', 'iso'] as const
+export const uploadFormats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx', 'iso', 'ova', 'hdcs'] as const
+export const exportFormats = ['hdcs', 'ova', 'qcow2', 'raw', 'vmdk'] as const
 
 const recipeSchema = z.object({ kind: z.literal('recipe'), recipe: z.enum(recipes) })
+/** An empty disk, for machines that are installed from a medium or come with a disk of their own. */
+const blankSchema = z.object({ kind: z.literal('blank') })
 const uploadSchema = z.object({
   kind: z.literal('upload'),
   format: z.enum(uploadFormats),
@@ -32,9 +35,10 @@ const desktopSchema = z.object({
 })
 
 /** Built on the host from Debian packages; or uploaded (`PUT …/upload` follows); or made of a desktop's disk as it is. */
-const sourceAskSchema = z.discriminatedUnion('kind', [recipeSchema, uploadSchema, desktopSchema])
+const sourceAskSchema = z.discriminatedUnion('kind', [recipeSchema, blankSchema, uploadSchema, desktopSchema])
 const sourceSchema = z.discriminatedUnion('kind', [
   recipeSchema,
+  blankSchema,
   uploadSchema,
   z.object({ ...desktopSchema.shape, desktopName: z.string(), seal: z.boolean() }),
 ])
@@ -63,6 +67,21 @@ export const versionSchema = z
         text: z.string(),
         trouble: troubleSchema.nullable(),
         bytesPerSecond: z.number().int().nullable(),
+        actions: z.array(actionSchema),
+      }),
+    ),
+    /** Files of it to take away. */
+    exports: z.array(
+      z.object({
+        format: z.enum(exportFormats),
+        state: z.enum(['making', 'ready', 'failed']),
+        progress: z.number().int(),
+        text: z.string(),
+        sizeBytes: z.number().int().nullable(),
+        sha256: z.string().nullable(),
+        trouble: troubleSchema.nullable(),
+        /** When it goes by itself. */
+        expiresAt: timestamp.nullable(),
         actions: z.array(actionSchema),
       }),
     ),
@@ -131,10 +150,7 @@ export const templateRoutes = [
       readyWhen: z.enum(['agent', 'running']).optional(),
     }),
     answers: { 202: withTask },
-    handle: async ({ broker, principal, body }) => {
-      const made = await templateCreate(broker, principal, body)
-      return { status: 202, body: made, headers: { location: `/api/v1/tasks/${made.task.id}` } }
-    },
+    handle: async ({ broker, principal, body }) => accepted(await templateCreate(broker, principal, body)),
   }),
   route({
     method: 'patch',
@@ -172,10 +188,8 @@ export const templateRoutes = [
     params: idParams,
     body: versionBody,
     answers: { 202: withTask },
-    handle: async ({ broker, principal, params, body }) => {
-      const made = await versionAdd(broker, principal, params.id, body)
-      return { status: 202, body: made, headers: { location: `/api/v1/tasks/${made.task.id}` } }
-    },
+    handle: async ({ broker, principal, params, body }) =>
+      accepted(await versionAdd(broker, principal, params.id, body)),
   }),
   route({
     method: 'post',
@@ -185,10 +199,8 @@ export const templateRoutes = [
     permission: 'template.write',
     params: idParams.extend({ number: z.coerce.number().int().positive() }),
     answers: { 202: withTask },
-    handle: async ({ broker, principal, params }) => {
-      const made = await versionRetry(broker, principal, params.id, params.number)
-      return { status: 202, body: made, headers: { location: `/api/v1/tasks/${made.task.id}` } }
-    },
+    handle: async ({ broker, principal, params }) =>
+      accepted(await versionRetry(broker, principal, params.id, params.number)),
   }),
   route({
     method: 'delete',

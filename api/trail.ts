@@ -68,8 +68,8 @@ function idIn(answer: unknown): string | undefined {
   return undefined
 }
 
-/** Commands switch hosts off, with passwords of their power switches in them. */
-const secretNames = /password|token|otp|secret|key|command/i
+/** Commands switch hosts off, with passwords of their power switches in them; answer files were given with passwords too. */
+const secretNames = /password|token|otp|secret|key|command|unattend/i
 /** Enough to see what was asked for; a body may be a megabyte. */
 const maxText = 200
 const maxItems = 20

@@ -8,6 +8,8 @@ import { z } from '@hono/zod-openapi'
 import { templateGet, uploadPath, versionToUpload, versionUploaded } from '../broker/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
+import { formatRefusal, saidBytes, type UploadFormat } from '../lib/image-format.ts'
+import { sizeText } from '../lib/sizes.ts'
 import { idParams, route } from './route.ts'
 import { templateSchema } from './templates.ts'
 
@@ -46,6 +48,8 @@ interface Declared {
   sizeBytes: number
   /** Lower-case hex. */
   sha256: string
+  /** Its first bytes must be of this format; absent: they may be any. */
+  format?: UploadFormat
 }
 
 /**
@@ -59,10 +63,11 @@ export async function receive(
   to: { path: string; maxBytes: number; signal: AbortSignal },
 ): Promise<void> {
   if (declared.sizeBytes > to.maxBytes)
-    throw new HdcsError('too_large', `An upload may have ${to.maxBytes} bytes at most.`)
+    throw new HdcsError('too_large', `An upload may have ${sizeText(to.maxBytes)} at most.`)
   await mkdir(dirname(to.path), { recursive: true, mode: 0o700 })
   const partial = `${to.path}.${newId()}${unfinished}`
   const hash = createHash('sha256')
+  const head = headCheck(declared.format)
   let received = 0
   const measure = new Transform({
     transform(chunk: Buffer, _encoding, done: TransformCallback) {
@@ -70,6 +75,8 @@ export async function receive(
       if (received > declared.sizeBytes)
         return done(notAsDeclared(`more than the declared ${declared.sizeBytes} bytes came`))
       hash.update(chunk)
+      const refused = head(chunk, received === declared.sizeBytes)
+      if (refused !== null) return done(new HdcsError('invalid', refused))
       done(null, chunk)
     },
   })
@@ -84,6 +91,18 @@ export async function receive(
   } catch (error) {
     await rm(partial, { force: true })
     throw uploadError(error)
+  }
+}
+
+/** Tells as soon as it has enough of a file why it is none of its format: nobody sends the rest of it for nothing. */
+function headCheck(format: UploadFormat | undefined) {
+  const head: Buffer[] = []
+  let bytes = 0
+  return (chunk: Buffer, last: boolean): string | null => {
+    if (format === undefined || bytes >= saidBytes) return null
+    head.push(chunk)
+    bytes += chunk.length
+    return bytes >= saidBytes || last ? formatRefusal(Buffer.concat(head.splice(0)), format) : null
   }
 }
 

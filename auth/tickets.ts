@@ -65,3 +65,43 @@ export async function openTicket(sealed: string, key: Uint8Array, now: Date): Pr
     })
   }
 }
+
+/**
+ * The two ends of a serial console meet at a gateway: the page and the machine's host each show a ticket of the same
+ * console. Sealed under another name: neither kind opens the other.
+ */
+const consoleSchema = z.object({
+  /** Of this console: both ends have it, and it is used once by each. */
+  id: z.string(),
+  side: z.enum(['page', 'host']),
+  desktopId: z.string(),
+})
+export type ConsoleTicket = z.infer<typeof consoleSchema>
+
+const consoleIssuer = 'hdcs console'
+
+/** @param key 32 bytes. */
+export async function sealConsole(ticket: ConsoleTicket, key: Uint8Array, now: Date): Promise<string> {
+  const seconds = Math.floor(now.getTime() / 1000)
+  return new EncryptJWT({ ticket })
+    .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' })
+    .setIssuer(consoleIssuer)
+    .setIssuedAt(seconds)
+    .setExpirationTime(seconds + ticketSeconds)
+    .encrypt(key)
+}
+
+/** @throws HdcsError `forbidden`: not ours, changed, or too old. */
+export async function openConsole(sealed: string, key: Uint8Array, now: Date): Promise<ConsoleTicket> {
+  try {
+    const { payload } = await jwtDecrypt(sealed, key, {
+      issuer: consoleIssuer,
+      currentDate: now,
+      keyManagementAlgorithms: ['dir'],
+      contentEncryptionAlgorithms: ['A256GCM'],
+    })
+    return consoleSchema.parse(payload.ticket)
+  } catch (cause) {
+    throw new HdcsError('forbidden', 'The console’s ticket is not valid any more: open it again.', { cause })
+  }
+}

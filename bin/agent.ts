@@ -13,6 +13,7 @@ import { lockFolder } from '../lib/folder-lock.ts'
 import type { Log } from '../lib/log.ts'
 import { ownNetworks } from '../lib/routes.ts'
 import { startAgent } from '../vmm/agent.ts'
+import { consoleDialler } from '../vmm/agent-console.ts'
 import { agentSocket } from '../vmm/agent-socket.ts'
 import { keepCertificate, libvirtReadCertificates } from '../vmm/certificates.ts'
 import { controlRequests, type Joined, joinControl } from '../vmm/control-requests.ts'
@@ -25,6 +26,7 @@ import { connectDaemon } from '../vmm/libvirt/daemon.ts'
 import { readHypervisor } from '../vmm/libvirt-facts.ts'
 import { openLibvirtHost } from '../vmm/libvirt-host.ts'
 import { openSimStorage } from '../vmm/sim-file.ts'
+import { simStrangers } from '../vmm/sim-foreign.ts'
 import { makeSimHost } from '../vmm/sim-host.ts'
 import { runProcess } from './process.ts'
 
@@ -37,6 +39,8 @@ export interface RunAgentOptions {
   hostName: string
   /** Holds images and overlays; QEMU's user must be able to enter it. Shared by the hosts of a cluster, or this host's own. */
   folder: string
+  /** Below which its storage pools may be; null: the usual places. */
+  storagePlaces: readonly string[] | null
   /** This host's own: the build cache, and which storage it works on. */
   ownFolder: string
   /** Where gateways and other hosts reach this one: SPICE listens there. */
@@ -86,7 +90,12 @@ export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> 
   const removed = (from: string) => {
     if (from === installationId) leaving ??= starting.then(leave)
   }
-  const starting = startAgent({ host, connect: agentSocket({ url, key, log, removed }), log })
+  const starting = startAgent({
+    host,
+    connect: agentSocket({ url, key, log, removed }),
+    dialConsole: consoleDialler(options.controlUrl),
+    log,
+  })
   undo.use(await starting)
   undo.defer(async () => {
     ending.abort()
@@ -117,17 +126,20 @@ export async function runAgent(options: RunAgentOptions): Promise<RunningAgent> 
 
   async function simulated(file: string) {
     const { hostName } = options
-    return makeSimHost({ installationId, hostName, storage: await openSimStorage(file, installationId) })
+    const { sendExport } = controlRequests(options.controlUrl, key)
+    const storage = await openSimStorage(file, installationId)
+    return makeSimHost({ installationId, hostName, sendExport, storage, foreign: simStrangers(hostName) })
   }
 
   function libvirtOptions() {
-    const { folder, ownFolder, address, firewall, migrationUri, postCopy } = options
-    const { fetchImage } = controlRequests(options.controlUrl, key)
+    const { folder, ownFolder, address, firewall, migrationUri, postCopy, storagePlaces } = options
+    const { fetchImage, sendExport } = controlRequests(options.controlUrl, key)
     const diskExchange = httpDiskExchange({ controlUrl: options.controlUrl, key })
     const own = { cacheFolder: join(ownFolder, 'cache'), storageNote: join(ownFolder, 'storage-known') }
     const place = { folder, ...own, spiceListen: address, migrationUri, postCopy }
+    const pools = storagePlaces && { storagePlaces }
     const copies = identity && { fetchCopy: copyFetcher(certificateFolder(options)) }
-    return { ...place, installationId, firewall, fetchImage, diskExchange, ...copies }
+    return { ...place, installationId, firewall, fetchImage, sendExport, diskExchange, ...pools, ...copies }
   }
 }
 
@@ -174,6 +186,7 @@ export async function hostPlace(config: Config, ownFolder: string, controlUrl: s
     pkiFolder: config.pkiFolder,
     migrationUri: config.migrationUri,
     postCopy: config.postCopy,
+    storagePlaces: config.storagePlaces,
     transferPort: config.transferPort,
     address: config.hostAddress ?? (await addressTowards(controlUrl)),
   }

@@ -16,6 +16,7 @@ import { makeAgentHub } from '../broker/agents.ts'
 import type { Broker } from '../broker/broker.ts'
 import { authorityCheck } from '../broker/certificates.ts'
 import { eventsHeard } from '../broker/events.ts'
+import { exportsFolder } from '../broker/exports.ts'
 import { firstStart } from '../broker/first-start.ts'
 import { makeGatewayHub } from '../broker/gateways.ts'
 import { startReconcilers } from '../broker/reconcile/all.ts'
@@ -56,8 +57,8 @@ export interface SharedDoors {
   path: string
   upgrade: SocketListener
   connect: SocketListener
-  /** Ends what is open of a session that was ended. */
-  kick(sessionId: string): void
+  /** Ends what is open of a session that was ended; `taken`: because somebody else opened its screen. */
+  kick(sessionId: string, taken: boolean): void
   /** Sessions it carries now. */
   sessions(): string[]
 }
@@ -111,6 +112,7 @@ export async function startControl(
     maxVirtualBytes: 2048 * GiB,
   }
   await uploadsSweep(broker.uploadFolder)
+  await uploadsSweep(exportsFolder(broker.uploadFolder))
   const installationId = await settingInstallationId(db)
   const { clusterId } = await firstStart(broker)
   const passwordFile = join(config.dataFolder, 'first-password')
@@ -139,7 +141,8 @@ export async function startControl(
   const doors = options.doors?.(ticketKey)
   const gateways = makeGatewayHub(broker)
   const gatewayDoor = makeGatewayDoor(broker, gateways)
-  if (doors) gateways.attach({ sessions: doors.sessions, kick: ids => ids.forEach(id => void doors.kick(id)) })
+  if (doors)
+    gateways.attach({ sessions: doors.sessions, kick: over => over.forEach(one => void doors.kick(one.id, one.taken)) })
   undo.use(
     listenDatabase(
       databaseUrl,
@@ -147,7 +150,7 @@ export async function startControl(
       {
         notified(channel, payload) {
           if (channel === 'hdcs_nudge') reconcilers?.nudge(payload)
-          else if (channel === 'hdcs_kick') gateways.kick(payload)
+          else if (channel === 'hdcs_kick') gateways.kick(payload).catch(failed)
           else if (channel === 'hdcs_line') hub.review(payload).catch(failed)
           else if (channel === 'hdcs_event') eventsHeard(broker)
           else if (channel === 'hdcs_images') hub.wake(undefined, 'images')

@@ -10,9 +10,15 @@ import {
   desktopsObserveAbsent,
   straysToRemove,
 } from '../db/agents.ts'
+import { setupObserve } from '../db/customisation.ts'
+import { donglesObserve } from '../db/dongles.ts'
 import { nudge } from '../db/events.ts'
+import { exportsObserve, exportsWished } from '../db/exports.ts'
+import { foreignObserve } from '../db/foreign-machines.ts'
 import { hostAddresses, hostByKey, hostKeyRemoved, hostLines, hostObserve } from '../db/hosts.ts'
 import { migrationsObserve } from '../db/migrations.ts'
+import { snapshotsObserve } from '../db/snapshots.ts'
+import { storageObserve, storageWished } from '../db/storage-pools.ts'
 import { operationDone, operationsOpen } from '../db/tasks.ts'
 import { imagesObserve, versionsWished } from '../db/templates.ts'
 import { again, transact } from '../db/transact.ts'
@@ -20,10 +26,15 @@ import { HdcsError } from '../lib/errors.ts'
 import type { FromAgent, protocolVersion, removedFrom, ToAgent } from '../vmm/protocol.ts'
 import type { ImageSpec } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
+import { consolePlace } from './console-places.ts'
+import { exportObserved } from './exports.ts'
 import { copiesNote, historyNote, hostSaid } from './host-history.ts'
 import { secretHash } from './hosts.ts'
-import { goneReport, imageObserved, moveObserved, observed } from './machine-reports.ts'
-import { imageSpec, machineSpec } from './machine-specs.ts'
+import { donglesSaid, goneReport, imageObserved, moveObserved, observed, snapshotsSaid } from './machine-reports.ts'
+import { exportSpec, imageSpec, machineSpec } from './machine-specs.ts'
+import { trialAnswered, trialTold } from './script-trials.ts'
+import { answersSpec, setupSaid, setupSpec } from './setup.ts'
+import { storageSpec } from './storage-specs.ts'
 
 /** Changes of one moment go out together. Longer: starts are late; shorter: a pool of 100 is 100 messages. */
 const gatherMs = 10
@@ -45,6 +56,8 @@ interface Attached {
   /** What the agent was last told: id → generation (machines), id → its spec (images). */
   machines: Map<string, number>
   images: Map<string, string>
+  /** And all of its storage, as text. */
+  storage: string
   /** Told to destroy their disks too, and not yet gone. */
   removing: Set<string>
   /** Addresses of hosts that its desktops may not reach, as it was last told. */
@@ -70,7 +83,7 @@ export interface AgentHost {
   keyHash?: string
 }
 
-/** What may have changed of a wish: only that is read. */
+/** What may have changed of a wish: only that is read. Storage pools and volumes are told with images. */
 export type Wished = 'machines' | 'images' | 'operations'
 const everyWish = ['machines', 'images', 'operations'] as const satisfies Wished[]
 
@@ -136,6 +149,7 @@ export function makeAgentHub(broker: Broker, installationId: string): AgentHub {
         line,
         machines: new Map(),
         images: new Map(),
+        storage: '',
         removing: new Set(),
         closed: [],
         operations: new Set(),
@@ -209,7 +223,9 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
       if (!host) return hostObserve(db, agent.hostId, { at })
       return transact(db, async tx => {
         await hostSaid(tx, agent.hostId, host, at)
-        await hostObserve(tx, agent.hostId, { at, ...host })
+        const { foreign, ...observed } = host
+        if (foreign) await foreignObserve(tx, agent.hostId, foreign, at)
+        await hostObserve(tx, agent.hostId, { at, ...observed })
       })
     }
     case 'report': {
@@ -223,9 +239,19 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
         )
       }
       await desktopsObserve(db, agent.hostId, [...message.machines.map(observed), ...gone])
+      await setupObserve(db, agent.hostId, message.machines.flatMap(setupSaid))
       await migrationsObserve(db, agent.hostId, message.machines.flatMap(moveObserved), at)
+      await donglesObserve(db, agent.hostId, donglesSaid(message.machines))
+      for (const said of snapshotsSaid(message.machines))
+        await transact(db, tx => snapshotsObserve(tx, agent.hostId, said, at))
       if (message.full || message.images.length > 0)
         await imagesObserve(db, agent.hostId, message.images.map(imageObserved), message.full)
+      await exportsObserve(
+        db,
+        agent.hostId,
+        message.images.filter(({ state }) => state !== 'ready').map(exportObserved),
+      )
+      if (message.storage) await storageObserve(db, agent.hostId, message.storage)
       const remove = await straysToRemove(db, agent.hostId, message.strays)
       for (const { id, because } of remove)
         broker.log.info({ hostId: agent.hostId, desktopId: id, because }, 'a disk that is left over shall be removed')
@@ -236,22 +262,30 @@ async function receive(broker: Broker, installationId: string, agent: Attached, 
       return agent.line.send({ type: 'change', machines: [], images: [], gone: [], remove: ids })
     }
     case 'operated':
-      return operationDone(db, message.operationId, message.trouble, at)
+      return operationDone(db, message.operationId, await trialAnswered(broker, agent.hostId, message), at)
   }
+}
+
+/** A row as its host is told of it, with what is still to be run in its guest. */
+function specOf(broker: Broker, row: Awaited<ReturnType<typeof desktopSpecs>>[number], hostId: string) {
+  const setup = setupSpec(row, broker.ticketKey)
+  return { ...machineSpec(row, hostId), ...(setup && { setup }), ...answersSpec(row, broker.ticketKey) }
 }
 
 async function tellEverything(broker: Broker, installationId: string, agent: Attached) {
   const wished = await desktopGenerations(broker.db, agent.hostId)
   const remove = wished.filter(row => !row.wished_present).map(row => row.id)
-  const machines = (await desktopSpecs(broker.db, agent.hostId)).map(row => machineSpec(row, agent.hostId))
+  const machines = (await desktopSpecs(broker.db, agent.hostId)).map(row => specOf(broker, row, agent.hostId))
   const images = await imageSpecs(broker, agent.hostId)
   agent.machines = new Map(machines.map(machine => [machine.id, machine.generation]))
   agent.images = new Map(images.map(image => [image.id, JSON.stringify(image)]))
+  const storage = storageSpec(await storageWished(broker.db, agent.hostId), broker.ticketKey)
+  agent.storage = JSON.stringify(storage)
   agent.removing = new Set(remove)
   agent.operations.clear()
   agent.closed = await hostAddresses(broker.db)
   const { hostId, supernet, subnet, closed } = agent
-  const spec = { installationId, hostId, network: { supernet, subnet, closed }, images, machines, remove }
+  const spec = { installationId, hostId, network: { supernet, subnet, closed }, images, machines, remove, storage }
   agent.line.send({ type: 'wish', spec })
   await tellOperations(broker, agent)
 }
@@ -264,9 +298,11 @@ async function tellChanges(
 ) {
   const machines = stale.has('machines') ? await machineChanges(broker, agent, staleIds) : nothingNew
   const images = stale.has('images') ? await imageChanges(broker, agent) : nothingNew
+  const storage = stale.has('images') ? await storageChange(broker, agent) : {}
   const gone = [...machines.gone, ...images.gone]
-  if (machines.fresh.length + images.fresh.length + gone.length + machines.remove.length > 0)
-    agent.line.send({ type: 'change', machines: machines.fresh, images: images.fresh, gone, remove: machines.remove })
+  const { fresh, remove } = machines
+  if (fresh.length + images.fresh.length + gone.length + remove.length > 0 || 'storage' in storage)
+    agent.line.send({ type: 'change', machines: fresh, images: images.fresh, gone, remove, ...storage })
   if (stale.has('operations')) await tellOperations(broker, agent)
 }
 
@@ -279,7 +315,7 @@ async function machineChanges(broker: Broker, agent: Attached, staleIds: Readonl
   const present = [...rows.values()].filter(row => row.wished_present)
   const fresh = present
     .filter(row => agent.machines.get(row.id) !== row.generation)
-    .map(row => machineSpec(row, agent.hostId))
+    .map(row => specOf(broker, row, agent.hostId))
   // Also what this agent never heard of: its answer is what lets the row go.
   const remove = ids.filter(id => rows.get(id)?.wished_present === false && !agent.removing.has(id))
   const gone = ids.filter(id => !rows.has(id) && agent.machines.has(id))
@@ -310,17 +346,31 @@ async function imageChanges(broker: Broker, agent: Attached) {
   return { fresh, gone }
 }
 
+/** All of it when any of it changed: it is little, and changes seldom. */
+async function storageChange(broker: Broker, agent: Attached) {
+  const storage = storageSpec(await storageWished(broker.db, agent.hostId), broker.ticketKey)
+  const text = JSON.stringify(storage)
+  if (text === agent.storage) return {}
+  agent.storage = text
+  return { storage }
+}
+
 async function tellOperations(broker: Broker, agent: Attached) {
   for (const { id, desktop_id, name } of await operationsOpen(broker.db, agent.hostId)) {
     if (agent.operations.has(id)) continue
     agent.operations.add(id)
-    agent.line.send({ type: 'operate', operation: { id, machineId: desktop_id, name } })
+    const operation = { id, machineId: desktop_id, name }
+    const place = name === 'console' && desktop_id !== null && (await consolePlace(broker, id, desktop_id))
+    const script = name === 'script' && (await trialTold(broker, id))
+    const more = { ...(place && { console: place }), ...(script && { script }) }
+    agent.line.send({ type: 'operate', operation: { ...operation, ...more } })
   }
 }
 
 async function imageSpecs(broker: Broker, hostId: string): Promise<ImageSpec[]> {
   const rows = await versionsWished(broker.db, hostId)
-  return rows.map(row => imageSpec(row, broker.maxVirtualBytes))
+  const exports = await exportsWished(broker.db, hostId)
+  return [...rows.map(row => imageSpec(row, broker.maxVirtualBytes)), ...exports.map(exportSpec)]
 }
 
 export const removedHeader: typeof removedFrom = 'hdcs-removed-from'

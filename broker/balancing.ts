@@ -134,6 +134,7 @@ const desktopOf = (row: MovableRow, failed: string | undefined): BalanceDesktop 
 function staysOf(row: MovableRow, failed: string | undefined): string | null {
   if (row.move_id !== null) return 'it is on its way already'
   if (!row.wished_present) return 'it is being removed'
+  if (row.pinned !== null) return row.pinned
   if (!['ready', 'paused', 'stopped'].includes(row.phase)) return row.phase_reason
   return failed === undefined ? null : `its last move did not come about and it rests: ${failed}`
 }

@@ -19,8 +19,9 @@ import {
 import { sessionsEnd } from '../db/sessions.ts'
 import { type Decision, type Demand, decisionText, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
 import { demandOf, hostsToPlaceOn, placementsNote } from './placing.ts'
-import { desktopRests, mayTake, type ReturnHost, type ReturnPlan, returnPlan } from './returning.ts'
+import { desktopRests, isFenced, mayTake, type ReturnHost, type ReturnPlan, returnPlan } from './returning.ts'
 import { screenPortsTake } from './screen-ports.ts'
+import { returnWithVolumes, volumesRefusal } from './volume-reach.ts'
 
 /**
  * So long the target of a move that failed may still be ending its copy. Shorter: it might still write to a disk that no
@@ -47,13 +48,15 @@ type Placing = 'cluster_ids' | 'placement' | 'affinity' | 'needs' | 'network'
 
 /** What becomes of a desktop of a lost host, as its rows stand. @param hosts all there are. */
 export function planOf(
-  row: Omit<ReturnRow, 'moved_at' | Placing> & { moved_at?: Date | null },
+  row: Omit<ReturnRow, 'moved_at' | 'volumes' | Placing> & Partial<Pick<ReturnRow, 'moved_at' | 'volumes'>>,
   host: ReturnHostRow,
   hosts: readonly ReturnHostRow[],
   now: Date,
 ): ReturnPlan {
   const movedMs = row.moved_at ? now.getTime() - row.moved_at.getTime() : Number.POSITIVE_INFINITY
-  return returnPlan({
+  const { volumes = null } = row
+  const reach = (other: ReturnHostRow) => volumesRefusal(volumes, host.storages, other.storages) === undefined
+  const plan = returnPlan({
     present: row.wished_present,
     kind: row.kind,
     assigned: row.user_id !== null,
@@ -70,9 +73,14 @@ export function planOf(
     ),
     moving: row.moving,
     justMoved: movedMs < afterMoveMs,
+    pinned: row.pinned,
     host: { name: host.name, lostSince: host.state_since, fencedAt: host.fenced_at, ...storageOf(host) },
-    others: hosts.filter(other => other.cluster_id === host.cluster_id && other.state === 'online').map(storageOf),
+    others: hosts
+      .filter(other => other.cluster_id === host.cluster_id && other.state === 'online' && reach(other))
+      .map(storageOf),
   })
+  const fenced = isFenced({ fencedAt: host.fenced_at, lostSince: host.state_since })
+  return returnWithVolumes(plan, volumes, { name: host.name, fenced })
 }
 
 const storageOf = ({ observed_facts: facts }: ReturnHostRow): ReturnHost => ({
@@ -96,13 +104,15 @@ export function placed(
     const host = byId.get(to.id)
     if (host?.cluster_id !== home.cluster_id)
       return { ...to, trouble: `its address is of the cluster ${home.cluster_name}` }
+    const apart = volumesRefusal(row.volumes, home.storages, host.storages)
+    if (apart !== undefined) return { ...to, trouble: apart }
     return mayTake(plan, storageOf(host))
       ? to
       : { ...to, trouble: 'its disk is not there, or not guarded by locks there' }
   })
   const demand = demandOf(pool, { ...desktop, addressClusterId: home.cluster_id }, priority)
   const decision = placeDesktop(here, demand)
-  if (decision.hostId !== undefined || plan.disk === 'own') return { decision, demand, near: true }
+  if (decision.hostId !== undefined || plan.disk === 'own' || row.volumes) return { decision, demand, near: true }
   const anywhere = demandOf(pool, desktop, priority)
   const away = placeDesktop(room, anywhere)
   return away.hostId === undefined

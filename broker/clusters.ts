@@ -21,7 +21,7 @@ import { capacitiesOf } from './capacity.ts'
 import { commandCheck } from './commands.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
-import { type LoadedHost, resourcesSum } from './resources.ts'
+import { type LoadedHost, largestMachine, resourcesSum } from './resources.ts'
 import { screenPortsNarrow } from './screen-ports.ts'
 import { allHosts, countedIn } from './sites.ts'
 import { supernetChosen, supernetMove, supernetNew, supernetRefused } from './subnets.ts'
@@ -45,12 +45,14 @@ function clusterView(row: ClusterRow, hosts: readonly (LoadedHost & { cluster_id
     suspectMs: row.suspect_ms,
     lostMs: row.lost_ms,
     balance: balanceSettings(row.balance),
+    binDays: row.bin_days,
     // They hold passwords of power switches: not for those who only read.
     fenceCommand: administrator ? row.fence_command : null,
     powerCommand: administrator ? row.power_command : null,
     hosts: row.hosts,
     capacities: capacitiesOf(own.filter(({ state }) => state === 'online')),
     resources: resourcesSum(own),
+    largest: largestMachine(own),
     actions: actionsFrom({ update: refused, join: refused, delete: refused ?? deleteRefused(row) }),
     createdAt: row.created_at.toISOString(),
   }
@@ -100,6 +102,7 @@ export interface ClusterWish {
   lostMs: number
   /** What is given of it; the rest stays. */
   balance: BalanceGiven
+  binDays: number
   fenceCommand: string | null
   powerCommand: string | null
 }
@@ -221,6 +224,7 @@ const columnsOf = ({ balance, ...body }: Given, before: Record<string, unknown>)
     person_reserve: body.personReserve,
     suspect_ms: body.suspectMs,
     lost_ms: body.lostMs,
+    bin_days: body.binDays,
     fence_command: body.fenceCommand,
     power_command: body.powerCommand,
   }),

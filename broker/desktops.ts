@@ -1,5 +1,6 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
+import { desktopSetupAgain } from '../db/customisation.ts'
 import {
   type DesktopRow,
   desktopLock,
@@ -9,15 +10,16 @@ import {
   transitionsOf,
 } from '../db/desktops.ts'
 import { operationInsert } from '../db/tasks.ts'
-import { desktopCaptured } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
-import { type DesktopAction, desktopActionsFor } from './desktop-state.ts'
+import { type DesktopAction, desktopActionsFor, isSaved, memoryKept } from './desktop-state.ts'
 import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
+import { binInstead, binLock, binnedView, binRestore } from './recycle-bin.ts'
 import { releaseWish } from './releasing.ts'
+import { phaseNow, setupNow, setupText } from './setup.ts'
 import { desktopStart, startLock } from './starting.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 import { troubleFor } from './trouble-words.ts'
@@ -37,7 +39,8 @@ function desktopView(
   estimateMs: number | null,
   waits: ReturnType<typeof waitsForHost>,
 ) {
-  const moving = ['making', 'starting', 'stopping', 'recycling', 'removing'].includes(row.phase)
+  const phase = phaseNow(row)
+  const moving = ['making', 'starting', 'stopping', 'recycling', 'removing'].includes(phase)
   const trouble = troubleFor(principal, row.observed_trouble)
   return {
     id: row.id,
@@ -53,17 +56,22 @@ function desktopView(
     address: row.bridged ? null : row.address_text,
     templateVersion: row.version_number,
     hardware: row.hardware,
-    phase: row.phase,
+    phase,
     // One that failed says why in its host's words.
     reason: row.phase === 'failed' ? (trouble?.text ?? row.phase_reason) : row.phase_reason,
     since: row.phase_since.toISOString(),
     power: row.observed_power,
+    saved:
+      isSaved(row) && row.observed_memory?.state === 'saved'
+        ? { at: row.observed_memory.savedAt, bytes: row.observed_memory.bytes }
+        : null,
     step: moving
       ? {
-          name: row.observed_step ?? row.phase,
+          name: row.observed_step ?? (phase === 'starting' && row.observed_ready ? 'customising' : phase),
           startedAt: row.step_since.toISOString(),
           estimateMs,
           queuePlace: row.observed_queue_place,
+          text: setupText(setupNow(row)) ?? null,
         }
       : null,
     session:
@@ -75,6 +83,8 @@ function desktopView(
     noNetwork: row.foreign_network
       ? 'it came running from another cluster, whose address it still has: it has no network until it is shut down and started again'
       : null,
+    backAt: iso(row.back_at),
+    capturedBy: principal.permissions.has('template.read') ? row.captured_by : null,
     move:
       row.move_id !== null && row.move_state !== null && row.move_kind !== null
         ? {
@@ -87,6 +97,11 @@ function desktopView(
             text: row.move_text ?? '',
           }
         : null,
+    cdrom: row.wished_cdrom,
+    drive: row.observed_cdrom !== null && row.observed_power !== 'stopped',
+    runsWith: row.observed_power === 'running' || row.observed_power === 'paused' ? row.observed_hardware : null,
+    binned: binnedView(row),
+    binDays: row.pool_kind === 'persistent' && row.user_id !== null && row.binned_at === null ? row.bin_days : 0,
     assignedAt: iso(row.assigned_at),
     madeAt: row.made_at.toISOString(),
     actions: desktopActions(row, principal),
@@ -97,12 +112,19 @@ function desktopView(
 export const desktopActions = (row: DesktopRow, principal: Principal) =>
   desktopActionsFor(
     {
-      phase: row.phase,
+      // Of two who remove it at once the second is told so, before its phase is looked at anew.
+      phase: row.wished_present ? phaseNow(row) : 'removing',
       power: row.wished_power,
       assigned: row.user_id !== null,
       kind: row.pool_kind,
       moving: row.move_id !== null,
       captured: row.captured,
+      pinned: row.pinned,
+      volumes: row.volume_names,
+      memory: memoryKept(row),
+      can: row.host_can ?? [],
+      setupFailed: row.phase === 'failed' && row.observed_trouble?.code === 'setup_failed',
+      binned: row.binned_at !== null,
     },
     actorOf(principal, row.user_id),
   )
@@ -121,6 +143,7 @@ export async function desktopList(
     name?: string | undefined
     troubled?: boolean | undefined
     noNetwork?: boolean | undefined
+    binned?: boolean | undefined
     search?: string | undefined
   },
 ) {
@@ -139,7 +162,8 @@ export async function desktopList(
 /** @throws HdcsError `not_found` also for what one may not know of. */
 export async function desktopGet(broker: Broker, principal: Principal, id: string): Promise<DesktopView> {
   const [row] = await desktopRows(broker.db, { ids: [id] })
-  if (!row || (row.user_id !== principal.userId && !principal.permissions.has('desktop.read')))
+  const own = row?.user_id === principal.userId && row.binned_at === null
+  if (!row || !(own || principal.permissions.has('desktop.read')))
     throw new HdcsError('not_found', 'There is no such desktop.')
   return desktopShown(broker, principal, row)
 }
@@ -179,33 +203,37 @@ const wishes = {
   resume: async (tx, id) => desktopWish(tx, id, { wished_power: 'running' }),
   suspend: async (tx, id) => desktopWish(tx, id, { wished_power: 'paused' }),
   shutdown: async (tx, id) => desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: shutdownGraceMs }),
-  poweroff: async (tx, id) => desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: 0 }),
+  poweroff: async (tx, id) =>
+    desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: 0, wished_saved: false }),
+  // An agent that cannot save, of a host that was downgraded since, asks the guest to shut down.
+  save: async (tx, id) =>
+    desktopWish(tx, id, { wished_power: 'stopped', wished_stop_grace_ms: shutdownGraceMs, wished_saved: true }),
   delete: async (tx, id) => desktopWish(tx, id, { wished_present: false }),
+  purge: async (tx, id) => desktopWish(tx, id, { wished_present: false }),
+  customise: desktopSetupAgain,
 } satisfies Partial<Record<DesktopAction, (tx: Tx, id: string, now: Date) => Promise<void>>>
 
-/** @throws HdcsError `conflict` with the reason when the action is refused now, `not_found`, `forbidden`. */
+/**
+ * @param how.atOnce what is deleted is not kept in the recycle bin.
+ * @throws HdcsError `conflict` with the reason when the action is refused now, `not_found`, `forbidden`.
+ */
 export async function desktopAct(
   broker: Broker,
   principal: Principal,
   id: string,
-  name: Exclude<DesktopAction, 'migrate' | 'capture'>,
+  name: Exclude<DesktopAction, 'migrate' | 'capture' | 'clone' | 'rename' | 'change' | 'console' | 'screen'>,
+  { atOnce = false }: { atOnce?: boolean } = {},
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
   const task = await transact(broker.db, async tx => {
     if (name === 'start') await startLock(tx, id)
+    if (name === 'restore') await binLock(tx, before.poolId)
     const row = await desktopLock(tx, id)
-    if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
+    const [shown] = await desktopRows(tx, { ids: [id] })
+    if (!row || !shown) throw new HdcsError('not_found', 'There is no such desktop.')
     const actor = actorOf(principal, row.user_id)
-    const facts = {
-      phase: row.phase,
-      power: row.wished_power,
-      assigned: row.user_id !== null,
-      kind: before.kind,
-      moving: before.move !== null,
-      captured: await desktopCaptured(tx, id),
-    }
-    const action = desktopActionsFor(facts, actor).find(candidate => candidate.name === name)
+    const action = desktopActions(shown, principal).find(candidate => candidate.name === name)
     if (!actor.owner && !actor.administrator) throw new HdcsError('forbidden', 'This desktop is not yours.')
     if (!action?.allowed) throw new HdcsError('conflict', `${row.name}: ${action?.reason ?? 'not possible now'}.`)
 
@@ -217,6 +245,15 @@ export async function desktopAct(
     if (name === 'release') {
       const goal = await releaseWish(tx, row, before.kind, { because: `given back by ${principal.name}`, now })
       return taskOpen(tx, { ...ask, goal }, now)
+    }
+    if (name === 'restore') {
+      await binRestore(tx, row)
+      await note('restored')
+      return taskOpen(tx, { ...ask, done: true }, now)
+    }
+    if (name === 'delete' && !atOnce && (await binInstead(tx, row, before.kind, now))) {
+      await note('binned')
+      return taskOpen(tx, { ...ask, goal: { binned: true } }, now)
     }
     await note(`${name} asked`)
     const opened = await taskOpen(tx, ask, now)

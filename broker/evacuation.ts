@@ -6,6 +6,7 @@
 import type { HostEnd, MovableRow } from '../db/migrations.ts'
 import type { HostState } from '../db/schema.ts'
 import type { MigrationKind } from '../db/schema-hosts.ts'
+import { capturedWaits } from './migration-plan.ts'
 import { moveTarget, type Target } from './move-target.ts'
 import { type Decision, decisionText, type HostFacts, placeDesktop, withDesktop } from './placement.ts'
 import { demandOf } from './placing.ts'
@@ -112,6 +113,8 @@ function planned(
       hostName: desktop.target_name,
     }
   if (desktop.phase === 'unknown') return wait('its host is lost')
+  if (desktop.pinned !== null) return wait(desktop.pinned)
+  if (desktop.captured) return wait(capturedWaits)
   if (desktop.user_id === null) return remade(desktop, hosts)
   const { failed } = desktop
   if (failed && failed.times >= mostFailures)
@@ -127,6 +130,8 @@ const elsewhereText = (decision: Decision, { host_id }: LeavingDesktop) => decis
 /** Nobody has it: what is on its disk need not travel, and another one has an address of wherever its pool makes it. */
 function remade(desktop: LeavingDesktop, hosts: readonly HostFacts[]): Placed {
   if (desktop.phase === 'removing') return wait('it is being removed')
+  if (desktop.volumes)
+    return wait(`the volume ${desktop.volumes[0]?.name} is attached to it: detach it, or move the desktop by hand`)
   const elsewhere = hosts.map(host =>
     host.id === desktop.host_id ? { ...host, trouble: 'the desktop is there' } : host,
   )
@@ -185,6 +190,7 @@ export function planReturn(
       return { ...stays(desktop.move_text || 'it is on its way', false), do: 'migrate' as const, open: true }
     if (desktop.user_id === null || !desktop.wished_present) return stays('nobody has it any more', true)
     if (desktop.failed && desktop.failed.times >= mostFailures) return stays(desktop.failed.text, true)
+    if (desktop.pinned !== null) return stays(desktop.pinned, true)
     if (moves <= 0) return []
     const target = moveTarget(hosts, world.ends, desktop, { hostId: host.id, restart: false })
     if (target.waits !== null) return stays(target.waits, false)

@@ -125,7 +125,7 @@ export function makeFencing(broker: Broker): Fencing {
 
   async function end(task: { id: string }, text: string, state: 'succeeded' | 'failed' | 'cancelled'): Promise<void> {
     const error = state === 'succeeded' ? null : { code: state === 'failed' ? 'unreachable' : 'cancelled', text }
-    const ended = { state, progress: 100, steps: [], finished_at: broker.clock.now() }
+    const ended = { state, progress: 100, finished_at: broker.clock.now() }
     await taskSet(broker.db, task.id, { ...ended, error: error as TaskRow['error'] })
     await taskLogAdd(broker.db, task.id, text, broker.clock.now())
     await nudge(broker.db, 'returns')

@@ -2,19 +2,19 @@
  * The gateways that carry screens: whichever it is, a session that was ended here goes dark there. Notifications tell
  * them at once; what was missed (a broken line, a restart) is found by comparing what they carry with what is over.
  */
-import { sessionsOver } from '../db/sessions.ts'
+import { type SessionOver, sessionsOver } from '../db/sessions.ts'
 import type { Broker } from './broker.ts'
 
 export interface GatewayLine {
   /** Sessions it carries, as last heard. */
   sessions(): string[]
-  kick(sessionIds: string[]): void
+  kick(over: SessionOver[]): void
 }
 
 export interface GatewayHub {
   attach(line: GatewayLine): Disposable
   /** One session was ended. A gateway that does not carry it remembers not to let it in. */
-  kick(sessionId: string): void
+  kick(sessionId: string): Promise<void>
   /** Compares what a gateway carries (all of them unless one is named) with what is over. */
   review(line?: GatewayLine): Promise<void>
 }
@@ -26,8 +26,9 @@ export function makeGatewayHub(broker: Broker): GatewayHub {
       lines.add(line)
       return { [Symbol.dispose]: () => lines.delete(line) }
     },
-    kick(sessionId) {
-      for (const line of lines) line.kick([sessionId])
+    async kick(sessionId) {
+      const over = await sessionsOver(broker.db, [sessionId])
+      for (const line of over.length > 0 ? lines : []) line.kick(over)
     },
     async review(only) {
       for (const line of only ? [only] : lines) {

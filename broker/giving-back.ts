@@ -12,7 +12,9 @@ import { desktopAct, desktopList } from './desktops.ts'
 export async function desktopsGiveBack(broker: Broker, principal: Principal, userId: string): Promise<void> {
   const more: Permission[] = ['desktop.read', 'desktop.write']
   const acting = { ...principal, permissions: new Set<Permission>([...principal.permissions, ...more]) }
-  const { items } = await desktopList(broker, acting, { userId, limit: 500 })
+  const { items: had } = await desktopList(broker, acting, { userId, limit: 500 })
+  const { items: binned } = await desktopList(broker, acting, { userId, binned: true, limit: 500 })
+  const items = [...had, ...binned]
   const kept = items.filter(desktop => desktop.kind === 'persistent')
   if (kept.length > 0 && !principal.permissions.has('desktop.write')) {
     const names = kept.map(desktop => desktop.name).join(', ')
@@ -22,6 +24,7 @@ export async function desktopsGiveBack(broker: Broker, principal: Principal, use
     )
   }
   for (const desktop of items) {
-    await desktopAct(broker, acting, desktop.id, desktop.kind === 'floating' ? 'release' : 'delete')
+    const name = desktop.kind === 'floating' ? 'release' : desktop.binned ? 'purge' : 'delete'
+    await desktopAct(broker, acting, desktop.id, name, { atOnce: true })
   }
 }

@@ -18,6 +18,7 @@ import {
 import { sessionsEnd } from '../db/sessions.ts'
 import { taskLogAdd } from '../db/tasks.ts'
 import { transact } from '../db/transact.ts'
+import { volumesLeave, volumesOnlyOn } from '../db/volumes.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import type { Broker } from './broker.ts'
@@ -39,6 +40,8 @@ export interface RemovalItem {
    */
   fate: 'remade' | 'moved' | 'lost' | 'returned'
   hostName: string | null
+  /** It goes elsewhere, and its dongle stays. */
+  losesDongle: boolean
   decision: Decision | null
 }
 
@@ -53,7 +56,7 @@ export function planRemoval(
     return shares ? host : { ...host, trouble: 'it does not have its disk' }
   })
   return desktops.map(desktop => {
-    const item = { desktopId: desktop.id, desktopName: desktop.name, userName: desktop.user_name }
+    const item = { desktopId: desktop.id, desktopName: desktop.name, userName: desktop.user_name, losesDongle: false }
     const kept =
       desktop.wished_present && desktop.kind === 'persistent' && desktop.user_id !== null && desktop.disk_made
     if (!kept) return { ...item, fate: 'remade' as const, hostName: null, decision: null }
@@ -62,29 +65,43 @@ export function planRemoval(
     const decision = placeDesktop(hosts, demand)
     if (decision.hostId === undefined) return { ...item, fate: 'lost' as const, hostName: null, decision: null }
     hosts = hosts.map(host => (host.id === decision.hostId ? withDesktop(host, demand) : host))
-    return { ...item, fate: 'moved' as const, hostName: decision.hostName ?? null, decision }
+    return {
+      ...item,
+      fate: 'moved' as const,
+      hostName: decision.hostName ?? null,
+      decision,
+      losesDongle: desktop.pinned !== null,
+    }
   })
 }
 
 /** Of a host that never told it, nothing is known to be shared. */
 const storageOf = (ends: ReadonlyMap<string, HostEnd>, id: string) => ends.get(id)?.storageId ?? id
 
-/** In one sentence for the person who is about to do it; names what is lost. @param host how many moves end, and old copies that may run there, named or not. */
+/**
+ * In one sentence for the person who is about to do it; names what is lost.
+ * @param host how many moves end, and old copies that may run there, named or not.
+ * @param volumes names of those that no other host has.
+ */
 export function removalText(
   items: readonly RemovalItem[],
   { moves, copies_left: copies }: Pick<HostRow, 'moves' | 'copies_left'>,
+  volumes: readonly string[] = [],
 ): string {
   const of = (fate: RemovalItem['fate']) => items.filter(item => item.fate === fate)
-  const names = (fate: RemovalItem['fate']) =>
-    of(fate).map(({ desktopName, userName }) => (userName ? `${desktopName} of ${userName}` : desktopName))
-  const [lost, old] = [names('lost'), names('returned')]
+  const names = (some: readonly RemovalItem[]) =>
+    some.map(({ desktopName, userName }) => (userName ? `${desktopName} of ${userName}` : desktopName))
+  const [lost, old] = [names(of('lost')), names(of('returned'))]
+  const undongled = names(items.filter(({ losesDongle }) => losesDongle))
   const [moved, remade] = [of('moved').length, of('remade').length]
   const parts = [
     moved > 0 ? counted(moved, 'goes to another host with its disk', 'go to other hosts with their disks') : '',
+    undongled.length > 0 ? `there without its dongle: ${undongled.join(', ')}` : '',
     remade > 0
       ? counted(remade, 'is given up and made anew by its pool', 'are given up and made anew by their pools')
       : '',
     lost.length > 0 ? `lost with all that is on them: ${lost.join(', ')}` : '',
+    volumes.length > 0 ? `volumes that are lost with it: ${volumes.join(', ')}` : '',
     old.length > 0 ? `returned from it before, so that old copies may still run there: ${old.join(', ')}` : '',
     moves > 0 ? counted(moves, 'move from it or to it ends', 'moves from it or to it end') : '',
     copies > old.length ? 'old copies of desktops that are gone by now may still run there' : '',
@@ -101,7 +118,7 @@ const readPlan = async (db: Db | Tx, id: string) => {
 /** Desktops whose old copies may run on it: nobody made sure that it is off. */
 const readReturned = async (db: Db, id: string): Promise<RemovalItem[]> =>
   (await copiesLeftRows(db, id)).map(row => {
-    const item = { desktopId: row.id, desktopName: row.name, userName: row.user_name }
+    const item = { desktopId: row.id, desktopName: row.name, userName: row.user_name, losesDongle: false }
     return { ...item, fate: 'returned', hostName: row.host_name, decision: null }
   })
 
@@ -112,7 +129,8 @@ export async function hostRemovalPlan(broker: Broker, principal: Principal, id: 
   const items = [...here, ...(await readReturned(broker.db, id))]
   const desktops = items.map(({ decision: _decision, ...item }) => item)
   const [row = { moves: 0, copies_left: 0 }] = await hostRows(broker.db, { ids: [id] })
-  return { hostId: id, hostName: host.name, text: removalText(items, row), desktops }
+  const text = removalText(items, row, await volumesOnlyOn(broker.db, id))
+  return { hostId: id, hostName: host.name, text, desktops }
 }
 
 /**
@@ -125,7 +143,7 @@ export async function hostRemove(broker: Broker, principal: Principal, id: strin
   const host = await hostGet(broker, principal, id)
   const heard = host.state === 'online' || host.state === 'maintenance' || host.state === 'suspect'
   const [row] = await hostRows(broker.db, { ids: [id] })
-  const refused = row && removeRefused(row)
+  const refused = row && (removeRefused(row) ?? volumesRefused(await volumesOnlyOn(broker.db, id)))
   if (refused !== undefined && !(force && !heard)) {
     const { text } = await hostRemovalPlan(broker, principal, id)
     const how = heard
@@ -151,9 +169,15 @@ export async function hostRemove(broker: Broker, principal: Principal, id: strin
       await removalNote(tx, await hostRemovalPlan({ ...broker, db: tx }, principal, id), principal, now)
       await clear(tx, { id, name: host.name }, principal, now)
     }
+    await volumesLeave(tx, id)
     await hostDelete(tx, id, now).catch(inUse).catch(onItsWay)
   })
 }
+
+const volumesRefused = (names: readonly string[]) =>
+  names.length === 0
+    ? undefined
+    : `${counted(names.length, 'volume is on it and on no other host', 'volumes are on it and on no other host')}, to be deleted first (${names.join(', ')})`
 
 /** The host's own history goes with it: what was lost, and on whose word, stands among the tasks. */
 async function removalNote(tx: Tx, plan: { hostId: string; hostName: string; text: string }, by: Principal, now: Date) {

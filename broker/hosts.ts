@@ -15,6 +15,7 @@ import {
   joinTokenUse,
 } from '../db/hosts.ts'
 import { clusterUsual } from '../db/sites.ts'
+import { storageKeptBytes } from '../lib/capacity.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -24,6 +25,7 @@ import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { hostResources, nothingFree } from './resources.ts'
 import { fenceRefused } from './returning.ts'
+import { storageWarning } from './storage-level.ts'
 import { subnetFor } from './subnets.ts'
 
 function hostView(row: HostRow, principal: Principal) {
@@ -53,6 +55,7 @@ function hostView(row: HostRow, principal: Principal) {
     facts: row.observed_facts,
     usage: lost ? null : row.observed_usage,
     troubles: row.observed_troubles,
+    storageWarning: lost ? null : rootWarning(row),
     actions: actionsFrom({
       update: refused,
       enterMaintenance:
@@ -66,6 +69,13 @@ function hostView(row: HostRow, principal: Principal) {
         (row.state === 'lost' || row.state === 'joining' ? undefined : 'it is heard: put it into maintenance first'),
     }),
   }
+}
+
+/** Its root storage is filling up; null: it is not. */
+function rootWarning({ observed_usage: usage }: HostRow): string | null {
+  if (!usage) return null
+  const { storageTotalBytes: capacityBytes, storageFreeBytes: freeBytes } = usage
+  return storageWarning('Its storage', { capacityBytes, freeBytes, keptBytes: storageKeptBytes(capacityBytes) })
 }
 
 /** Why a host may not simply leave; undefined: it may. */

@@ -12,11 +12,18 @@ export const observed = (machine: MachineReport) => ({
   observed_ready: machine.ready,
   observed_step: machine.step,
   observed_queue_place: machine.queuePlace,
+  observed_work: machine.work ?? null,
   observed_clients: machine.clients,
   observed_graphics: machine.graphics,
   observed_trouble: machine.trouble,
+  observed_memory: machine.saved ?? null,
   observed_gone: false,
+  observed_cdrom: machine.cdrom ?? null,
+  observed_hardware: machine.hardware ?? null,
 })
+
+/** Of all dongles of these machines. */
+export const donglesSaid = (machines: readonly MachineReport[]) => machines.flatMap(({ dongles = [] }) => dongles)
 
 /** What a host says of a move; what it says of the machine is kept with it, until the desktop is at home there. */
 export const moveObserved = (machine: MachineReport): MoveObserved[] =>
@@ -37,3 +44,7 @@ export const imageObserved = (image: ImageReport) => ({
   observed_sha256: image.sha256,
   observed_trouble: image.trouble,
 })
+
+/** Of machines whose snapshots somebody looked at. */
+export const snapshotsSaid = (machines: readonly MachineReport[]) =>
+  machines.flatMap(({ id, generation, snapshots }) => (snapshots ? [{ desktopId: id, generation, ...snapshots }] : []))

@@ -173,6 +173,12 @@ export interface MoveWay {
   phase: Phase
   /** It may be shut down for it and is started again there. */
   restart: boolean
+  /** Its disk has snapshots. */
+  snapshots?: boolean
+  /** What it has that its host alone has; null: nothing. */
+  pinned: string | null
+  /** A template version is being made of its disk, where that lies. */
+  captured: boolean
   source: MoveEnd
   target: MoveEnd
 }
@@ -187,12 +193,25 @@ export interface MoveEnd {
 export const storageShared = ({ source, target }: Pick<MoveWay, 'source' | 'target'>) =>
   source.storageId !== null && source.storageId === target.storageId
 
+/** Its disk must stay where it is read. */
+export const capturedWaits = 'a template version is being made of it: until that is done'
+
 /** How it would move now. */
 export function moveFits(way: MoveWay): MoveFacts['fits'] {
-  const { phase, restart, source, target } = way
+  const { phase, restart, pinned, captured, source, target } = way
+  if (pinned !== null) return { refused: pinned }
+  if (captured) return { waits: capturedWaits }
   const rule = phaseRules[phase]
   if (rule !== 'live') return rule
   const shut = [source, target].find(host => !host.migrationUri)
+  // QEMU sends what the disk holds now, and nothing of its past.
+  if (way.snapshots && !storageShared(way))
+    return restart
+      ? { kind: 'offline' }
+      : {
+          refused:
+            'its snapshots go to another storage only while it stands still: shut it down, or let it be restarted',
+        }
   if (shut === undefined) return { kind: storageShared(way) ? 'live' : 'storage' }
   if (restart) return { kind: 'offline' }
   return { refused: `${shut.name} cannot take part in a live migration: shut the desktop down, or let it be restarted` }

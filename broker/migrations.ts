@@ -21,7 +21,7 @@ import { migrationOpen } from './move-opening.ts'
 import { moveTarget, type Target, type TargetAsk } from './move-target.ts'
 import { pageOf } from './pages.ts'
 import { hostsToPlaceOn } from './placing.ts'
-import { type TaskView, taskOpen } from './tasks.ts'
+import { moveKind, type TaskView, taskOpen } from './tasks.ts'
 
 const iso = (date: Date | null) => date?.toISOString() ?? null
 
@@ -124,7 +124,7 @@ export async function desktopMove(
     if (named?.id === row.host_id) throw new HdcsError('conflict', `${name} is on ${named.name} already.`)
     const target = moveTarget(hosts, ends, row, ask)
     const subject = { type: 'desktop', id, name }
-    const opened = await taskOpen(tx, { kind: 'desktop.migrate', subject, requestedBy: principal }, now)
+    const opened = await taskOpen(tx, { kind: moveKind, subject, requestedBy: principal }, now)
     const why = {
       cause: 'person' as const,
       reason: `asked by ${principal.name}`,

@@ -1,9 +1,11 @@
 /** Where a desktop goes when it leaves its host, and how. Pure: placement (placement.ts) among the hosts it can reach. */
 import type { HostEnd, MovableRow } from '../db/migrations.ts'
 import type { MigrationKind } from '../db/schema-hosts.ts'
+import { isSaved, savedText } from './desktop-state.ts'
 import { moveFits } from './migration-plan.ts'
 import { type Decision, type Demand, type HostFacts, placeDesktop } from './placement.ts'
 import { demandOf } from './placing.ts'
+import { volumesRefusal } from './volume-reach.ts'
 
 export interface TargetAsk {
   /** Null: the best one of its own cluster. */
@@ -63,6 +65,8 @@ function refusalOf(ends: ReadonlyMap<string, HostEnd>, host: HostFacts, desktop:
   // An older copy of it, on a host that is away, may be told of by nothing but its lock (returning.ts).
   if (source?.diskLocks && !target?.diskLocks && source.storageId === target?.storageId)
     return 'its disk is not guarded by locks there, as it is where it is'
+  const apart = volumesRefusal(desktop.volumes, source?.storages, target?.storages)
+  if (apart !== undefined) return apart
   const fits = fitsOn(ends, host.id, desktop, ask)
   return 'refused' in fits ? fits.refused : undefined
 }
@@ -70,5 +74,13 @@ function refusalOf(ends: ReadonlyMap<string, HostEnd>, host: HostFacts, desktop:
 function fitsOn(ends: ReadonlyMap<string, HostEnd>, hostId: string, desktop: MovableRow, { restart }: TargetAsk) {
   const [source, target] = [ends.get(desktop.host_id), ends.get(hostId)]
   if (!source || !target) return { refused: 'a host is gone' }
-  return moveFits({ phase: desktop.phase, restart, source, target })
+  return moveFits({
+    phase: desktop.phase,
+    pinned: isSaved(desktop) ? savedText : desktop.pinned,
+    captured: desktop.captured,
+    restart,
+    snapshots: desktop.snapshots_any,
+    source,
+    target,
+  })
 }

@@ -25,6 +25,8 @@ export interface HostFacts {
   offered: Resources
   /** Of everything that is wished to run here or on its way to here, reported or not: starts under way count. */
   taken: Resources
+  /** Hardware threads. */
+  cpus: number
   /** Most vCPUs one machine may have. */
   maxVcpus: number
   /** Share of `offered` that is kept for desktops a person waits for: 0 to 1. */

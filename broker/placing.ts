@@ -78,6 +78,7 @@ function factsOf(row: PlacementFactsRow, excluded: string | undefined): HostFact
     wishedOff: row.wished_off,
     offered: hostCapacity(row.observed_facts, row),
     taken: { vcpus: row.vcpus, memoryBytes: row.memory_bytes + row.running * machineExtraBytes },
+    cpus: row.observed_facts?.cpus ?? 0,
     maxVcpus: row.observed_facts?.maxVcpus ?? 0,
     personReserve: row.person_reserve,
     images: new Set(row.images),

@@ -18,6 +18,8 @@ export interface PoolWish {
   enabled: boolean
   /** Desktops shall stand on this version; others that nobody has are made anew. Null: no version is sealed. */
   versionId: string | null
+  /** Those that stand on another version stay on it until they are given back. */
+  held?: boolean
   /** Refilling pauses after too many failures. */
   restrained: boolean
 }
@@ -32,11 +34,18 @@ export interface PoolDesktop {
   madeAt: Date
   /** Its host was lost this moment, and it is about to return elsewhere (returning.ts): no other is made for it. */
   returning?: boolean
+  /** It failed to be customised: kept, so that an administrator can see why. */
+  setAside?: boolean
+  /** It is started and asked, to see that it works (verify-plan.ts): left alone meanwhile. */
+  verified?: boolean
 }
 
 export type PoolStep =
   | { do: 'make'; count: number; power: 'running' | 'stopped'; because: string }
   | { do: 'start' | 'stop' | 'remove' | 'upgrade'; desktopId: string; because: string }
+
+/** Set aside in a pool, the newest. More: a script that fails fills the pool; fewer: one cannot compare two. */
+const keptAside = 3
 
 export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): PoolStep[] {
   const alive = desktops
@@ -46,23 +55,20 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
   const steps: PoolStep[] = []
 
   // A desktop that failed and that nobody has is thrown away: a new one costs less than finding out.
-  const failed = free.filter(desktop => desktop.phase === 'failed')
+  const setAside = free.filter(desktop => desktop.phase === 'failed' && desktop.setAside).slice(-keptAside)
+  const failed = free.filter(desktop => desktop.phase === 'failed' && !desktop.verified && !setAside.includes(desktop))
   for (const { id } of failed) steps.push({ do: 'remove', desktopId: id, because: 'it failed and nobody has it' })
 
   const usable = free.filter(({ phase, returning }) => phase !== 'failed' && (phase !== 'unknown' || returning))
-  // Only resting ones: a person may claim a running one at this very moment, and it is remade when given back.
-  const outdated = usable.filter(
-    desktop =>
-      pool.versionId !== null &&
-      desktop.versionId !== pool.versionId &&
-      (desktop.phase === 'stopped' || desktop.phase === 'ready'),
-  )
+  const outdated = outdatedNow(pool, usable)
   for (const { id } of outdated)
     steps.push({ do: 'upgrade', desktopId: id, because: 'a newer template version is sealed' })
   const left = usable.filter(desktop => !outdated.includes(desktop))
 
-  const warm = left.filter(desktop => desktop.wishedPower !== 'stopped')
-  const cold = left.filter(desktop => desktop.wishedPower === 'stopped')
+  const alone = left.filter(desktop => !desktop.verified)
+  const looked = left.length - alone.length
+  const warm = alone.filter(desktop => desktop.wishedPower !== 'stopped')
+  const cold = alone.filter(desktop => desktop.wishedPower === 'stopped')
   const resting = cold.filter(desktop => desktop.phase === 'stopped')
   const wantedWarm = pool.enabled ? pool.warm : 0
   const growing = pool.enabled && !pool.restrained && pool.versionId !== null
@@ -78,7 +84,7 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
 
   const surplusWarm = warm.slice(wantedWarm)
   const wantedCold = pool.enabled ? pool.cold : 0
-  const coldAfter = cold.length - promoted.length
+  const coldAfter = cold.length + looked - promoted.length
   const size = alive.length - failed.length
   let spare = Math.max(0, size - pool.minSize)
   surplusWarm.forEach(({ id }, index) => {
@@ -111,4 +117,21 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
     if (missing > makeWarm) steps.push({ do: 'make', count: missing - makeWarm, power: 'stopped', because })
   }
   return steps
+}
+
+/**
+ * Of those that nobody has, the ones that are made anew on the pool's version now. Only resting ones: a person may claim
+ * a running one at this very moment, and it is remade when given back. At most half of the warm ones at a time: the
+ * others are there for whoever comes; and none while the last ones made so do not start.
+ */
+function outdatedNow(pool: PoolWish, usable: readonly PoolDesktop[]): PoolDesktop[] {
+  if (pool.versionId === null || pool.held || pool.restrained) return []
+  const old = usable.filter(({ versionId, verified }) => versionId !== pool.versionId && !verified)
+  const warm = usable.filter(({ wishedPower }) => wishedPower !== 'stopped')
+  const coming = warm.filter(({ phase }) => phase !== 'ready').length
+  const atOnce = Math.max(0, Math.max(1, Math.floor(warm.length / 2)) - coming)
+  return [
+    ...old.filter(({ phase, wishedPower }) => phase === 'stopped' && wishedPower === 'stopped'),
+    ...old.filter(({ phase }) => phase === 'ready').slice(0, atOnce),
+  ]
 }

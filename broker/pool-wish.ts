@@ -6,6 +6,8 @@ import type { HardwareValue } from '../db/schema.ts'
 import type { Affinity, NetworkValue, PlacementPolicy } from '../db/schema-hosts.ts'
 import { templateRows, versionRows } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
+import { sizeText } from '../lib/sizes.ts'
+import type { CustomiseAsked } from './customisation.ts'
 import { type NetworkAsked, networkChecked } from './pool-network.ts'
 
 export interface PoolWish {
@@ -26,6 +28,8 @@ export interface PoolWish {
   needs: string[]
   network: NetworkAsked
   ha: 'restart' | 'wait'
+  /** Null: nothing is run. */
+  customise: CustomiseAsked | null
 }
 export type Partly<T> = { [K in keyof T]?: T[K] | undefined }
 
@@ -91,6 +95,8 @@ export async function wishChecked(
     Partial<Pick<PoolWish, 'clusterIds' | 'network'>> & {
       hardware: Partial<Pick<HardwareValue, 'diskBytes'>> | PoolWish['hardware']
       maxVirtualBytes: number
+      /** Neither the disk nor what it stands on is changed: a pool made before disks were asked for can be renamed. */
+      diskKept?: boolean
     },
 ): Promise<{ network?: NetworkValue; clusterIds?: string[] }> {
   const [template] = await templateRows(tx, { ids: [templateId] })
@@ -109,15 +115,25 @@ export async function wishChecked(
   const { diskBytes } = wish.hardware
   const smallest = (named ?? versions.find(version => version.state === 'sealed'))?.virtual_bytes ?? 0
   if (diskBytes && (diskBytes < smallest || diskBytes > wish.maxVirtualBytes))
-    throw new HdcsError(
-      'invalid',
-      `The disk must have ${smallest} (the template’s own) to ${wish.maxVirtualBytes} bytes.`,
-    )
+    throw atDisk(diskRange(smallest, wish.maxVirtualBytes))
+  const made = named ?? versions.find(version => version.state === 'sealed') ?? versions[0]
+  const disk = diskBytes === undefined ? template.hardware.diskBytes : diskBytes
+  if (made?.source.kind === 'blank' && !wish.diskKept && disk === null) throw atDisk(diskMissing)
   return {
     ...(wish.clusterIds && { clusterIds: await clustersChecked(tx, wish.clusterIds) }),
     ...(wish.network && { network: networkChecked(wish.network) }),
   }
 }
+
+/** Of an empty disk, which would be too small for whatever is installed on it. */
+export const diskMissing =
+  'The template is an empty disk: say how large the desktop’s own shall be, in the pool or for this desktop.'
+
+export const diskRange = (least: number, most: number) =>
+  `The disk must have ${sizeText(least)} (the template’s own) to ${sizeText(most)}.`
+
+const atDisk = (message: string) =>
+  new HdcsError('invalid', message, { fields: [{ field: 'body.hardware.diskBytes', message }] })
 
 async function clustersChecked(tx: Tx, ids: string[]): Promise<string[]> {
   const unknown = await clustersUnknown(tx, ids)

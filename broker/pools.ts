@@ -1,18 +1,26 @@
 import type { Principal } from '../auth/principal.ts'
 import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet } from '../db/pools.ts'
+import { binOfPool } from '../db/recycle-bin.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import { type CustomiseView, customisePool, customiseView, setAsideWarnings } from './customisation.ts'
 import { poolEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
 import { hostsToPlaceOn } from './placing.ts'
+import { poolPreview } from './pool-preview.ts'
 import { poolWarnings } from './pool-warnings.ts'
 import { columnsOf, defaults, defined, type Partly, type PoolWish, wishChecked } from './pool-wish.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
 
-function poolView(row: PoolRow, principal: Principal, startMs: number | null, warnings: string[] = []) {
+function poolView(
+  row: PoolRow,
+  principal: Principal,
+  startMs: number | null,
+  told: { warnings: string[]; customise: CustomiseView | null } = { warnings: [], customise: null },
+) {
   const free = row.ready > 0
   const full = row.total - row.recycling >= row.max_size && row.ready + row.starting + row.stopped === 0
   const administrator = principal.permissions.has('pool.write')
@@ -69,7 +77,7 @@ function poolView(row: PoolRow, principal: Principal, startMs: number | null, wa
       recycling: row.recycling,
     },
     estimateMs: free ? 0 : startMs,
-    warnings,
+    ...told,
     actions: actionsFrom(refusals),
     createdAt: row.created_at.toISOString(),
   }
@@ -111,8 +119,13 @@ export async function poolGet(broker: Broker, principal: Principal, id: string) 
   if (!row || !(row.usable || principal.permissions.has('pool.read')))
     throw new HdcsError('not_found', 'There is no such pool.')
   const administrator = principal.permissions.has('pool.write')
-  const warnings = administrator ? poolWarnings(row, await hostsToPlaceOn(broker.db, { poolIds: [] })) : []
-  return poolView(row, principal, await poolEstimate(broker, id), warnings)
+  const startMs = await poolEstimate(broker, id)
+  if (!administrator) return poolView(row, principal, startMs)
+  const warnings = poolWarnings(row, await hostsToPlaceOn(broker.db, { poolIds: [] }))
+  return poolView(row, principal, startMs, {
+    warnings: [...warnings, ...(await setAsideWarnings(broker.db, id))],
+    customise: await customiseView(broker.db, id),
+  })
 }
 
 /** @throws HdcsError `invalid` with what does not fit together, `conflict` for a name that is taken. */
@@ -132,18 +145,26 @@ export async function poolCreate(
       template_id: body.templateId,
       ...columnsOf({ ...wish, ...checked }),
     }).catch(nameTaken(wish.name))
+    if (body.customise) await customisePool(tx, broker, { id, templateId: body.templateId }, body.customise)
   })
   return poolGet(broker, principal, id)
 }
 
 /**
  * Writes what was given and nothing else: two administrators who change different fields both get their way.
+ * @param dryRun only says what would change when, and for how many.
  * @throws HdcsError `not_found`, `invalid`, `conflict` (removed, name taken).
  */
-export async function poolUpdate(broker: Broker, principal: Principal, id: string, body: Partly<PoolWish>) {
+export async function poolUpdate(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+  body: Partly<PoolWish>,
+  dryRun = false,
+) {
   await poolGet(broker, principal, id)
   const given = defined(body)
-  await broker.db.transaction().execute(async tx => {
+  const changes = await broker.db.transaction().execute(async tx => {
     await poolRemoveLock(tx, id)
     const [before] = await poolRows(tx, { ids: [id] })
     if (!before?.wished_present)
@@ -155,18 +176,27 @@ export async function poolUpdate(broker: Broker, principal: Principal, id: strin
       warm: given.warm ?? before.warm,
       cold: given.cold ?? before.cold,
       hardware: given.hardware ?? before.hardware,
+      diskKept: given.hardware === undefined && given.templateVersion === undefined,
       maxVirtualBytes: broker.maxVirtualBytes,
       ...(given.clusterIds && { clusterIds: given.clusterIds }),
       ...(given.network && { network: given.network }),
     })
+    const { network: _asked, ...rest } = given
+    const preview = await poolPreview(tx, before, { ...rest, ...checked })
+    if (dryRun) return preview
     await poolSet(tx, id, {
       ...columnsOf({ ...given, ...checked }),
+      ...(given.templateVersion !== undefined &&
+        given.templateVersion !== before.template_version && { remake_held: false }),
       // An administrator who changes a pool has seen its failures: try again at once.
       restrained_until: null,
       failures_since: broker.clock.now(),
     }).catch(nameTaken(given.name ?? before.name))
+    if (given.customise !== undefined)
+      await customisePool(tx, broker, { id, templateId: before.template_id }, given.customise)
+    return preview
   })
-  return poolGet(broker, principal, id)
+  return { ...(await poolGet(broker, principal, id)), changes }
 }
 
 /**
@@ -185,6 +215,12 @@ export async function poolDelete(broker: Broker, principal: Principal, id: strin
       throw new HdcsError(
         'conflict',
         `${counted(row.assigned, 'person has a desktop', 'people have desktops')} in ${pool.name}: what is there would be lost. Have it given back first, or remove the pool with force.`,
+      )
+    const { binned } = await binOfPool(tx, id)
+    if (binned > 0 && !force)
+      throw new HdcsError(
+        'conflict',
+        `${counted(binned, 'desktop', 'desktops')} of ${pool.name} can still be restored from the recycle bin: empty that first, or remove the pool with force.`,
       )
     await poolSet(tx, id, { wished_present: false, enabled: false })
     const subject = { type: 'pool', id, name: pool.name }

@@ -11,7 +11,7 @@ export async function powerReceiptsEnd(broker: Broker): Promise<void> {
     const now = broker.clock.now()
     const text = `Nobody knows whether ${task.subject_name} was switched: the control plane ended meanwhile. It is tried again while it is wished.`
     const error = { code: 'unreachable' as const, text }
-    await taskSet(broker.db, task.id, { state: 'failed', progress: 100, steps: [], error, finished_at: now })
+    await taskSet(broker.db, task.id, { state: 'failed', progress: 100, error, finished_at: now })
     await taskLogAdd(broker.db, task.id, text, now)
   }
 }

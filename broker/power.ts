@@ -58,7 +58,6 @@ export async function hostSwitch(
     await taskSet(tx, task.id, {
       state: outcome.ok ? 'succeeded' : 'failed',
       progress: 100,
-      steps: [],
       error: outcome.ok ? null : { code: 'unreachable', text },
       finished_at: ended,
     })

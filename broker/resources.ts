@@ -38,6 +38,16 @@ export interface LoadedHost {
   arriving_memory_bytes: number
 }
 
+/** The largest machine that one of these hosts carries when it is empty; null while none has told its facts. */
+export function largestMachine(hosts: readonly LoadedHost[]): { vcpus: number; memoryBytes: number } | null {
+  const told = hosts.filter(({ observed_facts }) => observed_facts !== null)
+  if (told.length === 0) return null
+  const capacities = told.map(host => ({ host, capacity: hostCapacity(host.observed_facts, host) }))
+  const vcpus = capacities.map(({ host, capacity }) => Math.min(capacity.vcpus, host.observed_facts?.maxVcpus ?? 0))
+  const memory = capacities.map(({ capacity }) => Math.max(0, capacity.memoryBytes - machineExtraBytes))
+  return { vcpus: Math.floor(Math.max(...vcpus)), memoryBytes: Math.max(...memory) }
+}
+
 const none: Amount = { total: 0, reserved: 0, used: 0, free: 0 }
 
 const amount = (total: number, reserved: number, used: number): Amount => ({

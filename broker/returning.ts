@@ -25,6 +25,8 @@ export interface ReturnFacts {
   moving: boolean
   /** Its last move ended a moment ago: the target of one that failed may still be ending its copy. */
   justMoved: boolean
+  /** What it has that its host alone has; null: nothing. */
+  pinned: string | null
   host: LostHost
   /** Hosts of the same cluster that are online. */
   others: readonly ReturnHost[]
@@ -108,6 +110,7 @@ export function returnPlan(facts: ReturnFacts): ReturnPlan {
   const { host } = facts
   if (facts.moving) return wait('its move to end')
   if (!facts.present) return removalPlan(facts)
+  if (facts.pinned !== null) return wait(`${host.name} to return: ${facts.pinned}`)
   if (facts.ha === 'wait') return wait(`${host.name} to return: its pool wishes so`)
   const kept = facts.kind === 'persistent' && facts.assigned && facts.diskMade
   if (kept) return ownDiskPlan(facts)

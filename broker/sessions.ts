@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Principal } from '../auth/principal.ts'
 import { sealTicket, type Ticket, ticketSeconds } from '../auth/tickets.ts'
+import type { Tx } from '../db/connect.ts'
 import { desktopLock } from '../db/desktops.ts'
 import { desktopAdmit, desktopGraphics, sessionInsert, sessionMove } from '../db/sessions.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import { isCustomising } from './setup.ts'
 
 /**
  * The SPICE password dies this long after it was made. All channels of a session link within a second of the first;
@@ -26,11 +28,27 @@ interface Admission {
   name: string
 }
 
+type Row = NonNullable<Awaited<ReturnType<typeof desktopLock>>>
+
+/** For whom, and what speaks against it. */
+interface Admit {
+  /** For an administrator: its person is not connected by it. */
+  watch: boolean
+  /** Of the locked row. @throws HdcsError that says why not. */
+  check(tx: Tx, row: Row): Promise<void>
+}
+
 /**
- * Admits a person to the own desktop: a fresh SPICE password is wished (the agent sets it within milliseconds, the
- * gateway tries again until then) and the route is sealed into a ticket. An older password is void from then on.
+ * Admits to a screen: a fresh SPICE password is wished (the agent sets it within milliseconds, the gateway tries again
+ * until then) and the route is sealed into a ticket. An older password is void from then on.
+ * @throws HdcsError `not_found`, `timeout`, and what `check` says.
  */
-async function admit(broker: Broker, principal: Principal, desktopId: string): Promise<Admission> {
+export async function screenAdmit(
+  broker: Broker,
+  principal: Principal,
+  desktopId: string,
+  { watch, check }: Admit,
+): Promise<Admission> {
   const now = broker.clock.now()
   // 32 base64url characters: SPICE takes 59 at most.
   const password = randomBytes(24).toString('base64url')
@@ -38,15 +56,9 @@ async function admit(broker: Broker, principal: Principal, desktopId: string): P
   const sessionId = newId(now.getTime())
   const { name, address } = await broker.db.transaction().execute(async tx => {
     const row = await desktopLock(tx, desktopId)
-    if (!row || row.user_id !== principal.userId)
-      throw new HdcsError('not_found', 'There is no such desktop among yours.')
-    if (row.phase === 'paused') throw new HdcsError('conflict', `${row.name} is suspended: resume it first.`)
-    if (row.observed_power !== 'running')
-      throw new HdcsError(
-        'conflict',
-        `${row.name} has no screen yet (${row.phase === 'failed' ? 'it failed' : row.phase_reason}): wait until it is ready.`,
-      )
-    await desktopAdmit(tx, desktopId, { password, validUntil: validUntil.toISOString() })
+    if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
+    await check(tx, row)
+    await desktopAdmit(tx, desktopId, { password, validUntil: validUntil.toISOString(), ...(watch && { watch }) })
     await sessionInsert(tx, { id: sessionId, desktop_id: desktopId, user_id: principal.userId, created_at: now })
     return { name: row.name, address: row.observed_graphics }
   })
@@ -64,6 +76,23 @@ async function admit(broker: Broker, principal: Principal, desktopId: string): P
   const sealed = await sealTicket(ticket, broker.ticketKey, now)
   return { ticket, sealed, name, expiresAt: new Date(now.getTime() + ticketSeconds * 1000) }
 }
+
+/** Admits a person to the own desktop. */
+const admit = (broker: Broker, principal: Principal, desktopId: string) =>
+  screenAdmit(broker, principal, desktopId, {
+    watch: false,
+    async check(_tx, row) {
+      if (row.user_id !== principal.userId) throw new HdcsError('not_found', 'There is no such desktop among yours.')
+      if (row.phase === 'paused') throw new HdcsError('conflict', `${row.name} is suspended: resume it first.`)
+      if (row.observed_power !== 'running')
+        throw new HdcsError(
+          'conflict',
+          `${row.name} has no screen yet (${row.phase === 'failed' ? 'it failed' : row.phase_reason}): wait until it is ready.`,
+        )
+      if (isCustomising(row.wished_setup, row.setup_done))
+        throw new HdcsError('conflict', `${row.name} is being customised: wait until it is ready.`)
+    },
+  })
 
 /** Longer: a person waits for a host that does not answer; shorter: a busy one is called dead. */
 const screenOpensMs = 5_000
@@ -85,12 +114,19 @@ const resumeMs = 15_000
 
 /**
  * Whoever looked at a desktop that moves is cut off by the host it leaves: returns when it has arrived.
- * @throws HdcsError `conflict`: it did not move; its screen was taken over, ended, or the desktop was shut down.
+ * @throws HdcsError `conflict`: it did not move; its screen was taken over, ended, or the desktop was shut down;
+ *   `forbidden`: another person has it.
  */
-async function resumable(broker: Broker, principal: Principal, desktopId: string, sessionId: string): Promise<void> {
+export async function screenResumable(
+  broker: Broker,
+  principal: Principal,
+  desktopId: string,
+  sessionId: string,
+): Promise<void> {
   const deadline = Date.now() + resumeMs
   for (;;) {
     const seen = await sessionMove(broker.db, { sessionId, desktopId, userId: principal.userId })
+    if (seen?.taken) throw new HdcsError('forbidden', 'Somebody else has the screen now.')
     if (!seen || seen.ended)
       throw new HdcsError('conflict', 'The screen was opened elsewhere, or its session was ended.')
     if (seen.moved) return
@@ -112,28 +148,33 @@ export async function sessionConnect(
   origin: string,
   resume?: string,
 ) {
-  if (resume !== undefined) await resumable(broker, principal, desktopId, resume)
-  const { sealed, expiresAt, ticket } = await admit(broker, principal, desktopId)
+  if (resume !== undefined) await screenResumable(broker, principal, desktopId, resume)
+  return {
+    ...screenLinks(broker, await admit(broker, principal, desktopId), origin),
+    viewerFileUrl: `${origin}/api/v1/desktops/${desktopId}/viewer-file`,
+  }
+}
+
+/** What a page needs to come in. */
+export function screenLinks(broker: Broker, { sealed, expiresAt, ticket }: Admission, origin: string) {
   const gateway = (broker.gatewayUrl ?? origin).replace(/^http/, 'ws')
   return {
     ticket: sealed,
     sessionId: ticket.sessionId,
     expiresAt: expiresAt.toISOString(),
     webSocketUrl: `${gateway}/spice?ticket=${sealed}`,
-    viewerFileUrl: `${origin}/api/v1/desktops/${desktopId}/viewer-file`,
-    usb: { filter: usbDenied },
+    usb: { filter: ticket.usbFilter },
   }
+}
+
+/** What remote-viewer needs to come in. */
+export function screenFile(broker: Broker, { ticket, sealed, name }: Admission, origin: string): string {
+  const { spice, usbFilter } = ticket
+  return broker.viewerFile({ name, gatewayUrl: broker.gatewayUrl ?? origin, sealedTicket: sealed, spice, usbFilter })
 }
 
 /** The same admission as a `.vv` file for remote-viewer. */
 export async function sessionViewerFile(broker: Broker, principal: Principal, desktopId: string, origin: string) {
-  const { ticket, sealed, name } = await admit(broker, principal, desktopId)
-  const text = broker.viewerFile({
-    name,
-    gatewayUrl: broker.gatewayUrl ?? origin,
-    sealedTicket: sealed,
-    spice: ticket.spice,
-    usbFilter: ticket.usbFilter,
-  })
-  return { fileName: `${name}.vv`, text }
+  const admission = await admit(broker, principal, desktopId)
+  return { fileName: `${admission.name}.vv`, text: screenFile(broker, admission, origin) }
 }

@@ -2,11 +2,13 @@
  * A task is a receipt: how far it is follows from the state of its subject, so no program ever has to remember to
  * finish it. Pure.
  */
-import type { HostState, Phase, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
+import type { HostState, Phase, SavedValue, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
+import type { SetupObserved } from '../db/schema-customisation.ts'
 import type { MigrationState } from '../db/schema-hosts.ts'
 import type { ReceiptOpen, TaskSettled } from '../db/tasks.ts'
 import { counted } from '../lib/counted.ts'
 import type { CopyOutcome } from './copies.ts'
+import { isCustomising, phaseNow, setupDone, setupNow, setupText } from './setup.ts'
 
 export interface TaskOutcome {
   state: TaskState
@@ -20,8 +22,12 @@ export interface DesktopForTask {
   userId: string | null
   observedStep: string | null
   queuePlace: number | null
+  work?: { progress: number; text: string } | null
   incarnation: { wished: number; observed: number | null }
   trouble: TroubleValue | null
+  saved: { wished: boolean; observed: SavedValue | null }
+  /** Its guest is customised before its person gets it, and how that stands; null: it is not. */
+  setup: { pending: boolean; booted: boolean; text: string | undefined } | null
 }
 
 const startSteps = ['disk', 'queue', 'start', 'boot', 'ready'] as const
@@ -34,21 +40,23 @@ const currentStep = {
   booting: 3,
 } as const satisfies Record<string, number>
 
-const steps = (current: number, text?: string): TaskStep[] =>
-  startSteps.map((name, index) => ({
+const customisedSteps: readonly string[] = [...startSteps.slice(0, -1), 'customise', 'ready']
+
+const steps = (names: readonly string[], current: number, text?: string): TaskStep[] =>
+  names.map((name, index) => ({
     name,
     state: index < current ? 'done' : index === current ? 'current' : 'waiting',
     ...(index === current && text !== undefined && { text }),
   }))
 
-const done = (finished: TaskStep[] = []): TaskOutcome => ({
+export const done = (finished: TaskStep[] = []): TaskOutcome => ({
   state: 'succeeded',
   progress: 100,
   steps: finished,
   error: null,
 })
 const failed = (error: TroubleValue): TaskOutcome => ({ state: 'failed', progress: 100, steps: [], error })
-const going = (progress: number, at: TaskStep[] = []): TaskOutcome => ({
+export const going = (progress: number, at: TaskStep[] = []): TaskOutcome => ({
   state: 'running',
   progress,
   steps: at,
@@ -58,17 +66,33 @@ export const vanished = failed({ code: 'not_found', text: 'It was removed meanwh
 
 /** Waits for a desktop to become ready: claims and starts. */
 function starting(desktop: DesktopForTask): TaskOutcome {
-  if (desktop.phase === 'ready') return done(steps(startSteps.length))
+  const { setup } = desktop
+  const names = setup ? customisedSteps : startSteps
+  if (desktop.phase === 'ready') return done(steps(names, names.length))
   if (desktop.phase === 'failed') return failed(desktop.trouble ?? { code: 'start_failed', text: 'The start failed.' })
+  if (setup?.pending && setup.booted) return going(70, steps(names, names.indexOf('customise'), setup.text))
   const at = currentStep[desktop.observedStep as keyof typeof currentStep] ?? (desktop.phase === 'making' ? 0 : 1)
   const place = at === 1 && desktop.queuePlace !== null ? `${desktop.queuePlace}` : undefined
   const text = desktop.trouble?.code === 'disk_in_use' ? 'waits until its old server is surely off' : place
-  return going([5, 15, 30, 50][at] ?? 90, steps(at, text))
+  return going([5, 15, 30, 50][at] ?? 90, steps(names, at, text))
 }
 
 /** A claim whose start failed. */
 export const undone = (trouble: TroubleValue | null) =>
   failed(trouble ?? { code: 'start_failed', text: 'The desktop could not be started; it was taken back. Try again.' })
+
+/** One that failed is told with its going on (desktop-state.ts). */
+function saving(desktop: DesktopForTask | undefined): TaskOutcome {
+  if (!desktop) return vanished
+  const { wished, observed } = desktop.saved
+  if (!wished) return failed({ code: 'cancelled', text: 'It was asked for something else meanwhile.' })
+  if (desktop.phase === 'failed') return failed(desktop.trouble ?? { code: 'internal', text: 'It failed.' })
+  if (observed?.state === 'saved') return done()
+  // Agents of before tell of its end while it is still being saved.
+  if (desktop.phase === 'stopped' && observed?.state !== 'saving')
+    return failed({ code: 'conflict', text: 'It ended before its memory was saved.' })
+  return going(observed?.state === 'saving' ? observed.progress : 1, [{ name: 'save', state: 'current' }])
+}
 
 type Rule = (desktop: DesktopForTask | undefined, goal: Record<string, unknown>) => TaskOutcome
 
@@ -83,15 +107,29 @@ const until =
           ? failed(desktop.trouble ?? { code: 'internal', text: 'It failed.' })
           : going(50)
 
+/** Its disk is being copied, or waits for its turn. The receipt of one that finds no room ends: it is tried again later. */
+function copying({ work, trouble }: DesktopForTask): TaskOutcome {
+  if (trouble) return failed(trouble)
+  const { progress = 0, text } = work ?? {}
+  return going(Math.max(1, Math.min(99, progress)), [{ name: 'copy', state: 'current', ...(text && { text }) }])
+}
+
+/** Over when the copy of its disk is whole. */
+const copied: Rule = (desktop, goal) =>
+  desktop?.phase === 'making' ? copying(desktop) : until(['stopped', 'starting', 'ready'])(desktop, goal)
+
 /** What each kind of task about a desktop waits for. */
 const desktopTaskRules = {
   'desktop.claim': (desktop, goal) => {
     if (!desktop) return vanished
     return desktop.userId === goal.userId ? starting(desktop) : undone(desktop.trouble)
   },
+  'desktop.adopt': copied,
   'desktop.start': desktop => (desktop ? starting(desktop) : vanished),
+  'desktop.customise': desktop => (desktop ? starting(desktop) : vanished),
   'desktop.resume': until(['ready']),
   'desktop.suspend': until(['paused']),
+  'desktop.save': saving,
   'desktop.shutdown': until(['stopped', 'recycling', 'removing']),
   'desktop.poweroff': until(['stopped', 'recycling', 'removing']),
   'desktop.release': (desktop, goal) => {
@@ -104,7 +142,14 @@ const desktopTaskRules = {
         ? failed(desktop.trouble ?? { code: 'internal', text: 'It could not be remade.' })
         : going(50)
   },
-  'desktop.delete': desktop => (desktop ? going(50) : done()),
+  'desktop.delete': (desktop, goal) =>
+    !desktop ? done() : goal.binned === true ? until(['stopped', 'failed', 'unknown'])(desktop, goal) : going(50),
+  'desktop.purge': desktop => (desktop ? going(50) : done()),
+  'desktop.clone': copied,
+  // Ended with what their host says (db/snapshots.ts).
+  'desktop.snapshot': desktop => (desktop ? going(50) : vanished),
+  'desktop.snapshotRemove': desktop => (desktop ? going(50) : vanished),
+  'desktop.revert': desktop => (desktop ? going(50) : vanished),
 } satisfies Record<string, Rule>
 
 /** What a receipt about a desktop has become; undefined for kinds that wait for something else than the desktop. */
@@ -118,23 +163,51 @@ export const desktopForTask = (row: {
   user_id: string | null
   observed_step: string | null
   observed_queue_place: number | null
+  observed_work: { progress: number; text: string } | null
   wished_incarnation: number
   observed_incarnation: number | null
   observed_trouble: TroubleValue | null
+  wished_saved: boolean
+  observed_memory: SavedValue | null
+  observed_ready: boolean
+  wished_setup: string | null
+  wished_setup_try: number
+  setup_done: string | null
+  observed_setup: SetupObserved | null
 }): DesktopForTask => ({
-  phase: row.phase,
+  phase: phaseNow(row),
   userId: row.user_id,
   observedStep: row.observed_step,
   queuePlace: row.observed_queue_place,
+  work: row.observed_work,
   incarnation: { wished: row.wished_incarnation, observed: row.observed_incarnation },
   trouble: row.observed_trouble,
+  saved: { wished: row.wished_saved, observed: row.observed_memory },
+  setup:
+    row.wished_setup === null
+      ? null
+      : {
+          pending: isCustomising(row.wished_setup, setupDone(row)),
+          booted: row.observed_ready,
+          text: setupText(setupNow(row)),
+        },
 })
 
 /** What is to be written of it: nothing when it stands as it stood. */
-export function taskSettled(task: ReceiptOpen, outcome: TaskOutcome | undefined, now: Date): TaskSettled[] {
-  if (!outcome || isSame(task, outcome)) return []
+export function taskSettled(task: ReceiptOpen, become: TaskOutcome | undefined, now: Date): TaskSettled[] {
+  if (!become) return []
+  const outcome = { ...become, steps: stepsOf(task, become) }
+  if (isSame(task, outcome)) return []
   const finished_at = outcome.state === 'running' ? null : now
   return [{ ...outcome, id: task.id, finished_at, line: logLine(task, outcome) ?? null }]
+}
+
+/** To its end a receipt keeps what it went through. What says nothing of its steps has one, named as what was asked. */
+function stepsOf({ kind, steps }: ReceiptOpen, become: TaskOutcome): TaskStep[] {
+  if (become.steps.length > 0) return become.steps
+  const only: TaskStep[] = [{ name: kind.slice(kind.indexOf('.') + 1), state: 'current' }]
+  const kept = steps.length > 0 ? steps : only
+  return become.state === 'succeeded' ? kept.map(step => ({ ...step, state: 'done' })) : kept
 }
 
 const isSame = (task: ReceiptOpen, outcome: TaskOutcome) =>
@@ -188,6 +261,18 @@ export function copyTask(
   return going(copy.progress, [{ name: 'copy', state: 'current', ...(copy.text && { text: copy.text }) }])
 }
 
+/** A version that becomes a file. */
+export function exportTask(
+  file:
+    | { state: 'making' | 'ready' | 'failed'; progress: number; text: string; trouble: TroubleValue | null }
+    | undefined,
+): TaskOutcome {
+  if (!file) return vanished
+  if (file.state === 'ready') return done()
+  if (file.state === 'failed') return failed(file.trouble ?? { code: 'internal', text: 'The file could not be made.' })
+  return going(file.progress, [{ name: 'export', state: 'current', ...(file.text && { text: file.text }) }])
+}
+
 /** A desktop on its way to another host. */
 export function moveTask(
   move: { state: MigrationState; progress: number; text: string; trouble: TroubleValue | null } | undefined,
@@ -210,6 +295,24 @@ const moveSteps = (current: number, text?: string): TaskStep[] =>
     state: index < current ? 'done' : index === current ? 'current' : 'waiting',
     ...(index === current && text && { text }),
   }))
+
+/** Many receipts in one. @param left of those that were not refused, which still stand open; and which did not come about. */
+export function bulkTask(
+  goal: Record<string, unknown>,
+  { left, failed: broken }: { left: number; failed: number },
+): TaskOutcome {
+  const asked = Array.isArray(goal.tasks) ? goal.tasks.length : 0
+  const refused = Number(goal.refused)
+  const text = `${asked - left - broken} done, ${broken} failed, ${refused} refused of ${asked + refused}`
+  if (left > 0)
+    return going(Math.max(1, Math.round((100 * (asked - left)) / asked)), [{ name: 'many', state: 'current', text }])
+  return broken + refused === 0
+    ? done()
+    : failed({
+        code: 'conflict',
+        text: `${text}. Its log says why those were refused, the receipts of the others why they failed.`,
+      })
+}
 
 export interface MaintenanceForTask {
   state: HostState

@@ -1,21 +1,21 @@
+import type { Permission } from '../auth/policy.ts'
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
-import { copyTakeBack } from '../db/copies.ts'
+import { setupRuns } from '../db/customisation.ts'
 import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
-import { hostHistoryAdd } from '../db/host-history.ts'
-import { hostMaintenanceSet, migrationRows, migrationsCancel, originsForget } from '../db/migrations.ts'
-import type { TaskState } from '../db/schema.ts'
+import { migrationRows, migrationsCancel } from '../db/migrations.ts'
+import type { TaskState, TaskStep } from '../db/schema.ts'
 import { type TaskNew, type TaskRow, taskInsert, taskLogAdd, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
-import { versionGiveUp } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { pause } from '../lib/clock.ts'
-import { HdcsError } from '../lib/errors.ts'
+import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import { deploySteps, logMerged } from './deploy-log.ts'
 import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
-import { releaseWish } from './releasing.ts'
+import { takeBacks } from './taking-back.ts'
 import { troubleFor } from './trouble-words.ts'
 
 export interface TaskView {
@@ -34,8 +34,20 @@ export interface TaskView {
   cancellable: boolean
 }
 
+/** Ends with its move, by what both hosts say. */
+export const moveKind = 'desktop.migrate'
+/** Many receipts in one. */
+export const bulkKind = 'desktop.many'
+
 const iso = (date: Date | null) => date?.toISOString() ?? null
 const open = (state: TaskState) => state === 'queued' || state === 'running'
+
+/** Kinds that can still be taken back: the rest is over before anybody could. */
+const takenBack = ({ kind, goal }: Pick<TaskRow, 'kind' | 'goal'>) =>
+  kind === bulkKind ? `desktop.${goal.action}` in takeBacks : kind === moveKind || kind in takeBacks
+
+/** Once it succeeded, what the last look found under way is done, and what was said of that is past. */
+const stepDone = (step: TaskStep): TaskStep => (step.state === 'done' ? step : { name: step.name, state: 'done' })
 
 function taskView(row: TaskRow, estimateMs: number | null): TaskView {
   return {
@@ -43,7 +55,7 @@ function taskView(row: TaskRow, estimateMs: number | null): TaskView {
     kind: row.kind,
     state: row.state,
     progress: row.progress,
-    steps: row.steps,
+    steps: row.state === 'succeeded' ? row.steps.map(stepDone) : row.steps,
     error: row.error,
     subject: { type: row.subject_type, id: row.subject_id, name: row.subject_name },
     startAt: iso(row.start_at),
@@ -51,19 +63,9 @@ function taskView(row: TaskRow, estimateMs: number | null): TaskView {
     finishedAt: iso(row.finished_at),
     estimateMs,
     requestedBy: row.requested_by_name,
-    cancellable: open(row.state) && cancellable.has(row.kind),
+    cancellable: open(row.state) && takenBack(row),
   }
 }
-
-/** Kinds that can still be taken back: the rest is over before anybody could. */
-const cancellable = new Set([
-  'desktop.claim',
-  'template.make',
-  'template.copy',
-  'desktop.migrate',
-  'host.enterMaintenance',
-  'host.leaveMaintenance',
-])
 
 export interface TaskAsk {
   kind: string
@@ -72,6 +74,8 @@ export interface TaskAsk {
   goal?: Record<string, unknown>
   /** Already done: the receipt is written as such. */
   done?: boolean
+  /** Not before: it waits for its time. */
+  startAt?: Date | undefined
   /** db/tasks.ts */
   followed?: boolean
   id?: string
@@ -89,7 +93,8 @@ export function taskNew(ask: TaskAsk, now: Date): { row: TaskNew; view: TaskView
   const row = {
     id: ask.id ?? newId(now.getTime()),
     kind: ask.kind,
-    state: ask.done ? ('succeeded' as const) : ('running' as const),
+    state: ask.done ? ('succeeded' as const) : ask.startAt ? ('queued' as const) : ('running' as const),
+    start_at: ask.startAt ?? null,
     subject_type: ask.subject.type,
     subject_id: ask.subject.id,
     subject_name: ask.subject.name,
@@ -100,13 +105,24 @@ export function taskNew(ask: TaskAsk, now: Date): { row: TaskNew; view: TaskView
     progress: ask.done ? 100 : 0,
     followed: ask.followed ?? false,
   }
-  const shown = { ...row, steps: [], error: null, start_at: null, requested_by_name: ask.requestedBy?.name ?? null }
+  const shown = { ...row, steps: [], error: null, requested_by_name: ask.requestedBy?.name ?? null }
   return { row, view: taskView(shown, null) }
 }
 
-const taskShown = (principal: Principal, row: TaskRow, estimateMs: number | null): TaskView => {
+/** Who may change a thing may also call off what is done to it; all others of the host's administrators. */
+const cancelPermissions: Record<string, Permission> = {
+  desktop: 'desktop.write',
+  desktops: 'desktop.write',
+  pool: 'pool.write',
+  template: 'template.write',
+}
+
+function taskShown(principal: Principal, row: TaskRow, estimateMs: number | null): TaskView {
   const view = taskView(row, estimateMs)
-  return row.subject_type === 'desktop' ? { ...view, error: troubleFor(principal, view.error) } : view
+  const permission = cancelPermissions[row.subject_type] ?? 'host.write'
+  const mine = row.requested_by === principal.userId || principal.permissions.has(permission)
+  const error = row.subject_type === 'desktop' ? troubleFor(principal, view.error) : view.error
+  return { ...view, error, cancellable: view.cancellable && mine }
 }
 
 export async function taskList(
@@ -164,33 +180,68 @@ export async function taskGet(
   }
 }
 
-export async function taskLog(broker: Broker, principal: Principal, id: string) {
+/** What happened, line by line; of a desktop also what its scripts wrote meanwhile, and what took how long. */
+export async function taskStory(broker: Broker, principal: Principal, id: string) {
   const { row, task } = await taskSeen(broker, principal, id)
   const rows = await taskLogRows(broker.db, id)
   // The line that says how it failed holds the host's words as well.
   const told = (text: string) =>
     row.error && task.error ? text.replace(row.error.text, () => task.error?.text ?? '') : text
-  return rows.map(({ at, text }) => ({ at: at.toISOString(), text: told(text) }))
+  const lines = rows.map(({ at, text }) => ({ at, text: told(text) }))
+  const meanwhile = { from: row.created_at, to: row.finished_at }
+  const runs =
+    row.subject_type === 'desktop' ? await setupRuns(broker.db, { desktopId: row.subject_id, ...meanwhile }) : []
+  const endedAt = row.finished_at ?? broker.clock.now()
+  const steps = deploySteps({ steps: row.steps, failed: row.state === 'failed', endedAt }, lines, runs)
+  return {
+    summary: { state: row.state, ms: endedAt.getTime() - row.created_at.getTime(), steps },
+    items: logMerged(lines, runs, principal.permissions.has('desktop.read')).map(({ at, text }) => ({
+      at: at.toISOString(),
+      text,
+    })),
+  }
 }
+
+/** Its lines alone. */
+export const taskLog = async (...asked: Parameters<typeof taskStory>) => (await taskStory(...asked)).items
 
 /** Ends the receipt and undoes what was begun: a claim is taken back, an image is no longer made. */
 export async function taskCancel(broker: Broker, principal: Principal, id: string): Promise<TaskView> {
-  const task = await taskRead(broker, principal, id)
+  const { row, task } = await taskSeen(broker, principal, id)
   if (!open(task.state)) throw new HdcsError('conflict', 'The task has already ended.')
-  if (!task.cancellable) throw new HdcsError('conflict', 'This kind of task cannot be cancelled.')
-  if (task.kind === 'desktop.migrate') return moveCallOff(broker, principal, task)
+  if (!task.cancellable)
+    throw new HdcsError('conflict', 'You cannot cancel this task: its kind cannot be taken back, or it is not yours.')
+  if (task.kind === moveKind) return moveCallOff(broker, principal, task)
+  if (task.kind === bulkKind) return manyCallOff(broker, principal, row)
   const now = broker.clock.now()
   const error = { code: 'cancelled' as const, text: `Cancelled by ${principal.name}.` }
   await transact(broker.db, async tx => {
     // Before its receipt, as the desktops reconciler locks them.
     if (task.subject.type === 'desktop') await desktopLock(tx, task.subject.id)
-    const { progress, steps } = task
-    const ended = await taskSet(tx, id, { state: 'cancelled', progress, steps, error, finished_at: now })
-    if (!ended || !(await takeBack(tx, task, principal, now)))
+    const { progress } = task
+    const ended = await taskSet(tx, id, { state: 'cancelled', progress, error, finished_at: now })
+    const takeBack = takeBacks[task.kind]
+    if (!ended || !(await takeBack?.({ tx, task: row, by: principal.name, now })))
       throw new HdcsError('conflict', 'It was done in this very moment: there is nothing left to cancel.')
   })
   await nudge(broker.db, 'tasks')
   return taskRead(broker, principal, id)
+}
+
+/** Each of them that can still be called off is; the receipt of all ends with the last. */
+async function manyCallOff(broker: Broker, principal: Principal, row: TaskRow): Promise<TaskView> {
+  const ids = Array.isArray(row.goal.tasks) ? row.goal.tasks.map(String) : []
+  const rows = ids.length > 0 ? await taskRows(broker.db, { ids, limit: ids.length }) : []
+  let ended = 0
+  for (const one of rows.filter(({ state }) => open(state))) {
+    const isDone = (error: unknown) => {
+      if (asHdcsError(error).code !== 'conflict') throw error
+    }
+    await taskCancel(broker, principal, one.id).then(() => ended++, isDone)
+  }
+  if (ended === 0) throw new HdcsError('conflict', 'None of them can be taken back any more.')
+  await taskLogAdd(broker.db, row.id, `${principal.name} called off ${ended} of ${ids.length}`, broker.clock.now())
+  return taskRead(broker, principal, row.id)
 }
 
 /** The hosts decide where the guest is: the task ends with its move, which may still arrive. */
@@ -202,27 +253,4 @@ async function moveCallOff(broker: Broker, principal: Principal, task: TaskView)
     await taskLogAdd(tx, task.id, `${principal.name} asked to cancel it`, broker.clock.now())
   })
   return taskRead(broker, principal, task.id)
-}
-
-/** Undoes what the task began, in its subject. @returns false when it is done already. */
-async function takeBack(tx: Tx, task: TaskView, principal: Principal, now: Date): Promise<boolean> {
-  if (task.kind === 'host.enterMaintenance') {
-    await hostMaintenanceSet(tx, task.subject.id, { wished_state: 'online', wished_evacuate: false })
-    const event = { hostId: task.subject.id, what: 'maintenanceEnded' as const, userName: principal.name }
-    await hostHistoryAdd(tx, event, now)
-    return true
-  }
-  if (task.kind === 'host.leaveMaintenance') {
-    await originsForget(tx, task.subject.id)
-    return true
-  }
-  if (task.kind === 'template.copy') return copyTakeBack(tx, task.id)
-  if (task.kind !== 'desktop.claim') {
-    const text = `Cancelled by ${principal.name}; it can be tried again.`
-    return versionGiveUp(tx, task.subject.id, { code: 'cancelled', text })
-  }
-  const desktop = await desktopLock(tx, task.subject.id)
-  if (desktop?.claim_task_id !== task.id) return false
-  await releaseWish(tx, desktop, 'floating', { because: `claim cancelled by ${principal.name}`, now })
-  return true
 }

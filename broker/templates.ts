@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { type CopyRow, copyRows, copyWish } from '../db/copies.ts'
+import { type ExportRow, exportRows } from '../db/exports.ts'
 import type { HardwareValue, VersionSource } from '../db/schema.ts'
 import {
   templateDeleteRow,
@@ -19,9 +20,11 @@ import {
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
+import { sectorBytes } from '../lib/image-format.ts'
 import type { Broker } from './broker.ts'
 import { type CaptureAsk, type Captured, captureSource } from './captures.ts'
 import { copyView, versionSubject } from './copies.ts'
+import { exportView } from './exports.ts'
 import { pageOf } from './pages.ts'
 import { defined } from './pool-wish.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
@@ -31,10 +34,12 @@ const MiB = 2 ** 20
 const GiB = 2 ** 30
 
 /** What each recipe's guest needs; also the defaults of an uploaded image. */
-export const recipeHardware: Record<'tiny' | 'desktop' | 'upload', HardwareValue> = {
+export const recipeHardware: Record<'tiny' | 'desktop' | 'upload' | 'blank', HardwareValue> = {
   tiny: { vcpus: 1, memoryBytes: 96 * MiB, video: 'vga', diskBytes: null, sound: false },
   desktop: { vcpus: 2, memoryBytes: GiB, video: 'virtio', diskBytes: null, sound: true },
   upload: { vcpus: 2, memoryBytes: 2 * GiB, video: 'virtio', diskBytes: null, sound: true },
+  // Room for any system of today; thin, so that it costs what is written.
+  blank: { vcpus: 2, memoryBytes: 2 * GiB, video: 'virtio', diskBytes: 20 * GiB, sound: true },
 }
 /** Of the receipts of versions that are made. */
 export const makeKind = 'template.make'
@@ -49,7 +54,11 @@ const sourceView = (source: VersionSource) =>
     ? { kind: source.kind, desktopId: source.desktopId, desktopName: source.desktopName, seal: source.seal }
     : source
 
-function versionView(row: VersionRow, copies: readonly CopyRow[], administrator: boolean) {
+function versionView(
+  row: VersionRow,
+  { copies, exports }: { copies: readonly CopyRow[]; exports: readonly ExportRow[] },
+  administrator: boolean,
+) {
   const forbidden = administrator ? undefined : 'only administrators may do this'
   const uses =
     row.desktops > 0
@@ -74,6 +83,7 @@ function versionView(row: VersionRow, copies: readonly CopyRow[], administrator:
         : row.state === 'sealed'
           ? undefined
           : 'it is not made yet'),
+    export: forbidden ?? (row.state === 'sealed' ? undefined : 'it is not made yet'),
   }
   return {
     id: row.id,
@@ -88,6 +98,7 @@ function versionView(row: VersionRow, copies: readonly CopyRow[], administrator:
     sha256: row.sha256,
     desktops: row.desktops,
     copies: copies.filter(copy => copy.version_id === row.id).map(copy => copyView(copy, forbidden)),
+    exports: exports.filter(file => file.version_id === row.id).map(file => exportView(file, forbidden)),
     trouble: row.trouble,
     createdAt: row.created_at.toISOString(),
     actions: actionsFrom(refusals),
@@ -96,7 +107,7 @@ function versionView(row: VersionRow, copies: readonly CopyRow[], administrator:
 
 function templateView(
   row: Awaited<ReturnType<typeof templateRows>>[number],
-  { versions, copies }: { versions: VersionRow[]; copies: CopyRow[] },
+  { versions, ...made }: { versions: VersionRow[]; copies: CopyRow[]; exports: ExportRow[] },
   principal: Principal,
 ) {
   const administrator = principal.permissions.has('template.write')
@@ -113,7 +124,7 @@ function templateView(
     description: row.description,
     hardware: row.hardware,
     readyWhen: row.ready_when,
-    versions: versions.map(version => versionView(version, copies, administrator)),
+    versions: versions.map(version => versionView(version, made, administrator)),
     pools: row.pools,
     desktops: row.desktops,
     createdAt: row.created_at.toISOString(),
@@ -127,7 +138,7 @@ export async function templateList(
   query: { limit: number; cursor?: string | undefined; name?: string | undefined },
 ) {
   const rows = await templateRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
-  const { versions, copies } = await versionsOf(
+  const { versions, ...made } = await versionsOf(
     broker,
     rows.map(row => row.id),
   )
@@ -136,14 +147,16 @@ export async function templateList(
     query.limit,
     row => row.name,
     row =>
-      templateView(row, { versions: versions.filter(version => version.template_id === row.id), copies }, principal),
+      templateView(row, { versions: versions.filter(version => version.template_id === row.id), ...made }, principal),
   )
 }
 
 async function versionsOf(broker: Broker, templateIds: string[]) {
   const versions = await versionRows(broker.db, templateIds)
   const copied = versions.flatMap(({ id, source }) => (source.kind === 'desktop' ? [id] : []))
-  return { versions, copies: copied.length > 0 ? await copyRows(broker.db, { versionIds: copied }) : [] }
+  const copies = copied.length > 0 ? await copyRows(broker.db, { versionIds: copied }) : []
+  const exports = versions.length > 0 ? await exportRows(broker.db, { versionIds: versions.map(({ id }) => id) }) : []
+  return { versions, copies, exports }
 }
 
 export async function templateGet(broker: Broker, principal: Principal, id: string) {
@@ -169,9 +182,10 @@ export async function templateCreate(
   const { name, description, source: ask } = body
   const task = await broker.db.transaction().execute(async tx => {
     const { source, hardware: own, readyWhen } = await sourceOf(tx, principal, ask)
-    const base = own ?? recipeHardware[ask.kind === 'recipe' ? ask.recipe : 'upload']
+    const base = own ?? recipeHardware[ask.kind === 'recipe' ? ask.recipe : ask.kind === 'blank' ? 'blank' : 'upload']
     const hardware = { ...base, ...defined(body.hardware) }
-    const ready_when = body.readyWhen ?? readyWhen ?? 'agent'
+    // What a person installs on an empty disk has no guest agent of ours.
+    const ready_when = body.readyWhen ?? readyWhen ?? (ask.kind === 'blank' ? 'running' : 'agent')
     await templateInsert(tx, { id, name, description, hardware, ready_when }).catch(nameTaken(name))
     return addIn(tx, broker, principal, { id, name }, { source, notes: body.notes })
   })
@@ -209,6 +223,10 @@ function addIn(
 ) {
   if (source.kind === 'upload' && source.sizeBytes > broker.maxUploadBytes)
     throw new HdcsError('too_large', `Images above ${Math.floor(broker.maxUploadBytes / GiB)} GiB are refused here.`)
+  if (source.kind === 'upload' && source.format === 'raw' && source.sizeBytes % sectorBytes !== 0) {
+    const message = `A raw disk has whole sectors of ${sectorBytes} bytes, and this file has ${source.sizeBytes} bytes: it was cut off, or is no disk.`
+    throw new HdcsError('invalid', message, { fields: [{ field: 'body.source.sizeBytes', message }] })
+  }
   return versionMake(tx, template, { source, notes }, principal, broker.clock.now())
 }
 
@@ -313,7 +331,8 @@ export async function versionToUpload(broker: Broker, templateId: string, number
   if (version.source.kind !== 'upload')
     throw new HdcsError('conflict', 'This version is not made of a file: nothing is uploaded.')
   if (version.uploaded) throw new HdcsError('conflict', 'The file of this version has already arrived.')
-  return { id: version.id, sizeBytes: version.source.sizeBytes, sha256: version.source.sha256 }
+  const { sizeBytes, sha256, format } = version.source
+  return { id: version.id, sizeBytes, sha256, format }
 }
 
 export const uploadPath = (broker: Broker, versionId: string) => join(broker.uploadFolder, versionId)

@@ -24,6 +24,7 @@ const sentences = {
   template_unavailable: 'What it is made from is not ready. Tell your administrator.',
   storage_full: 'There is no storage left. Tell your administrator.',
   start_failed: 'It did not start. Try again; if it fails once more, tell your administrator.',
+  setup_failed: 'It could not be made ready for you. Try again; if it fails once more, tell your administrator.',
   disk_in_use: 'It waits until its old server is surely off, and then starts by itself.',
   unreachable: 'Its server does not answer. Try again in a minute.',
   timeout: 'It took too long. Try again.',

@@ -5,19 +5,27 @@ import { HdcsError } from '../lib/errors.ts'
 import { accountForget, accountRead, accountSave, serverUrl } from './account.ts'
 import { clusterBalance } from './balance.ts'
 import { type CallInput, documentRead, inputOf, namesFound, operationsOf, operationTable, usage } from './call.ts'
+import { consoleCommands } from './console-commands.ts'
 import { answer, type Context, type Terminal } from './context.ts'
 import { act, claim, connect, desktopList, poolList } from './desktops.ts'
+import { dongleBind, dongleList, dongleUnbind } from './dongles.ts'
 import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
 import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
+import { taskLog } from './log.ts'
 import { desktopHardware, desktopMake } from './machines.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
+import { actMany, binAct, binList, desktopClone, desktopDisc, desktopRename } from './making.ts'
 import type { Task } from './nouns.ts'
 import { desktopMove, desktopWhy, poolPlace } from './placements.ts'
-import { ask, askPassword } from './prompt.ts'
-import { templateBuild, templateImport, templateList, templateSend, templateTake } from './templates.ts'
+import { poolCommands } from './pool-commands.ts'
+import { ask, askPassword, type SureOptions } from './prompt.ts'
+import { snapshotCommands } from './snapshot-commands.ts'
+import { storageCommands } from './storage.ts'
+import { templateCommands } from './template-commands.ts'
 import { userAdd, userList, userNewPassword, userRemove, userSetDisabled } from './users.ts'
+import { xmlShow } from './xml.ts'
 
 /** What `bin/hdcs.ts` brings from the machine; tests bring their own. */
 export interface Surroundings {
@@ -107,6 +115,8 @@ function program(around: Surroundings): Command {
     .option('--count <count>', 'of so many; default: 1')
     .option('--prewarm', 'as those that nobody waits for')
     .action(with_(poolPlace))
+  poolCommands(top, pools, with_)
+  storageCommands(top, with_)
   top.command('claim <pool>').description('get a desktop of a pool').action(with_(claim))
   top
     .command('desktops')
@@ -133,10 +143,43 @@ function program(around: Surroundings): Command {
     .option('--restart', 'shut it down for it where it cannot move running')
     .action(with_(desktopMove))
   top
-    .command('act <action> [desktop]')
-    .description('start, shutdown, poweroff, reboot, reset, suspend, resume, release, delete')
-    .option('--yes', 'delete without asking')
-    .action(with_(act))
+    .command('act <action> [desktops...]')
+    .description('start, shutdown, poweroff, reboot, reset, suspend, resume, save, release, delete: of one or of many')
+    .option('--yes', 'without asking, where something is lost for good')
+    .action(with_(actMany))
+  for (const [command, action, text] of [
+    ['start', 'start', 'start desktops'],
+    ['stop', 'shutdown', 'shut desktops down'],
+  ] as const)
+    top
+      .command(`${command} <desktops...>`)
+      .description(text)
+      .action(with_((context, names: string[]) => actMany(context, action, names)))
+  top
+    .command('clone <desktop>')
+    .description('one more of its pool with a copy of its disk (administrators)')
+    .option('--for <person>', 'who it is for; default: yourself')
+    .option('--name <name>', 'default: the pool’s next')
+    .option('--full', 'with what is under it: it stands on no image')
+    .action(with_(desktopClone))
+  top
+    .command('rename <desktop> <name>')
+    .description('give a stopped desktop another name (administrators)')
+    .action(with_(desktopRename))
+  top
+    .command('disc <desktop> [template]')
+    .description('put an imported ISO file into its drive, or take out what is there (administrators)')
+    .action(with_(desktopDisc))
+  const bin = top.command('bin').description('deleted desktops that can be restored').action(with_(binList))
+  bin
+    .command('restore <desktop>')
+    .description('give it back to its owner')
+    .action(with_((context, name: string) => binAct(context, 'restore', name)))
+  bin
+    .command('remove <desktop>')
+    .description('remove it for good, with all that is on its disk')
+    .option('--yes', 'without asking')
+    .action(with_((context, name: string, options: SureOptions) => binAct(context, 'purge', name, options)))
 
   const hardware = (command: Command) =>
     command
@@ -145,37 +188,26 @@ function program(around: Surroundings): Command {
       .option('--disk <gib>', 'disk in GiB; it only grows')
   hardware(top.command('hardware <desktop>'))
     .description('change the hardware of one desktop (administrators)')
+    .option('--dry-run', 'only say what applies at once, and what at its next start')
     .action(with_(desktopHardware))
   hardware(top.command('make <pool>'))
     .description('make one desktop of a persistent pool by hand (administrators)')
     .option('--for <person>', 'who it is for; default: yourself')
     .option('--name <name>', 'default: the pool’s next')
+    .option('--cdrom <template>', 'a template of an ISO file in its drive: NAME or NAME/VERSION')
+    .option('--dry-run', 'only say what speaks for it and against it')
     .action(with_(desktopMake))
 
-  const templates = top.command('templates').description('templates and their versions').action(with_(templateList))
-  templates
-    .command('build <name>')
-    .description('build one on the server: tiny, desktop')
-    .option('--recipe <recipe>', 'tiny or desktop; default: the name')
-    .option('--description <text>')
-    .action(with_(templateBuild))
-  templates
-    .command('import <name> <file>')
-    .description('upload a disk or installation image')
-    .option('--format <format>', 'qcow2, raw, vmdk, vdi, vpc, vhdx, iso; default: what the file says')
-    .option('--description <text>')
-    .action(with_(templateImport))
-  templates
-    .command('take <name> <desktop>')
-    .description('make one of a stopped desktop’s disk; a template of that name gets a new version')
-    .option('--no-seal', 'keep what makes it this machine: for systems that were generalised inside')
-    .option('--description <text>')
-    .action(with_(templateTake))
-  templates
-    .command('send <name> <version> <cluster>')
-    .description('copy a version to another cluster; said again, it goes on where it broke off')
-    .option('--limit <rate>', 'at most so many MiB a second')
-    .action(with_(templateSend))
+  top
+    .command('xml <name>')
+    .description('what libvirt says of a desktop in this moment (administrators)')
+    .option('--host', 'of a host: what it can do')
+    .action(with_(xmlShow))
+
+  snapshotCommands(top, with_)
+  consoleCommands(top, with_)
+
+  templateCommands(top, with_)
 
   const clusters = top
     .command('clusters')
@@ -206,6 +238,17 @@ function program(around: Surroundings): Command {
     .description('what it went through and what was done about it')
     .action(with_(hostHistory))
 
+  const dongles = top
+    .command('dongles [host]')
+    .description('USB devices that are bound to desktops; of a host: all that are plugged in')
+    .action(with_(dongleList))
+  dongles
+    .command('bind <desktop> <device>')
+    .description('give it a device VENDOR:PRODUCT[:SERIAL] of its host; it stays there then')
+    .option('--port <port>', 'where several of its kind are plugged in')
+    .action(with_(dongleBind))
+  dongles.command('unbind <desktop> <device>').description('take it out again, at once').action(with_(dongleUnbind))
+
   const users = top.command('users').description('people').action(with_(userList))
   users
     .command('add <name>')
@@ -234,7 +277,10 @@ function program(around: Surroundings): Command {
     .action(
       with_((context, name: string, options: { force?: boolean }) => userRemove(context, name, options.force === true)),
     )
-
+  top
+    .command('log <task>')
+    .description('what happened in a task, with what scripts in its guest wrote')
+    .action(with_((context, id: string) => taskLog(context, id)))
   top
     .command('task <id>')
     .description('follow a task to its end')

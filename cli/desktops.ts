@@ -1,14 +1,11 @@
-import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { find } from './find.ts'
 import { follow } from './follow.ts'
 import type { Desktop, Pool } from './nouns.ts'
 import { ago, type Column, duration, fields, table } from './print.ts'
-import { ask } from './prompt.ts'
+import { type SureOptions, sure } from './prompt.ts'
+import { screenShow } from './viewer.ts'
 
 export async function poolList(context: Context): Promise<void> {
   const page = await context.client.poolList({ query: { limit: 500 } })
@@ -113,35 +110,47 @@ export async function desktopFind(context: Context, text: string | undefined): P
   return only
 }
 
-/** Start, reboot, release …: what the desktop's `actions` allows now. */
-export interface ActOptions {
-  /** Destroys without asking. */
-  yes?: boolean
+/** What is lost for good when this is done to it; undefined: nothing, or it can be brought back. */
+export function lossOf(name: string, { name: desktop, binDays, saved }: Desktop): string | undefined {
+  if (name === 'purge' || (name === 'delete' && binDays === 0))
+    return `${desktop} and all that is on its disk are destroyed.`
+  if (name === 'poweroff' && saved) return `What was open in ${desktop} when its memory was saved is lost.`
+  return undefined
 }
 
+/** Where what was done to it leads, where that is not the end of it. */
+const whither = ({ name, binned }: Desktop) =>
+  binned ? `: in the recycle bin until ${binned.until.slice(0, 10)} (hdcs bin restore ${name})` : ''
+
+/** Start, reboot, release …: what the desktop's `actions` allows now. */
 export async function act(
   context: Context,
   name: string,
   text: string | undefined,
-  { yes = false }: ActOptions = {},
+  options: SureOptions = {},
 ): Promise<void> {
-  const desktop = await desktopFind(context, text)
+  return actOn(context, name, await desktopFind(context, text), options)
+}
+
+/** @throws HdcsError `invalid` for what is no action. */
+export async function actOn(context: Context, name: string, desktop: Desktop, options: SureOptions): Promise<void> {
   const action = desktop.actions.find(one => one.name === name)
   if (!action)
     throw new HdcsError(
       'invalid',
       `There is no ${name}; a desktop knows: ${desktop.actions.map(one => one.name).join(', ')}`,
     )
-  if (name === 'delete' && !yes) {
-    if (!process.stdin.isTTY)
-      throw new HdcsError('invalid', `This destroys ${desktop.name} and all that is on its disk: say so with --yes.`)
-    const typed = await ask(`${desktop.name} and all that is on its disk are destroyed. Type its name: `)
-    if (typed !== desktop.name) throw new HdcsError('cancelled', 'Nothing was done.')
-  }
+  const loss = lossOf(name, desktop)
+  if (loss !== undefined && action.allowed) await sure(loss, desktop.name, options)
   const params = { id: desktop.id, name: name as 'start' }
   const made = await context.client.desktopAct({ params })
   const task = await follow(context, made.task)
-  answer(context, { task }, () => `${desktop.name}: ${name} ${task.state === 'succeeded' ? 'done' : task.state}`)
+  const became = name === 'delete' ? whither(made.desktop) : ''
+  answer(
+    context,
+    { task },
+    () => `${desktop.name}: ${name} ${task.state === 'succeeded' ? 'done' : task.state}${became}`,
+  )
 }
 
 export interface ConnectOptions {
@@ -153,42 +162,5 @@ export interface ConnectOptions {
 export async function connect(context: Context, text: string | undefined, { save }: ConnectOptions): Promise<void> {
   const desktop = await desktopFind(context, text)
   const viewerFile = await context.client.desktopViewerFile({ params: { id: desktop.id } })
-  const viewer = save === undefined && hasScreen(context.env) ? programFind(context.env, 'remote-viewer') : undefined
-  if (save === '-') return context.print(viewerFile.trimEnd())
-  if (!viewer) {
-    const file = save ?? `${desktop.name}.vv`
-    // It opens the desktop for whoever reads it within the next minute.
-    writeFileSync(file, viewerFile, { mode: 0o600 })
-    return answer(context, { file }, () => `saved ${file}; open it within a minute: remote-viewer ${file}`)
-  }
-  const folder = mkdtempSync(join(tmpdir(), 'hdcs-'))
-  try {
-    const file = join(folder, `${desktop.name}.vv`)
-    writeFileSync(file, viewerFile, { mode: 0o600 })
-    context.terminal.note(`opening ${desktop.name} in remote-viewer …\n`)
-    await run(viewer, [file], context.signal)
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-
-const hasScreen = (env: Context['env']) => Boolean(env.DISPLAY || env.WAYLAND_DISPLAY)
-
-function programFind(env: Context['env'], program: string): string | undefined {
-  return (env.PATH ?? '')
-    .split(delimiter)
-    .map(folder => join(folder, program))
-    .find(path => existsSync(path))
-}
-
-function run(program: string, args: string[], signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'inherit'], signal })
-    child.once('error', cause => reject(new HdcsError('start_failed', `${program} did not start.`, { cause })))
-    child.once('exit', code =>
-      code === 0
-        ? resolve()
-        : reject(new HdcsError('start_failed', `remote-viewer ended with ${code}; try: hdcs connect --save FILE`)),
-    )
-  })
+  await screenShow(context, desktop.name, viewerFile, save)
 }

@@ -1,8 +1,12 @@
 /** Single desktops by an administrator's hand: made for somebody, and their hardware changed. */
+import type { z } from '@hono/zod-openapi'
+import type { makingPlanSchema } from '../api/desktop-making.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind, poolFind } from './desktops.ts'
 import { follow } from './follow.ts'
+import { discFind } from './making.ts'
+import { type Column, table } from './print.ts'
 import { userFind } from './users.ts'
 
 export interface HardwareOptions {
@@ -30,36 +34,62 @@ function hardwareOf({ vcpus, memory, disk }: HardwareOptions) {
   }
 }
 
-/** Changes what is named, and says what its guest has at once. */
-export async function desktopHardware(context: Context, name: string, options: HardwareOptions): Promise<void> {
+/** Changes what is named, or with `--dry-run` nothing, and says what its guest has at once and why not the rest. */
+export async function desktopHardware(
+  context: Context,
+  name: string,
+  options: HardwareOptions & { dryRun?: boolean },
+): Promise<void> {
   const hardware = hardwareOf(options)
   if (Object.keys(hardware).length === 0)
     throw new HdcsError('invalid', 'What shall change? --vcpus N, --memory MIB, --disk GIB')
   const { id } = await desktopFind(context, name)
-  const made = await context.client.desktopUpdate({ params: { id }, body: { hardware } })
-  const { now, nextStart } = made.applies
+  const made = await context.client.desktopUpdate({
+    params: { id },
+    body: { hardware, dryRun: options.dryRun ?? false },
+  })
+  const { now, nextStart, why } = made.applies
+  const later = (name: keyof typeof words) => (why[name] ? `${word(name)} (${why[name]})` : word(name))
   const said = [
     now.length > 0 ? `at once: ${now.map(word).join(', ')}` : '',
-    nextStart.length > 0 ? `after its next start: ${nextStart.map(word).join(', ')}` : '',
+    nextStart.length > 0 ? `after its next start: ${nextStart.map(later).join(', ')}` : '',
   ].filter(text => text !== '')
   answer(context, made, () => `${made.desktop.name}: ${said.length > 0 ? said.join('; ') : 'it was so already'}`)
 }
 
-const words = { vcpus: 'processors', memoryBytes: 'memory', diskBytes: 'disk', video: 'graphics', sound: 'sound' }
+const words = {
+  vcpus: 'processors',
+  memoryBytes: 'memory',
+  diskBytes: 'disk',
+  video: 'graphics',
+  sound: 'sound',
+  cdrom: 'disc',
+}
 const word = (name: keyof typeof words) => words[name]
 
 export interface MakeOptions extends HardwareOptions {
   /** Who it is for; whoever asks unless given. */
   for?: string
   name?: string
+  /** A template of an ISO file, or `name/number` of it: in its drive from the first start. */
+  cdrom?: string
+  /** Only say what speaks for it and against it. */
+  dryRun?: boolean
 }
 
+/** @throws HdcsError `conflict` when a dry run says that it cannot be made. */
 export async function desktopMake(context: Context, pool: string, options: MakeOptions): Promise<void> {
   const { client } = context
   const { id } = await poolFind(context, pool)
   const userId = options.for === undefined ? undefined : (await userFind(context, options.for)).id
-  const body = { hardware: hardwareOf(options), name: options.name, userId }
+  const cdrom = options.cdrom === undefined ? undefined : await discFind(context, options.cdrom)
+  const body = { hardware: hardwareOf(options), name: options.name, userId, cdrom, dryRun: options.dryRun ?? false }
   const made = await client.desktopMake({ params: { id }, body })
+  if ('plan' in made) {
+    answer(context, made, () => table(made.plan.checks, checked, context.terminal.width))
+    if (!made.plan.ok) throw new HdcsError('conflict', 'It cannot be made so: mend what is refused above.')
+    return
+  }
   const task = await follow(context, made.task)
   answer(
     context,
@@ -67,3 +97,11 @@ export async function desktopMake(context: Context, pool: string, options: MakeO
     () => `${made.desktop.name} ${task.state === 'succeeded' ? 'is ready' : task.state}`,
   )
 }
+
+type Check = z.output<typeof makingPlanSchema>['checks'][number]
+
+const checked: Column<Check>[] = [
+  { title: 'CHECK', value: check => check.name },
+  { title: '', value: check => (check.ok ? 'ok' : 'refused') },
+  { title: 'WHY', value: check => check.text },
+]

@@ -7,6 +7,22 @@ export function ask(question: string): Promise<string> {
   return line(question, process.stderr)
 }
 
+export interface SureOptions {
+  /** Said with the command: nobody is asked. */
+  yes?: boolean
+}
+
+/**
+ * Before what cannot be undone: the person types what it is about.
+ * @param loss what is lost, as a sentence.
+ * @throws HdcsError `invalid` when nobody can be asked, `cancelled`.
+ */
+export async function sure(loss: string, name: string, { yes = false }: SureOptions): Promise<void> {
+  if (yes) return
+  if (!process.stdin.isTTY) throw new HdcsError('invalid', `${loss} Say so with --yes.`)
+  if ((await ask(`${loss} Type ${name} to go on: `)) !== name) throw new HdcsError('cancelled', 'Nothing was done.')
+}
+
 /** Like `ask`, without showing what is typed; from a pipe: its first line. */
 export async function askPassword(question: string): Promise<string> {
   if (!process.stdin.isTTY) return line('', process.stderr)

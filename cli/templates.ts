@@ -1,10 +1,11 @@
+import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind } from './desktops.ts'
 import { follow } from './follow.ts'
 import type { Task, Template } from './nouns.ts'
 import { bytes, type Column, table } from './print.ts'
-import { type ImageFormat, imageRead, imageSend } from './upload.ts'
+import { ask } from './prompt.ts'
 
 export async function templateList(context: Context): Promise<void> {
   const page = await context.client.templateList({ query: { limit: 500 } })
@@ -26,44 +27,28 @@ export async function templateList(context: Context): Promise<void> {
   )
 }
 
-const newest = (template: Template) => [...template.versions].sort((a, b) => b.number - a.number)[0]
+export const newest = (template: Template) => [...template.versions].sort((a, b) => b.number - a.number)[0]
 
 const recipes = ['tiny', 'desktop'] as const
 export interface BuildOptions {
   recipe?: string
+  /** An empty disk. */
+  blank?: boolean
+  /** GiB. */
+  disk?: string
   description?: string
 }
 
 /** A first version of a new template, or the next one of a template that is there. */
 export async function templateBuild(context: Context, name: string, options: BuildOptions): Promise<void> {
   const recipe = recipes.find(one => one === (options.recipe ?? name))
-  if (!recipe) throw new HdcsError('invalid', `Which recipe? --recipe ${recipes.join(' or --recipe ')}`)
-  const made = await versionMake(context, name, options.description, { kind: 'recipe', recipe })
-  await finish(context, name, made.task)
-}
-
-export interface ImportOptions {
-  format?: string
-  description?: string
-}
-
-/** Checksum, upload, check and conversion on the server: a new template, or a new version of one that is there. */
-export async function templateImport(
-  context: Context,
-  name: string,
-  file: string,
-  options: ImportOptions,
-): Promise<void> {
-  const { format, sizeBytes, sha256, path } = await imageRead(
-    file,
-    options.format as ImageFormat | undefined,
-    context.terminal,
-  )
-  const source = { kind: 'upload', format, sizeBytes, sha256 } as const
-  const made = await versionMake(context, name, options.description, source)
-  const version = newest(made.template)
-  if (!version) throw new HdcsError('internal', 'The server made no version to upload into.')
-  await imageSend(context, made.template.id, version.number, { path, format, sizeBytes, sha256 })
+  if (!recipe && !options.blank)
+    throw new HdcsError('invalid', `Which recipe? --recipe ${recipes.join(' or --recipe ')}, or --blank`)
+  const gib = Number(options.disk ?? 1)
+  if (!(gib > 0)) throw new HdcsError('invalid', `--disk takes GiB, not “${options.disk}”.`)
+  const hardware = options.disk === undefined ? undefined : { diskBytes: Math.round(gib * 2 ** 30) }
+  const source = recipe && !options.blank ? { kind: 'recipe' as const, recipe } : { kind: 'blank' as const }
+  const made = await versionMake(context, name, options.description, source, { ...(hardware && { hardware }) })
   await finish(context, name, made.task)
 }
 
@@ -98,14 +83,11 @@ export async function templateSend(
   { limit }: SendOptions,
 ): Promise<void> {
   const { client } = context
-  const { items } = await client.templateList({ query: { name } })
-  const [template] = items
-  if (!template) throw new HdcsError('not_found', `There is no template ${name}. Which there are: hdcs templates`)
+  const template = await templateFind(context, name)
   const { items: clusters } = await client.clusterList({ query: { name: clusterName } })
   const [cluster] = clusters
   if (!cluster) throw new HdcsError('not_found', `There is no cluster ${clusterName}. Which there are: hdcs clusters`)
-  const [number, mib] = [Number(version), limit === undefined ? null : Number(limit)]
-  if (!Number.isInteger(number)) throw new HdcsError('invalid', `Which version? ${versionsOf(template)}`)
+  const [number, mib] = [versionNumber(template, version), limit === undefined ? null : Number(limit)]
   if (mib !== null && !(mib > 0)) throw new HdcsError('invalid', '--limit takes MiB a second, for example 20')
   const bytesPerSecond = mib === null ? null : Math.round(mib * 2 ** 20)
   const params = { id: template.id, number, clusterId: cluster.id }
@@ -118,20 +100,62 @@ export async function templateSend(
   )
 }
 
-const versionsOf = (template: Template) => template.versions.map(({ number }) => number).join(', ')
+/** A version, or the template with all of them; nothing of it is left on any host. */
+export async function templateRemove(
+  context: Context,
+  name: string,
+  version: string | undefined,
+  { yes = false }: { yes?: boolean },
+): Promise<void> {
+  const { client } = context
+  const template = await templateFind(context, name)
+  const number = version === undefined ? undefined : versionNumber(template, version)
+  const what =
+    number === undefined
+      ? `${name} with ${counted(template.versions.length, 'version', 'versions')}`
+      : `version ${number} of ${name}`
+  const loss = `This destroys ${what} on every host; only a file that was exported brings it back.`
+  if (!yes) {
+    if (!process.stdin.isTTY) throw new HdcsError('invalid', `${loss} Say so with --yes.`)
+    if ((await ask(`${loss} Remove it? (yes) `)) !== 'yes') throw new HdcsError('cancelled', 'Nothing was done.')
+  }
+  if (number === undefined) await client.templateDelete({ params: { id: template.id } })
+  else await client.versionDelete({ params: { id: template.id, number } })
+  answer(context, { removed: { templateId: template.id, number: number ?? null } }, () => `${what} is removed`)
+}
+
+/** @throws HdcsError `not_found`. */
+export async function templateFind({ client }: Context, name: string): Promise<Template> {
+  const [template] = (await client.templateList({ query: { name } })).items
+  if (template) return template
+  throw new HdcsError('not_found', `There is no template ${name}. Which there are: hdcs templates`)
+}
+
+/** @throws HdcsError `invalid` for what is no number. */
+export function versionNumber({ versions }: Template, text: string): number {
+  const number = Number(text)
+  if (Number.isInteger(number)) return number
+  throw new HdcsError('invalid', `Which version? ${versions.map(version => version.number).join(', ')}`)
+}
 
 type Source = Parameters<Context['client']['versionAdd']>[0]['body']['source']
 
-async function versionMake(context: Context, name: string, description: string | undefined, source: Source) {
+export async function versionMake(
+  context: Context,
+  name: string,
+  description: string | undefined,
+  source: Source,
+  more: Omit<Parameters<Context['client']['templateCreate']>[0]['body'], 'name' | 'source' | 'description'> = {},
+) {
   const { client } = context
   const { items } = await client.templateList({ query: { name } })
   const known = items.find(template => template.name === name)
   return known
-    ? client.versionAdd({ params: { id: known.id }, body: { source } })
-    : client.templateCreate({ body: { name, source, ...(description !== undefined && { description }) } })
+    ? client.versionAdd({ params: { id: known.id }, body: { source, notes: more.notes } })
+    : client.templateCreate({ body: { ...more, name, source, ...(description !== undefined && { description }) } })
 }
 
-async function finish(context: Context, name: string, started: Task): Promise<void> {
+export async function finish(context: Context, name: string, started: Task): Promise<void> {
   const task = await follow(context, started)
   answer(context, { task }, () =>
     task.state === 'succeeded'

@@ -1,62 +1,50 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, type ReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { extname } from 'node:path'
 import { Readable } from 'node:stream'
 import { HdcsError } from '../lib/errors.ts'
+import { formatNamed, formatRefusal, formatSaid, saidBytes, type UploadFormat } from '../lib/image-format.ts'
 import type { Context, Terminal } from './context.ts'
 import { bar, bytes } from './print.ts'
 
-export type ImageFormat = 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso'
-
 export interface ImageFile {
   path: string
-  format: ImageFormat
+  format: UploadFormat
   sizeBytes: number
   /** Lower-case hex of the whole file. */
   sha256: string
 }
 
-/** Where a format says its name: offset in the file, and the bytes there. */
-const signatures: [ImageFormat, number, string][] = [
-  ['qcow2', 0, 'QFI\u00fb'],
-  ['vmdk', 0, 'KDMV'],
-  ['vhdx', 0, 'vhdxfile'],
-  ['vpc', 0, 'conectix'],
-  ['vdi', 0x40, '\u007f\u0010\u00da\u00be'],
-  ['iso', 0x8001, 'CD001'],
-]
+/** By what the file's first bytes say, else by its name's ending, else a disk as it is. */
+export const formatOf = (head: Uint8Array, path: string): UploadFormat =>
+  formatNamed(path) === 'hdcs' ? 'hdcs' : (formatSaid(head) ?? formatNamed(path) ?? 'raw')
 
-const endings: Record<string, ImageFormat> = {
-  '.img': 'raw',
-  '.raw': 'raw',
-  '.vhd': 'vpc',
-  '.vmdk': 'vmdk',
-  '.iso': 'iso',
-}
-
-/** By what the file's first bytes say, else by its name's ending, else raw. */
-export function formatOf(head: Uint8Array, path: string): ImageFormat {
-  const said = signatures.find(([, offset, text]) =>
-    [...text].every((character, index) => head[offset + index] === character.charCodeAt(0)),
-  )
-  return said?.[0] ?? endings[extname(path).toLowerCase()] ?? 'raw'
-}
-
-/** Reads the whole file once for its checksum, with progress. */
-export async function imageRead(path: string, format: ImageFormat | undefined, terminal: Terminal): Promise<ImageFile> {
+/**
+ * Reads the whole file once for its checksum, with progress.
+ * @throws HdcsError `not_found`; `invalid` for one that is not what it is said to be.
+ */
+export async function imageRead(
+  path: string,
+  format: UploadFormat | undefined,
+  terminal: Terminal,
+): Promise<ImageFile> {
   const { size: sizeBytes } = await stat(path).catch(cause => {
     throw new HdcsError('not_found', `${path} cannot be read.`, { cause })
   })
+  const head = await headOf(path, saidBytes)
+  const found = format ?? formatOf(head, path)
+  const refused = formatRefusal(head, found)
+  if (refused !== null) throw new HdcsError('invalid', `${path}: ${refused}`)
   const hash = createHash('sha256')
   for await (const chunk of counted(createReadStream(path), sizeBytes, `checksum of ${path}`, terminal))
     hash.update(chunk)
-  return { path, format: format ?? formatOf(await headOf(path), path), sizeBytes, sha256: hash.digest('hex') }
+  return { path, format: found, sizeBytes, sha256: hash.digest('hex') }
 }
 
-async function headOf(path: string): Promise<Uint8Array> {
+/** Its first bytes. */
+export async function headOf(path: string, length: number): Promise<Buffer<ArrayBuffer>> {
   await using file = await open(path)
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(0x8010), 0, 0x8010, 0)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, 0)
   return buffer.subarray(0, bytesRead)
 }
 

@@ -1,6 +1,10 @@
 import { sql } from 'kysely'
+import type { MachineVolume } from '../vmm/spec.ts'
 import type { Db } from './connect.ts'
+import { customiseFor } from './customisation.ts'
+import { desktopDongles } from './dongles.ts'
 import type { Power } from './schema.ts'
+import { snapshotsWished } from './snapshots.ts'
 
 /** One desktop's observed columns, as reported by its host. */
 export interface DesktopObserved {
@@ -12,10 +16,14 @@ export interface DesktopObserved {
   observed_ready: boolean
   observed_step: string | null
   observed_queue_place: number | null
+  observed_work: unknown
   observed_clients: number
   observed_graphics: unknown
   observed_trouble: unknown
+  observed_memory: unknown
   observed_gone: boolean
+  observed_cdrom: unknown
+  observed_hardware: unknown
 }
 
 /** Of a desktop that nothing was heard of. */
@@ -27,10 +35,14 @@ export const unheard = {
   observed_ready: false,
   observed_step: null,
   observed_queue_place: null,
+  observed_work: null,
   observed_clients: 0,
   observed_graphics: null,
   observed_trouble: null,
+  observed_memory: null,
   observed_gone: false,
+  observed_cdrom: null,
+  observed_hardware: null,
 } satisfies Omit<DesktopObserved, 'id'>
 
 /** Writes a batch of reports in one statement; only this host's desktops, only what differs. */
@@ -42,20 +54,28 @@ export async function desktopsObserve(db: Db, hostId: string, reports: DesktopOb
       observed_power = r.observed_power, observed_stopped = r.observed_stopped, observed_ready = r.observed_ready,
       step_since = case when desktop.observed_step is distinct from r.observed_step then now() else step_since end,
       observed_step = r.observed_step, observed_queue_place = r.observed_queue_place,
+      observed_work = nullif(r.observed_work, 'null'),
       observed_clients = r.observed_clients, observed_graphics = nullif(r.observed_graphics, 'null'),
-      observed_trouble = nullif(r.observed_trouble, 'null'), observed_gone = r.observed_gone
+      observed_trouble = nullif(r.observed_trouble, 'null'), observed_gone = r.observed_gone,
+      observed_memory = nullif(r.observed_memory, 'null'),
+      observed_cdrom = nullif(r.observed_cdrom, 'null'),
+      observed_hardware = nullif(r.observed_hardware, 'null')
     from jsonb_to_recordset(${JSON.stringify(reports)}::jsonb) as r(
       id uuid, observed_generation bigint, observed_incarnation int, observed_power text, observed_stopped text,
-      observed_ready boolean, observed_step text, observed_queue_place int, observed_clients int,
-      observed_graphics jsonb, observed_trouble jsonb, observed_gone boolean)
+      observed_ready boolean, observed_step text, observed_queue_place int, observed_work jsonb, observed_clients int,
+      observed_graphics jsonb, observed_trouble jsonb, observed_gone boolean, observed_memory jsonb,
+      observed_cdrom jsonb, observed_hardware jsonb)
     where desktop.id = r.id and desktop.host_id = ${hostId}
       and (desktop.observed_generation, desktop.observed_incarnation, desktop.observed_power, desktop.observed_stopped,
-        desktop.observed_ready, desktop.observed_step, desktop.observed_queue_place, desktop.observed_clients,
-        desktop.observed_graphics, desktop.observed_trouble, desktop.observed_gone)
+        desktop.observed_ready, desktop.observed_step, desktop.observed_queue_place, desktop.observed_work, desktop.observed_clients,
+        desktop.observed_graphics, desktop.observed_trouble, desktop.observed_gone, desktop.observed_memory,
+        desktop.observed_cdrom, desktop.observed_hardware)
       is distinct from
         (r.observed_generation, r.observed_incarnation, r.observed_power, r.observed_stopped,
-        r.observed_ready, r.observed_step, r.observed_queue_place, r.observed_clients,
-        nullif(r.observed_graphics, 'null'), nullif(r.observed_trouble, 'null'), r.observed_gone)`.execute(db)
+        r.observed_ready, r.observed_step, r.observed_queue_place, nullif(r.observed_work, 'null'), r.observed_clients,
+        nullif(r.observed_graphics, 'null'), nullif(r.observed_trouble, 'null'), r.observed_gone,
+        nullif(r.observed_memory, 'null'), nullif(r.observed_cdrom, 'null'),
+        nullif(r.observed_hardware, 'null'))`.execute(db)
 }
 
 /** A full report names everything there is: what it does not name is not there. */
@@ -69,6 +89,8 @@ export async function desktopsObserveAbsent(db: Db, hostId: string, present: str
       observed_step: null,
       observed_clients: 0,
       observed_graphics: null,
+      observed_memory: null,
+      observed_hardware: null,
       observed_gone: true,
     })
     .where('host_id', '=', hostId)
@@ -124,6 +146,11 @@ export async function straysToRemove(
   return rows
 }
 
+/** As vmm/spec.ts, MachineVolume; null: none. */
+const volumesOfDesktop = sql<MachineVolume[] | null>`(
+  select jsonb_agg(jsonb_build_object('id', v.id, 'name', v.name, 'poolId', v.pool_id, 'format', v.format, 'slot', v.slot)
+    order by v.slot) from volume v where v.desktop_id = desktop.id)`
+
 /** What a host's agent needs to know of its machines: all that are wished, or those named, wished or not. */
 export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
   let query = db
@@ -148,11 +175,14 @@ export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
       join.onRef('target_port.desktop_id', '=', 'desktop.id').onRef('target_port.host_id', '=', 'move.to_host_id'),
     )
     .selectAll('desktop')
-    .select(['template.ready_when', 'pool.network'])
+    .select(volumesOfDesktop.as('volumes'))
+    .select(['template.ready_when', 'pool.network', desktopDongles(hostId).as('dongles')])
+    .select(customiseFor.as('customise'))
     .select(['port.port as screen_port', 'target_port.port as target_port', 'target.observed_facts as target_facts'])
     .select(['source.observed_facts as source_facts', 'source_image.observed_sha256 as source_image_sha256'])
     .select(['move.id as move_id', 'move.kind as move_kind', 'move.state as move_state'])
     .select(['move.wished_cancel as move_cancel', 'move.to_host_id as move_to'])
+    .select(snapshotsWished.as('snapshots_wished'))
     .where(toldTo(hostId))
   query = ids ? query.where('desktop.id', 'in', ids) : query.where('desktop.wished_present', '=', true)
   return query.execute()

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
+import { customising } from './customisation.ts'
 import type { Database, HardwareValue, Phase } from './schema.ts'
 
 export interface Claimed {
@@ -51,7 +52,7 @@ export async function desktopClaim(
           wished_power: 'running',
         })
         .where('id', '=', free)
-        .returning(['id', 'name', 'phase', 'host_id']),
+        .returning(['id', 'name', 'phase', 'host_id', customising.as('customising')]),
     )
     .with('noted', q =>
       q
@@ -75,7 +76,11 @@ export async function desktopClaim(
     .selectNoFrom(eb => [
       eb.selectFrom('claimed').select('id').as('id'),
       eb.selectFrom('claimed').select('name').as('name'),
-      eb.selectFrom('claimed').select('phase').as('phase'),
+      // What is run for its person is still to come: it is on its way, however it looks until the next look at it.
+      eb
+        .selectFrom('claimed')
+        .select(sql<Phase>`case when customising then 'starting' else phase end`.as('phase'))
+        .as('phase'),
       sql<boolean>`exists (select from desktop where ${claimable(claim.poolId)})`.as('free'),
     ])
     .executeTakeFirstOrThrow()

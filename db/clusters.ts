@@ -57,6 +57,7 @@ export interface ClusterSet {
   person_reserve?: number
   suspect_ms?: number
   lost_ms?: number
+  bin_days?: number
   /** JSON. */
   balance?: string
   fence_command?: string | null

@@ -1,8 +1,13 @@
 import { type ExpressionBuilder, type Kysely, type RawBuilder, sql } from 'kysely'
+import type { LiveHardware } from '../vmm/spec.ts'
 import { type Db, holding, pageOfRows, type Tx } from './connect.ts'
+import { desktopPinned } from './dongles.ts'
+import { desktopBackAt } from './pushes.ts'
+import { binnedNames } from './recycle-bin.ts'
 import type { Database, DesktopTable, HardwareValue, Phase, Power } from './schema.ts'
 import { type ReceiptOpen, receiptsSettled, type TaskSettled } from './tasks.ts'
-import { capturedDesktops } from './templates.ts'
+import { desktopCapturedBy, desktopIsCaptured } from './templates.ts'
+import { volumeNames } from './volumes.ts'
 
 export async function transitionNote(
   db: Kysely<Database>,
@@ -59,11 +64,15 @@ export async function desktopWish(
   wish: {
     wished_power?: Power
     wished_stop_grace_ms?: number
+    wished_saved?: boolean
     wished_present?: boolean
     wished_graphics?: string | null
     wished_incarnation?: number
     version_id?: string
     hardware?: string
+    name?: string
+    wished_cdrom?: string | null
+    wished_grow?: LiveHardware[]
     claim_task_id?: string | null
   },
 ) {
@@ -95,6 +104,8 @@ export interface DesktopFilter {
   troubled?: boolean | undefined
   /** Those that have no network until they start anew. */
   noNetwork?: boolean | undefined
+  /** Those in the recycle bin, which no list has otherwise. */
+  binned?: boolean | undefined
   /** Names after this one. */
   after?: string | undefined
   limit?: number
@@ -129,6 +140,9 @@ const oldHost = ofOldHost(
   }>`jsonb_build_object('id', old.id, 'name', old.name, 'fence', coalesce(old.fenced_at < old.state_since, true))`,
 )
 
+/** What a host's agent knows to do of what older ones do not. */
+const hostCanDo = sql<string[] | null>`host.observed_facts -> 'can'`
+
 const troubled = (eb: ExpressionBuilder<Database, 'desktop'>) =>
   eb.or([
     eb('desktop.observed_trouble', 'is not', null),
@@ -157,14 +171,23 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
       'pool.ha',
       'host.name as host_name',
       'host.state as host_state',
+      hostCanDo.as('host_can'),
+      'cluster.name as cluster_name',
+      'cluster.bin_days',
       'template_version.number as version_number',
       'user_account.name as user_name',
       sql<boolean>`pool.network ->> 'mode' = 'bridge'`.as('bridged'),
       foreignNetwork.as('foreign_network'),
       oldHost.as('old_host'),
-      sql<boolean>`desktop.id = ${capturedDesktops}`.as('captured'),
+      desktopIsCaptured.as('captured'),
+      desktopCapturedBy.as('captured_by'),
+      desktopBackAt.as('back_at'),
+      desktopPinned.as('pinned'),
+      volumeNames.as('volume_names'),
     ])
   query = query.where(narrowed(filter))
+  if (filter.binned) query = query.where('desktop.binned_at', 'is not', null)
+  else if (!filter.ids) query = query.where('desktop.binned_at', 'is', null)
   if (filter.noNetwork) query = query.where(foreignNetwork).where('desktop.host_id', '=', foreignHosts)
   if (filter.search) query = query.where('desktop.name', '=', found(db, filter, filter.search))
   return pageOfRows(query.orderBy('desktop.name'), filter.limit).execute()
@@ -198,6 +221,8 @@ function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) 
       .selectFrom('desktop')
       .select('desktop.name')
       .where(narrowed(filter))
+      .$if(!filter.binned, query => query.where('desktop.name', '<>', binnedNames))
+      .$if(filter.binned === true, query => query.where('desktop.binned_at', 'is not', null))
       .orderBy('desktop.name')
       // Of these the page takes some only: whether a desktop has no network is not told by its own columns.
       .$if(!filter.noNetwork, query => query.limit(sql.lit(filter.limit ?? 1000)))
@@ -263,6 +288,7 @@ export interface DesktopSettled {
   phase_reason: string
   session_state: DesktopTable['session_state']
   disk_incarnation: number | null
+  setup_done: string | null
   claim_task_id: string | null
 }
 
@@ -272,7 +298,7 @@ export async function desktopsSettle(tx: Tx, settled: DesktopSettled[], receipts
   await sql`
     with ${receiptsSettled(receipts, now)}, settled as (
       select * from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as s(id uuid, phase text, phase_reason text,
-        session_state text, disk_incarnation int, claim_task_id uuid)
+        session_state text, disk_incarnation int, setup_done text, claim_task_id uuid)
     ), noted as (
       insert into transition (desktop_id, pool_id, host_id, user_id, at, was, became, reason)
       select d.id, d.pool_id, d.host_id, d.user_id, ${now}::timestamptz, d.phase, s.phase, s.phase_reason
@@ -283,7 +309,7 @@ export async function desktopsSettle(tx: Tx, settled: DesktopSettled[], receipts
       session_state = s.session_state,
       session_since = case when d.session_state is not distinct from s.session_state then d.session_since
         when s.session_state is null then null else ${now}::timestamptz end,
-      disk_incarnation = s.disk_incarnation, claim_task_id = s.claim_task_id
+      disk_incarnation = s.disk_incarnation, setup_done = s.setup_done, claim_task_id = s.claim_task_id
     from settled s where d.id = s.id`.execute(tx)
 }
 
@@ -323,6 +349,11 @@ export async function desktopUpgrade(
     .where('id', '=', id)
     .where('user_id', 'is', null)
     .where('wished_present', '=', true)
+    // Who planned it may have read the pool before it was given another version.
+    .where(
+      sql<boolean>`exists (select from pool p join template_version v on v.id = ${to.versionId}
+        where p.id = desktop.pool_id and coalesce(p.template_version, v.number) = v.number)`,
+    )
     .returning('id')
     .executeTakeFirst()
   return row !== undefined

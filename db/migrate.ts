@@ -15,6 +15,16 @@ import * as removedHosts from './migrations/0010-removed-hosts.ts'
 import * as searchAddresses from './migrations/0011-search-addresses.ts'
 import * as captures from './migrations/0012-captures.ts'
 import * as copies from './migrations/0013-copies.ts'
+import * as storage from './migrations/0014-storage.ts'
+import * as saved from './migrations/0015-saved.ts'
+import * as making from './migrations/0016-making.ts'
+import * as adopted from './migrations/0017-adopted.ts'
+import * as customisation from './migrations/0018-customisation.ts'
+import * as dongles from './migrations/0019-dongles.ts'
+import * as exports from './migrations/0020-exports.ts'
+import * as pushes from './migrations/0021-pushes.ts'
+import * as liveHardware from './migrations/0022-live-hardware.ts'
+import * as storageKeys from './migrations/0025-storage-keys.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -31,6 +41,16 @@ const migrations = {
   '0011-search-addresses': searchAddresses,
   '0012-captures': captures,
   '0013-copies': copies,
+  '0014-storage': storage,
+  '0015-saved': saved,
+  '0016-making': making,
+  '0017-adopted': adopted,
+  '0018-customisation': customisation,
+  '0019-dongles': dongles,
+  '0020-exports': exports,
+  '0021-pushes': pushes,
+  '0022-live-hardware': liveHardware,
+  '0025-storage-keys': storageKeys,
 }
 
 /**

@@ -2,8 +2,13 @@
 import { sql } from 'kysely'
 import { type DesktopObserved, unheard } from './agents.ts'
 import { type Db, pageOfRows, type Tx } from './connect.ts'
+import { desktopPinned } from './dongles.ts'
+import { hardwareTaken } from './placements.ts'
 import type { HostState, TroubleValue } from './schema.ts'
 import type { MigrationCause, MigrationKind, MigrationState, PlacementHostValue } from './schema-hosts.ts'
+import { hasSnapshots } from './snapshots.ts'
+import { desktopIsCaptured } from './templates.ts'
+import { storagesHeld, volumesHeld } from './volumes.ts'
 
 export interface MigrationNew {
   id: string
@@ -99,10 +104,15 @@ export function migrationsOpen(db: Db | Tx, which: { hostId?: string } = {}) {
       'desktop.generation',
       'desktop.wished_present',
       'desktop.wished_power',
+      'desktop.wished_saved',
+      'desktop.observed_memory',
+      hasSnapshots.as('snapshots_any'),
       'desktop.wished_incarnation',
       'desktop.observed_generation',
       'desktop.observed_incarnation',
       'desktop.observed_power',
+      desktopPinned.as('pinned'),
+      desktopIsCaptured.as('captured'),
     ])
     .select(['source.id as from_host_id', 'source.name as from_host_name', 'source.state as from_state'])
     .select(['source.cluster_id as from_cluster_id'])
@@ -200,14 +210,27 @@ export async function migrationsObserve(db: Db, hostId: string, moves: MoveObser
 
 /** The desktop is at home on another host from now on; what is known of it is what that host says. */
 export async function desktopArrive(tx: Tx, id: string, hostId: string, machine: DesktopObserved | null) {
-  const { id: _id, observed_graphics, observed_trouble, ...observed } = machine ?? { ...unheard, id }
+  const {
+    id: _id,
+    observed_graphics,
+    observed_trouble,
+    observed_memory,
+    observed_work: _work,
+    observed_cdrom,
+    observed_hardware,
+    ...observed
+  } = machine ?? { ...unheard, id }
   await tx
     .updateTable('desktop')
     .set(eb => ({
       ...observed,
       observed_stopped: observed.observed_stopped as 'wished' | 'guest' | 'crashed' | null,
+      observed_work: null,
       observed_graphics: observed_graphics ? JSON.stringify(observed_graphics) : null,
       observed_trouble: observed_trouble ? JSON.stringify(observed_trouble) : null,
+      observed_memory: observed_memory ? JSON.stringify(observed_memory) : null,
+      observed_cdrom: observed_cdrom ? JSON.stringify(observed_cdrom) : null,
+      observed_hardware: observed_hardware ? JSON.stringify(observed_hardware) : null,
       host_id: hostId,
       // It is where it came from: nothing is to be brought back.
       origin_host_id: eb.fn('nullif', ['origin_host_id', eb.val(hostId)]),
@@ -240,13 +263,19 @@ export interface HostEnd {
   migrationUri: string | null
   /** libvirt's lock manager guards its disks. */
   diskLocks?: boolean
+  /** Of each storage pool that it has ready: what lies there. */
+  storages?: Record<string, string> | null
 }
 
 export async function hostEnds(db: Db | Tx): Promise<Map<string, HostEnd>> {
-  const rows = await db.selectFrom('host').select(['id', 'name', 'state', 'cluster_id', 'observed_facts']).execute()
-  const ends = rows.map(({ id, name, state, cluster_id: clusterId, observed_facts: facts }) => {
+  const rows = await db
+    .selectFrom('host')
+    .select(['id', 'name', 'state', 'cluster_id', 'observed_facts'])
+    .select(storagesHeld.as('storages'))
+    .execute()
+  const ends = rows.map(({ id, name, state, cluster_id: clusterId, observed_facts: facts, storages }) => {
     const { storageId = null, migrationUri = null, diskLocks = false } = facts ?? {}
-    return { id, name, state, clusterId, storageId, migrationUri, diskLocks }
+    return { id, name, state, clusterId, storageId, migrationUri, diskLocks, storages }
   })
   return new Map(ends.map(end => [end.id, end]))
 }
@@ -265,12 +294,14 @@ export function desktopsMovable(db: Db | Tx, which: { id: string } | { hostId: s
     .leftJoin('host as target', 'target.id', 'move.to_host_id')
     .leftJoin('user_account', 'user_account.id', 'desktop.user_id')
     .select(['desktop.id', 'desktop.name', 'desktop.pool_id', 'desktop.host_id', 'desktop.version_id'])
-    .select(['desktop.hardware', 'desktop.user_id', 'desktop.phase', 'desktop.phase_reason', 'desktop.session_state'])
-    .select(['desktop.wished_present', 'desktop.wished_power', 'desktop.origin_host_id'])
+    .select([hardwareTaken.as('hardware'), 'desktop.user_id', 'desktop.phase', 'desktop.phase_reason'])
+    .select(['desktop.session_state', 'desktop.wished_present', 'desktop.wished_power', 'desktop.origin_host_id'])
+    .select(['desktop.wished_saved', 'desktop.observed_memory', hasSnapshots.as('snapshots_any')])
     .select(['user_account.name as user_name', sql<boolean>`desktop.disk_incarnation is not null`.as('disk_made')])
+    .select([desktopPinned.as('pinned'), desktopIsCaptured.as('captured')])
     .select(['pool.kind', 'pool.cluster_ids', 'pool.placement', 'pool.affinity', 'pool.needs', 'pool.network'])
     .select(['host.cluster_id', 'move.id as move_id', 'move.state as move_state', 'move.text as move_text'])
-    .select('move.cause as move_cause')
+    .select(['move.cause as move_cause', volumesHeld.as('volumes')])
     .select(['move.progress as move_progress', 'target.id as target_id', 'target.name as target_name'])
   if ('id' in which) query = query.where('desktop.id', '=', which.id)
   else if ('hostId' in which) query = query.where('desktop.host_id', '=', which.hostId)

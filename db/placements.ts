@@ -1,7 +1,7 @@
 /** What placement looks at, and what it decided: the table `placement`. */
 import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
-import type { Database, HostFactsValue, HostState, HostUsageValue, TroubleValue } from './schema.ts'
+import type { Database, HardwareValue, HostFactsValue, HostState, HostUsageValue, TroubleValue } from './schema.ts'
 import type { PlacementHostValue, PlacementPolicy, PlacementTable } from './schema-hosts.ts'
 
 export interface PlacementFactsRow {
@@ -84,6 +84,10 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
     order by h.id`.execute(db)
   return rows
 }
+
+/** A desktop's hardware as it counts against a host: what it runs with, where that is more than it is wished. */
+export const hardwareTaken = sql<HardwareValue>`(desktop.hardware
+  || jsonb_build_object('vcpus', desktop.vcpus, 'memoryBytes', desktop.memory_bytes))`
 
 /** Decisions kept per desktop. Fewer: "how did it get there?" has no answer after a week of evacuations. */
 const keptPerDesktop = 10

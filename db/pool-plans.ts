@@ -16,6 +16,7 @@ export interface PoolToPlan {
   warm: number
   cold: number
   enabled: boolean
+  remake_held: boolean
   wished_present: boolean
   status: PoolStatus
   status_text: string

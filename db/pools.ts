@@ -1,9 +1,11 @@
 import { type Kysely, sql } from 'kysely'
 import { type Db, holding, pageOfRows, type Tx } from './connect.ts'
+import { customising } from './customisation.ts'
 import type { Database, HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
 import type { Affinity, PlacementPolicy } from './schema-hosts.ts'
 import { poolTallies } from './tallies.ts'
 import { versionCurrent } from './templates.ts'
+import { desktopVerified } from './verifications.ts'
 
 export type PoolRow = Awaited<ReturnType<typeof poolRows>>[number]
 
@@ -63,7 +65,8 @@ export function poolRows(
             .select('desktop.id')
             .whereRef('desktop.pool_id', '=', 'pool.id')
             .where('desktop.user_id', '=', userId ?? null)
-            .where('desktop.wished_present', '=', true),
+            .where('desktop.wished_present', '=', true)
+            .where('desktop.binned_at', 'is', null),
         )
         .as('own'),
     ])
@@ -109,6 +112,7 @@ export async function poolSet(
   id: string,
   set: Partial<Omit<PoolNew, 'id' | 'kind' | 'template_id'>> & {
     wished_present?: boolean
+    remake_held?: boolean
     status?: PoolStatus
     status_text?: string
     restrained_until?: Date | null
@@ -139,8 +143,9 @@ const seenByClaim = (userId: string) =>
   sql<SeenByClaim>`(
     select (
         select coalesce(jsonb_agg(o order by user_slot), '[]') from (
-          select id, name, phase, user_slot, claim_task_id, wished_power from desktop
-          where pool_id = pool.id and user_id = ${userId} and wished_present) o) as owned,
+          select id, name, case when ${customising} and phase = 'ready' then 'starting' else phase end as phase,
+            user_slot, claim_task_id, wished_power from desktop
+          where pool_id = pool.id and user_id = ${userId} and wished_present and binned_at is null) o) as owned,
       (select coalesce(sum(n), 0) from tally where pool_id = pool.id and wished_present) as size,
       exists (select from tally where pool_id = pool.id and free and wished_present having sum(n) > 0) as any_free
     offset 0)`.as<'seen'>('seen')
@@ -222,8 +227,10 @@ export async function poolGrowLock(tx: Tx, id: string) {
 export function poolDesktops(db: Kysely<Database>, poolId: string) {
   return db
     .selectFrom('desktop')
-    .select(['id', 'phase', 'user_id', 'wished_power', 'wished_present', 'made_at', 'host_id', 'version_id'])
-    .select(['phase_since', 'waits_for'])
+    .select(['id', 'name', 'phase', 'user_id', 'wished_power', 'wished_present', 'made_at', 'host_id', 'version_id'])
+    .select(['phase_since', 'waits_for', 'binned_at', 'observed_trouble'])
+    .select(sql<string | null>`observed_trouble ->> 'code'`.as('trouble_code'))
+    .select(desktopVerified.as('verified'))
     .where('pool_id', '=', poolId)
     .execute()
 }

@@ -2,7 +2,9 @@
 import { type Kysely, sql } from 'kysely'
 import { unheard } from './agents.ts'
 import type { Tx } from './connect.ts'
+import { desktopPinned } from './dongles.ts'
 import type { Database } from './schema.ts'
+import { storagesHeld, volumesHeld } from './volumes.ts'
 
 export type ReturnHostRow = Awaited<ReturnType<typeof returnHosts>>[number]
 
@@ -15,6 +17,7 @@ export function returnHosts(db: Kysely<Database>) {
     .select(['state', 'state_since', 'observed_beat_at', 'observed_facts', 'fenced_at', 'wished_off_at'])
     .select(['cluster.suspect_ms', 'cluster.lost_ms', 'cluster.fence_command'])
     .select(sql<boolean>`exists (select from desktop where desktop.host_id = host.id)`.as('carries'))
+    .select(storagesHeld.as('storages'))
     .orderBy('host.name')
     .execute()
 }
@@ -59,7 +62,9 @@ export function returnRows(db: Kysely<Database>, which: { hostId: string } | { i
         'moving',
       ),
     )
+    .select(desktopPinned.as('pinned'))
     .select(sql<Date | null>`(select max(m.ended_at) from migration m where m.desktop_id = desktop.id)`.as('moved_at'))
+    .select(volumesHeld.as('volumes'))
   const filtered =
     'ids' in which ? query.where('desktop.id', 'in', which.ids) : query.where('desktop.host_id', '=', which.hostId)
   // Who waits for theirs comes first.

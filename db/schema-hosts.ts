@@ -26,6 +26,8 @@ export interface ClusterTable {
   balance: ColumnType<Record<string, unknown>, string | undefined, string>
   fence_command: string | null
   power_command: string | null
+  /** So long its desktops stay in the recycle bin; 0: they do not get there. */
+  bin_days: Generated<number>
   created_at: Generated<Date>
 }
 
@@ -109,6 +111,24 @@ export interface PlacementTable {
   host_id: string | null
   why: string
   hosts: Json<PlacementHostValue[]>
+}
+
+export type DongleState = 'attached' | 'waiting' | 'missing' | 'inUse' | 'refused'
+
+/** A USB device of a host that is one desktop's alone. Told by its serial, or, where that is null, by its port. */
+export interface DongleTable {
+  id: string
+  host_id: string
+  desktop_id: string
+  vendor: string
+  product: string
+  serial: string | null
+  port: string | null
+  /** As it called itself when it was bound. */
+  name: string
+  observed_state: DongleState | null
+  observed_text: Generated<string>
+  created_at: Generated<Date>
 }
 
 /** So many desktops more (or fewer) that are alike in these columns: migrations/0005. Written by triggers and folded. */

@@ -1,8 +1,13 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { ErrorCode } from '../lib/errors.ts'
+import type { ForeignMachine, MachineReport, UsbDevice } from '../vmm/report.ts'
+import type { LiveHardware } from '../vmm/spec.ts'
+import type { CustomisationTables, DesktopSetup } from './schema-customisation.ts'
+import type { ExportTable } from './schema-exports.ts'
 import type {
   Affinity,
   ClusterTable,
+  DongleTable,
   HostHistoryTable,
   MigrationTable,
   NetworkValue,
@@ -11,12 +16,18 @@ import type {
   TallyTable,
 } from './schema-hosts.ts'
 import type { PeopleTables } from './schema-people.ts'
+import type { EventTable, OperationTable, RevertValue, SavedValue, SnapshotTable, TaskTable } from './schema-tasks.ts'
+
+export type { SavedValue, TaskState, TaskStep } from './schema-tasks.ts'
+
+import type { PushTable, VerificationTable, VerifiedTable } from './schema-pushes.ts'
+import type { HostStorageTable, StoragePoolTable, VolumeTable } from './schema-storage.ts'
 
 /**
  * Columns have one writer: `wished_*` by requests, `observed_*` by host reports, `state`, `phase` and `status` by
  * their reconcilers.
  */
-export interface Database extends PeopleTables {
+export interface Database extends PeopleTables, CustomisationTables {
   setting: { key: string; value: string }
   site: { id: string; name: string; created_at: Generated<Date> }
   cluster: ClusterTable
@@ -26,6 +37,7 @@ export interface Database extends PeopleTables {
   template_version: VersionTable
   host_image: HostImageTable
   template_copy: CopyTable
+  template_export: ExportTable
   pool: PoolTable
   entitlement: { pool_id: string; subject: string }
   desktop: DesktopTable
@@ -33,6 +45,7 @@ export interface Database extends PeopleTables {
   task: TaskTable
   task_log: { id: Generated<number>; task_id: string; at: Generated<Date>; text: string }
   operation: OperationTable
+  snapshot: SnapshotTable
   session: {
     id: string
     desktop_id: string
@@ -44,9 +57,17 @@ export interface Database extends PeopleTables {
   event: EventTable
   screen_port: { host_id: string; port: number; desktop_id: string }
   migration: MigrationTable
+  dongle: DongleTable
   placement: PlacementTable
   tally: TallyTable
   host_history: HostHistoryTable
+  push: PushTable
+  verification: VerificationTable
+  verified_desktop: VerifiedTable
+  host_foreign: { host_id: string; observed_machines: Json<ForeignMachine[]>; observed_at: Date }
+  storage_pool: StoragePoolTable
+  host_storage: HostStorageTable
+  volume: VolumeTable
   /** Keys that were good until their hosts were removed. */
   removed_host: { key_hash: string; name: string; removed_at: Date }
 }
@@ -92,6 +113,8 @@ export interface HostFactsValue {
   diskLocks: boolean
   migrationUri: string | null
   bridges: string[]
+  usbDevices?: UsbDevice[] | undefined
+  can?: string[] | undefined
 }
 
 export interface HostUsageValue {
@@ -137,9 +160,11 @@ export interface TemplateTable {
 
 export type VersionSource =
   | { kind: 'recipe'; recipe: 'tiny' | 'desktop' }
+  /** An empty disk: made for machines that come with one of their own, or are installed from a medium. */
+  | { kind: 'blank' }
   | {
       kind: 'upload'
-      format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso'
+      format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso' | 'ova' | 'hdcs'
       sizeBytes: number
       sha256: string
     }
@@ -222,6 +247,8 @@ export interface PoolTable {
   start: Generated<'boot'>
   enabled: Generated<boolean>
   wished_present: Generated<boolean>
+  /** What stands on another version than new ones stays so until it is given back: a push was called off half way. */
+  remake_held: Generated<boolean>
   status: Generated<PoolStatus>
   status_text: Generated<string>
   restrained_until: Date | null
@@ -255,16 +282,18 @@ export interface GraphicsWish {
   serial: number
   password: string
   validUntil: string
+  /** For an administrator, who looks at the machine: its person is not connected by it. */
+  watch?: true
 }
 
-export interface DesktopTable {
+export interface DesktopTable extends DesktopSetup {
   id: string
   name: string
   pool_id: string
   host_id: string
   version_id: string
   hardware: Json<HardwareValue>
-  /** Of `hardware`, by the database. */
+  /** What it takes of its host, by the database: `hardware`, or what its guest runs with where that is more. */
   vcpus: ColumnType<number, never, never>
   memory_bytes: ColumnType<number, never, never>
   address: string
@@ -278,10 +307,25 @@ export interface DesktopTable {
   wished_present: Generated<boolean>
   wished_power: Generated<Power>
   wished_stop_grace_ms: Generated<number>
+  /** Wished stopped, and its memory kept; ended by the database with any other power. */
+  wished_saved: Generated<boolean>
+  /** Ended by its host's word. */
+  wished_revert: JsonOrNull<RevertValue>
   wished_incarnation: Generated<number>
   wished_graphics: JsonOrNull<GraphicsWish>
+  /** The machine of its host whose disk its first one is. */
+  wished_adopt: string | null
   /** The life whose disk has existed: its host must never replace it by an empty one. Written by the desktops reconciler. */
   disk_incarnation: number | null
+  /** The version in its CD-ROM drive, and what is in that of the guest that runs; null: it has none. */
+  wished_cdrom: string | null
+  observed_cdrom: JsonOrNull<{ imageId: string | null }>
+  /** What of its hardware the guest that runs shall have at once; and what it has. Null: its host does not say. */
+  wished_grow: Generated<LiveHardware[]>
+  observed_hardware: JsonOrNull<NonNullable<MachineReport['hardware']>>
+  clone_of: JsonOrNull<{ desktopId: string; incarnation: number; full: boolean }>
+  /** Since when it is in the recycle bin (broker/recycle-bin.ts). */
+  binned_at: Date | null
   /** Grows by a trigger with every change of its move. */
   moves: ColumnType<number, never, never>
   origin_host_id: string | null
@@ -296,9 +340,13 @@ export interface DesktopTable {
   observed_ready: Generated<boolean>
   observed_step: string | null
   observed_queue_place: number | null
+  /** How far a long step is. */
+  observed_work: JsonOrNull<{ progress: number; text: string }>
   observed_clients: Generated<number>
   observed_graphics: JsonOrNull<{ host: string; port: number; serial: number }>
   observed_trouble: JsonOrNull<TroubleValue>
+  /** What its host says of its saved memory (vmm/report.ts). */
+  observed_memory: JsonOrNull<SavedValue>
   /** The host says that neither domain nor overlay exist any more. */
   observed_gone: Generated<boolean>
   phase: Generated<Phase>
@@ -323,50 +371,4 @@ export interface TransitionTable {
   was: string | null
   became: string
   reason: string
-}
-
-export type TaskState = 'queued' | 'running' | 'succeeded' | 'failed' | 'cancelled'
-
-export interface TaskStep {
-  name: string
-  state: 'done' | 'current' | 'waiting'
-  text?: string
-}
-
-export interface TaskTable {
-  id: string
-  kind: string
-  state: Generated<TaskState>
-  progress: Generated<number>
-  steps: ColumnType<TaskStep[], string | undefined, string>
-  error: JsonOrNull<TroubleValue>
-  subject_type: string
-  subject_id: string
-  subject_name: string
-  goal: ColumnType<Record<string, unknown>, string | undefined, string>
-  requested_by: string | null
-  start_at: Date | null
-  created_at: Generated<Date>
-  finished_at: Date | null
-}
-
-export interface OperationTable {
-  id: string
-  host_id: string
-  desktop_id: string
-  task_id: string | null
-  name: 'reboot' | 'reset' | 'screenshot'
-  created_at: Generated<Date>
-  done_at: Date | null
-  trouble: JsonOrNull<TroubleValue>
-}
-
-export interface EventTable {
-  id: Generated<number>
-  at: Generated<Date>
-  noun: string
-  what: string
-  subject_id: string
-  user_id: string | null
-  pool_id: string | null
 }

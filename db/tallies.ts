@@ -27,6 +27,8 @@ export const poolTallies = (db: Kysely<Database>) =>
   db
     .selectFrom('tally as t')
     .select('t.pool_id')
+    // The recycle bin's are no more of it than what is gone.
+    .where(eb => eb.or([eb('t.wished_present', '=', true), eb('t.phase', '=', 'removing')]))
     .select([
       sum(sql`true`).as('total'),
       sum(sql`phase = 'ready' and free`).as('ready'),

@@ -11,6 +11,7 @@ export interface TaskNew {
   subject_name: string
   goal: Record<string, unknown>
   requested_by: string | null
+  start_at: Date | null
   created_at: Date
   finished_at: Date | null
   progress: number
@@ -22,7 +23,7 @@ export interface TaskNew {
 const insertion = (db: QueryCreator<Database>, { followed, goal, ...task }: TaskNew) =>
   db
     .insertInto('task')
-    .values({ ...task, goal: JSON.stringify(goal), error: null, start_at: null })
+    .values({ ...task, goal: JSON.stringify(goal), error: null })
     .returning(
       sql`case when state in ('queued', 'running') and not ${followed} then pg_notify('hdcs_nudge', 'tasks')::text end`.as(
         'nudged',
@@ -71,15 +72,24 @@ export function tasksOpen(db: Kysely<Database>) {
   return db.selectFrom('task').selectAll().where('state', 'in', ['queued', 'running']).orderBy('id').execute()
 }
 
+/** Of these receipts: how many stand open, and how many ended otherwise than well. */
+export async function tasksCounted(db: Kysely<Database>, ids: string[]): Promise<{ left: number; failed: number }> {
+  const { rows } = await sql<{ left: number; failed: number }>`
+    select count(*) filter (where state in ('queued', 'running'))::int as left,
+      count(*) filter (where state in ('failed', 'cancelled'))::int as failed
+    from task where id = any(${ids}::uuid[])`.execute(db)
+  return rows[0] ?? { left: 0, failed: 0 }
+}
+
 /** Writes a receipt that is still open; one that has ended stays as it ended. @returns whether it was open. */
 export async function taskSet(
   db: Kysely<Database>,
   id: string,
-  set: { state: TaskState; progress: number; steps: TaskStep[]; error: TroubleValue | null; finished_at: Date | null },
+  set: { state: TaskState; progress: number; error: TroubleValue | null; finished_at: Date | null },
 ): Promise<boolean> {
   const row = await db
     .updateTable('task')
-    .set({ ...set, steps: JSON.stringify(set.steps), error: set.error && JSON.stringify(set.error) })
+    .set({ ...set, error: set.error && JSON.stringify(set.error) })
     .where('id', '=', id)
     .where('state', 'in', ['queued', 'running'])
     .returning('id')
@@ -175,9 +185,9 @@ export async function operationInsert(
   operation: {
     id: string
     host_id: string
-    desktop_id: string
+    desktop_id: string | null
     task_id: string | null
-    name: 'reboot' | 'reset' | 'screenshot'
+    name: Database['operation']['name']
   },
 ) {
   await tx
@@ -191,10 +201,16 @@ export function operationsOpen(db: Kysely<Database>, hostId: string) {
   return db.selectFrom('operation').selectAll().where('host_id', '=', hostId).where('done_at', 'is', null).execute()
 }
 
-export async function operationDone(db: Kysely<Database>, id: string, trouble: TroubleValue | null, at: Date) {
+/** @param data is kept for who asked, if somebody waits for it. */
+export async function operationDone(
+  db: Kysely<Database>,
+  id: string,
+  { trouble, data }: { trouble: TroubleValue | null; data: string | null },
+  at: Date,
+) {
   await db
     .updateTable('operation')
-    .set({ done_at: at, trouble: trouble && JSON.stringify(trouble) })
+    .set({ done_at: at, trouble: trouble && JSON.stringify(trouble), data })
     .where('id', '=', id)
     .execute()
   await sql`select pg_notify('hdcs_nudge', 'tasks')`.execute(db)
@@ -203,4 +219,23 @@ export async function operationDone(db: Kysely<Database>, id: string, trouble: T
 export function operationsOf(db: Kysely<Database>, taskIds: string[]) {
   if (taskIds.length === 0) return Promise.resolve([])
   return db.selectFrom('operation').selectAll().where('task_id', 'in', taskIds).execute()
+}
+
+/** What came of a question; undefined while its host has not answered. */
+export function operationAnswer(db: Kysely<Database>, id: string) {
+  return db
+    .selectFrom('operation')
+    .select(['trouble', 'data'])
+    .where('id', '=', id)
+    .where('done_at', 'is not', null)
+    .executeTakeFirst()
+}
+
+/** Questions are forgotten with their answer; those whose asker was killed, when they are so old. */
+export async function operationsForget(db: Kysely<Database>, id: string, olderThan: Date) {
+  await db
+    .deleteFrom('operation')
+    .where('task_id', 'is', null)
+    .where(eb => eb.or([eb('id', '=', id), eb('created_at', '<', olderThan)]))
+    .execute()
 }

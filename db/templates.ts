@@ -31,7 +31,7 @@ export function versionRows(db: Kysely<Database>, templateIds: string[]) {
     .selectAll()
     .select([
       sql<number>`(select coalesce(sum(n), 0) from tally where tally.version_id = template_version.id)`.as('desktops'),
-      sql<number>`(select count(*) from pool where pool.template_id = template_version.template_id and pool.template_version = template_version.number)`.as(
+      sql<number>`(select count(*) from pool where pool.template_id = template_version.template_id and (pool.template_version = template_version.number or exists (select from push where push.pool_id = pool.id and push.state = 'scheduled' and push.version = template_version.number)))`.as(
         'pinned',
       ),
     ])
@@ -140,10 +140,14 @@ export async function versionGiveUp(db: Kysely<Database>, id: string, trouble: T
   return row !== undefined
 }
 
+/** What a host says of a file itself: no try ends otherwise, on whichever host, until somebody asks for one. */
+const finalCodes = ['invalid', 'unsupported', 'too_large'] satisfies TroubleValue['code'][]
+export const isFinal = ({ code }: TroubleValue): boolean => finalCodes.some(one => one === code)
+
 export type VersionWished = Awaited<ReturnType<typeof versionsWished>>[number]
 
 /**
- * What a host is wished to hold: every version that neither waits for its upload nor was cancelled; of those made of a
+ * What a host is wished to hold: every version that neither waits for its upload nor was cancelled or refused; of those made of a
  * desktop, the hosts that have its storage, and once it is sealed those of the clusters that it is copied to.
  */
 export async function versionsWished(db: Kysely<Database>, hostId: string) {
@@ -171,6 +175,7 @@ export async function versionsWished(db: Kysely<Database>, hostId: string) {
     cross join (select cluster_id, observed_facts ->> 'storageId' as storage from host where id = ${hostId}) here
     left join template_copy copy on copy.version_id = v.id and copy.cluster_id = here.cluster_id
     where v.state <> 'uploading' and v.trouble ->> 'code' is distinct from 'cancelled'
+      and not (v.state = 'failed' and v.trouble ->> 'code' = any(${finalCodes}))
       and (v.source ->> 'kind' <> 'desktop' or v.source ->> 'storageId' = here.storage
         or (copy.version_id is not null and v.state = 'sealed'))`.execute(db)
   return rows
@@ -180,6 +185,24 @@ export async function versionsWished(db: Kysely<Database>, hostId: string) {
 export async function versionBytes(db: Kysely<Database>, id: string): Promise<number> {
   const row = await db.selectFrom('template_version').select('virtual_bytes').where('id', '=', id).executeTakeFirst()
   return row?.virtual_bytes ?? 0
+}
+
+/** An empty disk, on which a desktop's own is as large as its hardware says. */
+export async function versionIsBlank(db: Kysely<Database>, id: string): Promise<boolean> {
+  const blank = sql<boolean>`source ->> 'kind' = 'blank'`
+  const row = await db.selectFrom('template_version').select(blank.as('blank')).where('id', '=', id).executeTakeFirst()
+  return row?.blank === true
+}
+
+/** A version that was made of an ISO file; undefined: it was not, or is not there. */
+export function versionDisc(db: Kysely<Database>, id: string) {
+  return db
+    .selectFrom('template_version')
+    .innerJoin('template', 'template.id', 'template_version.template_id')
+    .select(['template.name', 'template_version.number', 'template_version.state'])
+    .where('template_version.id', '=', id)
+    .where(sql<boolean>`source ->> 'format' = 'iso'`)
+    .executeTakeFirst()
 }
 
 /** What counts as ready for desktops of a version. */
@@ -193,9 +216,22 @@ export async function versionReadyWhen(db: Kysely<Database>, id: string): Promis
   return row.ready_when
 }
 
-/** Desktops of whose disk a version is being made. */
+/** Desktops of whose disk a version, or a copy, is being made. */
 export const capturedDesktops = sql<string>`any(array(select (source ->> 'desktopId')::uuid from template_version
-  where state = 'making' and source ->> 'kind' = 'desktop'))`
+  where state = 'making' and source ->> 'kind' = 'desktop'
+  union all select (clone_of ->> 'desktopId')::uuid from desktop
+  where clone_of is not null and disk_incarnation is null and wished_present))`
+
+/** Of a query on `desktop`. */
+export const desktopIsCaptured = sql<boolean>`desktop.id = ${capturedDesktops}`
+
+/** Of a query on `desktop`: which version is being made of it; null: none. */
+export const desktopCapturedBy = sql<{ templateId: string; templateName: string; number: number } | null>`
+  case when ${desktopIsCaptured} then (
+    select jsonb_build_object('templateId', t.id, 'templateName', t.name, 'number', v.number)
+    from template_version v join template t on t.id = v.template_id
+    where v.state = 'making' and v.source ->> 'kind' = 'desktop' and v.source ->> 'desktopId' = desktop.id::text
+    order by v.id limit 1) end`
 
 export async function desktopCaptured(db: Kysely<Database>, id: string): Promise<boolean> {
   const { rows } = await sql<{ captured: boolean }>`select ${id}::uuid = ${capturedDesktops} as captured`.execute(db)
@@ -206,7 +242,7 @@ export async function desktopCaptured(db: Kysely<Database>, id: string): Promise
 export function versionCurrent(db: Kysely<Database>, pool: { template_id: string; template_version: number | null }) {
   let query = db
     .selectFrom('template_version')
-    .select(['id', 'number'])
+    .select(['id', 'number', sql<boolean>`source ->> 'kind' = 'blank'`.as('blank')])
     .where('template_id', '=', pool.template_id)
     .where('state', '=', 'sealed')
   if (pool.template_version !== null) query = query.where('number', '=', pool.template_version)

@@ -2,12 +2,14 @@ import type { Db, Tx } from './connect.ts'
 
 /** Two transactions that met in the wrong order: PostgreSQL ended one, which simply runs again. */
 export const metAnother: readonly string[] = ['40P01', '40001']
+/** The place of a person in a pool, which another request took since it was read: read again, the next one is free. */
+const placeTaken = 'desktop_pool_id_user_id_user_slot_key'
 /** More: somebody waits for what will not come; fewer: a busy minute is told to a person as an error. */
 const tries = 5
 
 /**
  * A transaction that runs again when it met another one head-on: agents report rows in their order, people ask in
- * theirs. Whatever it does beside the database must bear being done twice.
+ * theirs, and two may ask for one person. Whatever it does beside the database must bear being done twice.
  */
 export const transact = <T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> =>
   again(() => db.transaction().execute(work))
@@ -18,7 +20,10 @@ export async function again<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      if (!metAnother.includes((error as { code?: string }).code ?? '') || attempt === tries) throw error
+      if (!passing(error as { code?: string; constraint?: string }) || attempt === tries) throw error
     }
   }
 }
+
+const passing = ({ code = '', constraint }: { code?: string; constraint?: string }) =>
+  metAnother.includes(code) || constraint === placeTaken

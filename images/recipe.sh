@@ -73,6 +73,15 @@ recipe_finish() {
   recipe_publish "$CACHE/$NAME-$KEY.qcow2"
 }
 
+# recipe_tools : what packages.txt names is there, or the reason says what to install
+recipe_tools() {
+  local need missing=()
+  for need in cpio:cpio mke2fs:e2fsprogs depmod:kmod qemu-img:qemu-utils xz:xz-utils; do
+    command -v "${need%:*}" >/dev/null || missing+=("${need#*:}")
+  done
+  [ "${#missing[@]}" = 0 ] || fail "This host lacks packages: apt-get install ${missing[*]}."
+}
+
 # recipe_inner : the build itself, in a process group of its own
 recipe_inner() {
   exec 9>"$CACHE/$NAME.lock"
@@ -83,6 +92,7 @@ recipe_inner() {
   # The lock is ours, so whatever lies here was left by a build that was killed.
   rm -rf "$WORK"
   mkdir "$WORK"
+  recipe_tools
   recipe_build
   progress 100 "done"
 }

@@ -92,6 +92,9 @@ const memoryKeptLeast = 512 * 2 ** 20
  */
 export const storageKeptBytes = (totalBytes: number) => Math.max(2 ** 30, Math.ceil(totalBytes / 50))
 
+/** Linux takes memory that is plugged in into use in blocks of this size: what is no multiple would stay idle. */
+export const memoryStepBytes = 128 * 2 ** 20
+
 /** What a host carries, in vCPUs, bytes, and desktops of a profile. */
 export function capacityOf(
   facts: CapacityFacts,

@@ -7,6 +7,8 @@ export interface Config {
   dataFolder: string
   /** Images and desktops of this host: on shared storage the same path on every host of a cluster. Null: in the data folder. */
   storageFolder: string | null
+  /** Folders of this host below which storage pools may be; null: the usual ones. */
+  storagePlaces: string[] | null
   /** Where gateways and other hosts reach this host; null: whence it speaks to the control plane. */
   hostAddress: string | null
   /** Whether the machine that runs everything in one process carries desktops itself. */
@@ -54,6 +56,7 @@ export function readConfig(env: Record<string, string | undefined>, root: boolea
   return {
     dataFolder,
     storageFolder: readFolder('HDCS_STORAGE_DIR', env.HDCS_STORAGE_DIR, null),
+    storagePlaces: readFolders('HDCS_STORAGE_PLACES', env.HDCS_STORAGE_PLACES),
     hostAddress: readAddress(env.HDCS_HOST_ADDRESS),
     localHost: env.HDCS_LOCAL_HOST !== '0',
     listen: readListen(env.HDCS_LISTEN || '127.0.0.1:8080'),
@@ -92,6 +95,14 @@ function readAddress(text: string | undefined): string | null {
 function readFolder(name: string, text: string | undefined, usual: string | null): string | null {
   if (text && !isAbsolute(text)) throw wrong(name, text, 'an absolute path')
   return text || usual
+}
+
+function readFolders(name: string, text: string | undefined): string[] | null {
+  if (!text) return null
+  const folders = text.split(':').map(folder => folder.replace(/(?<=.)\/$/, ''))
+  if (!folders.every(folder => isAbsolute(folder) && folder !== '/'))
+    throw wrong(name, text, 'absolute paths with “:” between them')
+  return folders
 }
 
 function readUrl(name: string, text: string | undefined, protocols: string[]): string | null {

@@ -14,6 +14,7 @@ export const errorCodes = [
   'template_unavailable',
   'storage_full',
   'start_failed',
+  'setup_failed',
   'disk_in_use',
   'unreachable',
   'timeout',

@@ -6,6 +6,9 @@
  *   npm test -- test/broker -t x  only these tests, with vitest's own options
  */
 import { spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 interface Step {
@@ -20,14 +23,22 @@ interface Step {
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const module = (path: string) => `${root}node_modules/${path}`
-const vitest = module('vitest/vitest.mjs')
+const scratch = await mkdtemp(join(tmpdir(), 'hdcs-check-'))
+const told = join(scratch, 'tests.json')
+const vitest = [
+  module('vitest/vitest.mjs'),
+  'run',
+  '--reporter=default',
+  '--reporter=json',
+  `--outputFile.json=${told}`,
+]
 
 const steps: Step[] = [
   { name: 'style', command: [module('@biomejs/biome/bin/biome'), 'ci', '--colors=off', '.'] },
   { name: 'types', command: [module('typescript/bin/tsc'), '-p', 'tsconfig.json'] },
   { name: 'types of the pages', command: [module('typescript/bin/tsc'), '-p', 'web/tsconfig.json'] },
   { name: 'openapi.json is fresh', command: [`${root}scripts/openapi.ts`, '--check'] },
-  { name: 'tests', command: [vitest, 'run'], shown: true },
+  { name: 'tests', command: vitest, shown: true },
   { name: 'unused code', command: [module('knip/bin/knip.js')], advice: true },
 ]
 
@@ -76,10 +87,25 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 const only = process.argv.slice(2)
-const wanted: Step[] = only.length ? [{ name: 'tests', command: [vitest, 'run', ...only], shown: true }] : steps
+const wanted: Step[] = only.length ? [{ name: 'tests', command: [...vitest, ...only], shown: true }] : steps
 const results: Result[] = []
 for (const step of wanted) {
   if (!interrupted) results.push(await run(step))
+}
+
+/** Names of the failed tests once more: half an hour of output stands above, and a log may keep only its end. */
+async function failedTests(): Promise<string[]> {
+  interface Told {
+    testResults: { name: string; status: string; assertionResults: { fullName: string; status: string }[] }[]
+  }
+  const { testResults } = JSON.parse(await readFile(told, 'utf8').catch(() => '{"testResults":[]}')) as Told
+  return testResults
+    .filter(({ status }) => status === 'failed')
+    .flatMap(({ name, assertionResults }) => {
+      const file = name.replace(root, '')
+      const names = assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName)
+      return names.length ? names.map(test => `${file}: ${test}`) : [`${file} did not run`]
+    })
 }
 
 const failed = results.filter(({ step, passed }) => !passed && !step.advice)
@@ -88,6 +114,8 @@ for (const { step, passed, seconds } of results) {
   const verdict = passed ? 'passed' : step.advice ? 'advice' : 'FAILED'
   console.log(`   ${verdict}  ${seconds.toFixed(1).padStart(7)} s  ${step.name}`)
 }
+for (const name of await failedTests()) console.log(`   FAILED  ${name}`)
+await rm(scratch, { recursive: true })
 const total = results.reduce((sum, { seconds }) => sum + seconds, 0)
 console.log(`   ${failed.length || interrupted ? 'FAILED' : 'passed'}  ${total.toFixed(1).padStart(7)} s`)
 process.exitCode = failed.length || interrupted ? 1 : 0

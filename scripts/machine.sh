@@ -19,6 +19,7 @@ testPackages=(
   virt-viewer xvfb imagemagick                # a native viewer on a screen of its own, and what it shows
   curl                                        # pastes the line of a new host
   binutils                                    # the images' boot code is what its source says
+  xfsprogs btrfs-progs lvm2                   # disks as other systems lay them out, file systems that share blocks
 )
 
 systemd() { [ -d /run/systemd/system ]; }

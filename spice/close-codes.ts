@@ -21,6 +21,8 @@ export const closeCodes = {
   tooMuch: 4007,
   /** The gateway shuts down: come back with a new ticket. */
   gatewayClosing: 4008,
+  /** Somebody else opened it: a serial console, or the screen (an administrator, or its person who came back). */
+  taken: 4009,
   /** Sent by the page itself: it could not understand what came. */
   notUnderstood: 4100,
 } as const satisfies Record<string, number>

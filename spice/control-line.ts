@@ -43,7 +43,8 @@ export function startControlLine(parts: {
         unanswered = 0
       })
       socket.on('message', data => {
-        for (const session of sessionsOf(String(data))) gateway.kick(session)
+        const { sessions, taken } = overOf(String(data))
+        for (const session of sessions) gateway.kick(session, taken.has(session))
       })
       socket.on('error', error => {
         why = error.message
@@ -57,11 +58,12 @@ export function startControlLine(parts: {
   return keepDialling(dialOnce, log)
 }
 
-function sessionsOf(text: string): string[] {
+function overOf(text: string): { sessions: string[]; taken: Set<string> } {
   try {
-    const { sessions } = JSON.parse(text) as { sessions?: unknown }
-    return Array.isArray(sessions) ? sessions.map(String) : []
+    const { sessions, taken } = JSON.parse(text) as { sessions?: unknown; taken?: unknown }
+    const words = (list: unknown) => (Array.isArray(list) ? list.map(String) : [])
+    return { sessions: words(sessions), taken: new Set(words(taken)) }
   } catch {
-    return [] // not ours: it says again what is over when we tell what we carry
+    return { sessions: [], taken: new Set() } // not ours: it says again what is over when we tell what we carry
   }
 }

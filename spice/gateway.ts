@@ -13,6 +13,7 @@ import { asHdcsError } from '../lib/errors.ts'
 import { type Admission, type Channel, channelRefusal, makeAdmissions, type Refusal } from './admissions.ts'
 import { type CloseCode, closeCodes } from './close-codes.ts'
 import { makeConnectProxy } from './connect-proxy.ts'
+import { makeConsoles } from './consoles.ts'
 import { dialChannel, type Linked } from './dial.ts'
 import { type GatewayOptions, type GatewayState, type GatewayStats, makeCounters, refuse } from './gateway-state.ts'
 import { MainWatch } from './main-watch.ts'
@@ -23,8 +24,12 @@ export interface Gateway {
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
   /** For an HTTP server's `connect` event. Never throws. */
   connect(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
-  /** Ends every channel of this session now, and lets none in any more. @returns whether there was one here. */
-  kick(sessionId: string): boolean
+  /**
+   * Ends every channel of this session now, and lets none in any more.
+   * @param taken somebody else opened its screen.
+   * @returns whether there was one here.
+   */
+  kick(sessionId: string, taken?: boolean): boolean
   /** Sessions whose channels run through here now. */
   sessions(): string[]
   stats(): GatewayStats
@@ -42,6 +47,7 @@ const mainType = 1
 
 export function makeGateway(options: GatewayOptions): Gateway {
   const closing = new AbortController()
+  const consoles = makeConsoles(options)
   const counters = makeCounters()
   const state: GatewayState = { options, admissions: makeAdmissions(), counters, closing: closing.signal }
   const sockets = new WebSocketServer({
@@ -56,6 +62,9 @@ export function makeGateway(options: GatewayOptions): Gateway {
     // Until a WebSocket stands, a browser that leaves has nobody to tell but this.
     socket.on('error', () => {})
     try {
+      const sealed = new URL(request.url ?? '/', 'http://gateway').searchParams.get('console')
+      if (sealed !== null && !closing.signal.aborted && originAllowed(request, options.pageOrigins))
+        return await consoles.upgrade(request, socket, head, sealed)
       const door = await admit(state, request)
       if (typeof door === 'string') return refuse(state, socket, door)
       sockets.handleUpgrade(request, socket, head, browser => void serve(state, browser, door))
@@ -71,9 +80,10 @@ export function makeGateway(options: GatewayOptions): Gateway {
   return {
     upgrade,
     connect: makeConnectProxy(state),
-    kick(sessionId) {
+    kick(sessionId, taken = false) {
       const found = state.admissions.shut(sessionId, options.clock.now())
-      endAll(found, closeCodes.kicked, 'the session was ended')
+      if (taken) endAll(found, closeCodes.taken, 'somebody else has the screen now')
+      else endAll(found, closeCodes.kicked, 'the session was ended')
       return found.length > 0
     },
     sessions: () => [...new Set(state.admissions.all().map(({ ticket }) => ticket.sessionId))],
@@ -84,6 +94,7 @@ export function makeGateway(options: GatewayOptions): Gateway {
     },
     close() {
       closing.abort()
+      consoles.close()
       endAll(state.admissions.all(), closeCodes.gatewayClosing, 'the gateway closes')
     },
   }

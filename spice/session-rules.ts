@@ -14,6 +14,8 @@ export type SessionReason =
   | 'taken_over_or_off'
   /** Ended by an administrator, a timer, or the release of the desktop. Not retried. */
   | 'ended'
+  /** Somebody else opened the screen: an administrator, or its person again. Not retried. */
+  | 'taken'
   /** `connect` was refused by the API (its HdcsError is in `cause`). Not retried, except what may pass by itself. */
   | 'refused'
   /** This page called `close`. */
@@ -32,6 +34,7 @@ const decisions: Readonly<Record<number, Decision>> = {
   [closeCodes.connectionBroken]: { reason: 'desktop_unreachable', retry: 'soon' },
   [closeCodes.linkFailed]: { reason: 'desktop_unreachable', retry: 'soon' },
   [closeCodes.kicked]: { reason: 'ended', retry: 'no' },
+  [closeCodes.taken]: { reason: 'taken', retry: 'no' },
   [closeCodes.stalled]: { reason: 'network', retry: 'soon' },
   [closeCodes.moved]: { reason: 'moved', retry: 'follow' },
   [closeCodes.gatewayClosing]: { reason: 'network', retry: 'soon' },

@@ -41,7 +41,7 @@ export interface SessionOptions {
    * one session, so every reconnect calls it again. An HdcsError with `forbidden`, `not_found`, `unauthenticated` or
    * `conflict` closes the session; anything else is retried.
    * @param back the desktop's end closed the last connection: to be refused (`conflict`) unless the desktop has moved
-   *   (`?resume=` with the session of that connection).
+   *   (`?resume=` with the session of that connection); `forbidden`: another person has it.
    */
   connect(back: boolean): Promise<string>
   /** The canvas is put in here, scaled to fill it. Give it a size of its own. */
@@ -133,6 +133,8 @@ export function openSession(options: SessionOptions): Session {
       const decision = refusalDecision(cause?.code)
       if (mine !== generation) return
       if (closed === null) leave(decision, cause)
+      // The desktop may be quicker to end the older screen than the gateway, which knows why.
+      else if (cause?.code === 'forbidden') leave({ reason: 'taken', retry: 'no' }, null)
       else if (decision.retry === 'no') leave({ reason: 'taken_over_or_off', retry: 'no' }, null)
       else leave({ reason: closed, retry: 'soon' }, cause, closed)
     }

@@ -1,4 +1,4 @@
-/** Makes and removes images as wished, one at a time: a build uses every core there is. */
+/** Makes and removes images as wished, one at a time: a build uses every core there is. Files that leave have a turn of their own. */
 import { asHdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { imageReport } from './agent-report.ts'
@@ -32,6 +32,7 @@ export function startAgentImages(parts: {
 }): AgentImages {
   const { host, world, reporter, log, nowMs } = parts
   const lane = makeLane(1)
+  const leaving = makeLane(1)
   let wake: NodeJS.Timeout | undefined
 
   const say = (known: KnownImage) => reporter.image(imageReport(known.id, known.spec, known.found, known.memory))
@@ -39,7 +40,7 @@ export function startAgentImages(parts: {
   function turn(): void {
     clearTimeout(wake)
     let wakeAtMs = Number.POSITIVE_INFINITY
-    const used = new Set([...world.machines.values()].map(({ spec }) => spec?.imageId))
+    const used = new Set([...world.machines.values()].flatMap(({ spec }) => [spec?.imageId, spec?.cdrom]))
     for (const known of [...world.images.values()]) {
       const decision = planImage(
         { ...known, found: known.found !== null, used: used.has(known.id), wishHeard: world.wishHeard },
@@ -73,7 +74,8 @@ export function startAgentImages(parts: {
       trouble: null,
       text: 'waits for its turn',
     }
-    const work = lane(async () => {
+    const turn = spec.source.kind === 'export' ? leaving : lane
+    const work = turn(async () => {
       if (controller.signal.aborted) return
       known.memory = { ...known.memory, state: 'making', progress: 0, text: '' }
       say(known)

@@ -1,6 +1,6 @@
 /** Says what changed, once, a little later: many changes of one moment are one message, and nothing is said twice. */
 import type { FromAgent } from './protocol.ts'
-import type { ImageReport, MachineReport, StrayReport } from './report.ts'
+import type { ImageReport, MachineReport, StorageReport, StrayReport } from './report.ts'
 
 export interface AgentChannel {
   send(message: FromAgent): void
@@ -20,12 +20,19 @@ const awaitedMs = 5
  */
 const strayAgainMs = 40_000
 
+interface AllReports {
+  machines: MachineReport[]
+  images: ImageReport[]
+  storage?: StorageReport
+}
+
 export interface Reporter {
-  opened(channel: AgentChannel, all: () => { machines: MachineReport[]; images: ImageReport[] }): void
+  opened(channel: AgentChannel, all: () => AllReports): void
   closed(): void
   /** @param person it is a person's: one may wait for it. */
   machine(report: MachineReport, person: boolean): void
   image(report: ImageReport): void
+  storage(report: StorageReport): void
   gone(id: string): void
   /** There are disks of it and no word in the wish. Said again until they are gone or it is wished. */
   stray(id: string, incarnations: readonly number[]): void
@@ -42,10 +49,20 @@ export function makeReporter(): Reporter {
   const said = new Map<string, string>()
   const machines = new Map<string, MachineReport>()
   const images = new Map<string, ImageReport>()
+  let storage: StorageReport | null = null
+  /** As last said over this connection. */
+  let storageSaid = ''
   const gone = new Set<string>()
   const strays = new Map<string, StrayReport>()
   /** When each was said, and what. */
   const straysSaid = new Map<string, { atMs: number; text: string }>()
+
+  function storageNews(): { storage?: StorageReport } {
+    const text = JSON.stringify(storage)
+    if (!storage || text === storageSaid) return {}
+    storageSaid = text
+    return { storage }
+  }
 
   const flush = () => {
     timer = null
@@ -68,11 +85,12 @@ export function makeReporter(): Reporter {
       images: fresh(images),
       gone: [...gone],
       strays: [...strays.values()],
+      ...storageNews(),
     }
     gone.clear()
     strays.clear()
     const things = [message.machines, message.images, message.gone, message.strays]
-    if (things.some(list => list.length > 0)) channel?.send(message)
+    if (message.storage || things.some(list => list.length > 0)) channel?.send(message)
   }
   const soon = (awaited = false) => {
     const nowMs = Date.now()
@@ -88,15 +106,18 @@ export function makeReporter(): Reporter {
     timer = null
     dueMs = Number.POSITIVE_INFINITY
     for (const things of [said, machines, images, gone, strays, straysSaid]) things.clear()
+    storage = null
+    storageSaid = ''
   }
 
   return {
     opened(opened, all) {
       forget()
       channel = opened
-      const { machines, images } = all()
+      const { machines, images, storage: held } = all()
+      if (held && held.pools.length + held.volumes.length > 0) storage = held
       for (const report of [...machines, ...images]) said.set(report.id, JSON.stringify(report))
-      channel.send({ type: 'report', full: true, machines, images, gone: [], strays: [] })
+      channel.send({ type: 'report', full: true, machines, images, gone: [], strays: [], ...storageNews() })
     },
     closed() {
       channel = null
@@ -113,6 +134,11 @@ export function makeReporter(): Reporter {
       if (!channel) return
       images.set(report.id, report)
       soon()
+    },
+    storage(report) {
+      if (!channel) return
+      storage = report
+      if (JSON.stringify(report) !== storageSaid && (storageSaid !== '' || report.pools.length > 0)) soon(true)
     },
     gone(id) {
       if (!channel) return

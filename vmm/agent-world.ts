@@ -3,11 +3,13 @@
  * are touched; they start nothing (agent.ts does).
  */
 import type { MachineKnown } from './agent-report.ts'
+import type { KnownMemory, UsbSeen } from './decision.ts'
 import type { FoundImage, FoundMachine, FoundOverlay, HostEvent } from './host.ts'
 import { freshMemory, memoryAdopted, memoryArrived, memoryPausedItself, memoryStopped, memoryWished } from './memory.ts'
 import { freshImageMemory, type ImageMemory } from './plan.ts'
 import type { ToAgent } from './protocol.ts'
-import type { HostSpec, ImageSpec, MachineSpec, NetworkSpec } from './spec.ts'
+import { noSnapshots } from './snapshots.ts'
+import type { HostSpec, ImageSpec, MachineSpec, NetworkSpec, StorageSpec } from './spec.ts'
 
 export interface KnownMachine extends MachineKnown {
   /** Grows with every change of what is observed: a listing begun before does not overwrite what came after. */
@@ -19,10 +21,20 @@ export interface KnownMachine extends MachineKnown {
   pingFailures: number
   /** `World.nicsVersion` since which its NIC is as it is: it starts once rules of that version are in force. */
   nicVersion: number
-  /** What was heard while the start was still in flight. */
+  /** What was heard while the start, or the saving, was still in flight. */
   heard: { stopped: 'wished' | 'guest' | 'crashed' | null; agent: boolean }
+  /** Its customisation in flight: of which life (`memory.stops`), by which wish. */
+  settingUp: { life: number; key: string; controller: AbortController } | null
   /** Work of a move in flight. */
   moving: { moveId: string; controller: AbortController } | null
+  /** The life beside whose disk a medium with an answer file lies. */
+  answers: number | null
+  /** The copying of a stranger's disk in flight. */
+  adopting: AbortController | null
+  /** Ends the saving in flight. */
+  savingEnds: AbortController | null
+  /** A copy of another machine's disk in flight. */
+  copying: AbortController | null
 }
 
 export interface KnownImage {
@@ -38,10 +50,13 @@ export interface World {
   wishHeard: boolean
   storageId: string
   network: NetworkSpec | null
+  /** Null: nothing was heard of it, and what is here is left alone. */
+  storage: StorageSpec | null
   /** Grows with every change of any machine's NIC. */
   nicsVersion: number
   machines: Map<string, KnownMachine>
   images: Map<string, KnownImage>
+  usb: UsbSeen
 }
 
 export interface Listing {
@@ -54,9 +69,11 @@ export const emptyWorld = (storageId: string): World => ({
   wishHeard: false,
   storageId,
   network: null,
+  storage: null,
   nicsVersion: 0,
   machines: new Map(),
   images: new Map(),
+  usb: { devices: null },
 })
 
 export function machineOf(world: World, id: string): KnownMachine {
@@ -73,14 +90,24 @@ export function machineOf(world: World, id: string): KnownMachine {
     place: null,
     condemned: false,
     move: null,
+    saved: null,
+    answers: null,
+    saving: null,
     storageId: world.storageId,
+    usb: world.usb,
     moving: null,
+    adopting: null,
+    work: null,
+    savingEnds: null,
+    copying: null,
     version: 0,
     missing: false,
     pinging: null,
     pingFailures: 0,
     nicVersion: 0,
     heard: { stopped: null, agent: false },
+    setup: null,
+    settingUp: null,
   }
   world.machines.set(id, fresh)
   return fresh
@@ -121,6 +148,7 @@ export function worldChange(world: World, change: Extract<ToAgent, { type: 'chan
     known.condemned = true
     touched.add(id)
   }
+  if (change.storage) world.storage = change.storage
   for (const spec of change.images) imageOf(world, spec.id).spec = spec
   for (const spec of change.machines) {
     const known = machineOf(world, spec.id)
@@ -137,6 +165,9 @@ function setSpec(world: World, known: KnownMachine, spec: MachineSpec | null): v
   known.spec = spec
   if (known.move?.id !== spec?.move?.id) known.move = null
   if (changed) known.memory = memoryWished(known.memory)
+  // What could not be done is tried under a new wish; whose disk comes or goes is looked at anew.
+  if (changed && known.snapshots)
+    known.snapshots = spec?.snapshots && !spec.move ? { ...known.snapshots, failed: {} } : noSnapshots
 }
 
 /** @returns the machine it touched; `reread` when only a listing can tell what is. */
@@ -149,6 +180,11 @@ export function worldEvent(world: World, event: HostEvent, nowMs: number): strin
   if (event.type === 'resumed' && known.found?.arriving) return guestArrived(known, nowMs)
   // A guest from elsewhere that ran before a listing told of it; one that is being listed now may have been too early.
   if (event.type === 'resumed' && !known.found && known.busy !== 'start') return 'reread'
+  // The end that a saving makes is told before the saving is answered: until then nobody knows whether its memory is kept.
+  if (known.busy === 'save' && event.type === 'stopped') {
+    known.heard.stopped = event.because
+    return null
+  }
   if (known.busy === 'start') {
     if (event.type === 'stopped') known.heard.stopped = event.because
     if (event.type === 'agent') known.heard.agent = event.connected
@@ -156,13 +192,17 @@ export function worldEvent(world: World, event: HostEvent, nowMs: number): strin
   if (!known.found) return null
   known.version++
   if (event.type === 'stopped') machineStopped(known, event.because, nowMs)
-  else if (event.type === 'agent') known.found = { ...known.found, agentConnected: event.connected }
-  else if (event.type === 'clients') known.memory = { ...known.memory, clients: event.clients }
+  else if (event.type === 'agent') {
+    known.found = { ...known.found, agentConnected: event.connected }
+    // Its system may start anew, and leave aside what was plugged in.
+    if (!event.connected) known.memory = { ...known.memory, growth: { ...known.memory.growth, used: null } }
+  } else if (event.type === 'clients') known.memory = { ...known.memory, clients: event.clients }
   else {
     const power = event.type === 'paused' ? 'paused' : 'running'
     if (known.found.power === power) return null
     known.found = { ...known.found, power }
-    const itself = power === 'paused' && known.busy === null && known.spec?.power === 'running'
+    const full = event.type === 'paused' && event.full === true
+    const itself = full || (power === 'paused' && known.busy === null && known.spec?.power === 'running')
     if (itself) known.memory = memoryPausedItself(known.memory, nowMs)
   }
   return known.id
@@ -190,6 +230,12 @@ export function machineStopped(known: KnownMachine, because: 'wished' | 'guest' 
 /** Seen here for the first time, and running: it ran elsewhere until now. */
 const comesHere = ({ spec }: KnownMachine, { arriving }: FoundMachine) =>
   !arriving && spec?.move?.role === 'arrive' && spec.move.kind !== 'offline'
+
+/** Of the life that is wished; without a wish of any: it goes with its disk. */
+function savedOf({ spec }: KnownMachine, overlays: readonly FoundOverlay[]): KnownMemory | null {
+  const found = overlays.find(({ memory, incarnation }) => memory && (!spec || incarnation === spec.incarnation))
+  return found?.memory ? { ...found.memory, incarnation: found.incarnation } : null
+}
 
 /** Before a listing: which version of each machine it may overwrite. */
 export const worldVersions = (world: World) => new Map([...world.machines].map(([id, { version }]) => [id, version]))
@@ -223,6 +269,8 @@ export function worldListing(
     known.found = now
     if (now) known.memory = { ...known.memory, clients: now.clients }
     known.overlays = (overlays.get(id) ?? []).map(({ incarnation }) => incarnation)
+    known.saved = savedOf(known, overlays.get(id) ?? [])
+    known.answers = overlays.get(id)?.find(({ answers }) => answers)?.incarnation ?? null
     known.version++
     touched.add(id)
   }

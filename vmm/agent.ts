@@ -7,6 +7,9 @@ import { type Clock, pause, systemClock } from '../lib/clock.ts'
 import { asHdcsError, type ErrorCode, HdcsError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import { ioStalledPercent, makeBootQueue } from './agent-boots.ts'
+import type { ConsoleDial } from './agent-console.ts'
+import { startUsbLook } from './agent-dongles.ts'
+import { startForeignWatch } from './agent-foreign.ts'
 import { startAgentImages } from './agent-images.ts'
 import { startAgentNetwork } from './agent-network.ts'
 import { startAgentOperations } from './agent-operations.ts'
@@ -14,7 +17,9 @@ import { makePing } from './agent-readiness.ts'
 import { startHostReading } from './agent-reading.ts'
 import { machineReport } from './agent-report.ts'
 import { type AgentChannel, makeReporter } from './agent-reporter.ts'
+import { makeSetup } from './agent-setup.ts'
 import { isMoveStep, stepLanes, takeStep } from './agent-steps.ts'
+import { startAgentStorage } from './agent-storage.ts'
 import { emptyWorld, type KnownMachine, worldChange, worldEvent, worldWish } from './agent-world.ts'
 import type { Host } from './host.ts'
 import { makeLane } from './lanes.ts'
@@ -22,7 +27,8 @@ import { memoryFailed } from './memory.ts'
 import { failedMove, freshMove, moveHolds } from './moves.ts'
 import { isBooting, type MachineFacts, type MachineStep, planMachine } from './plan.ts'
 import { beatMs, protocolVersion, type ToAgent } from './protocol.ts'
-import type { HostReport } from './report.ts'
+import type { HostAbility, HostReport } from './report.ts'
+import { noSnapshots } from './snapshots.ts'
 
 /** What the connection tells the agent. It may open and close any number of times. */
 export interface AgentConnection {
@@ -37,6 +43,8 @@ export type AgentConnect = (connection: AgentConnection) => AsyncDisposable
 export interface AgentOptions {
   host: Host
   connect: AgentConnect
+  /** Brings consoles to where pages wait for them; none: it brings none. */
+  dialConsole?: ConsoleDial
   log: Log
   clock?: Clock
   /** Boots at once; the host's cores unless given. */
@@ -51,6 +59,8 @@ const farewellMs = 5_000
 const firstPingsMs = 2_000
 /** Between attempts to read the host at all. */
 const firstReadMs = 1_000
+/** Older control planes drop what they do not know. */
+const abilities: HostAbility[] = ['save', 'snapshots', 'script']
 const rereadAfter: readonly ErrorCode[] = ['not_found', 'conflict', 'unreachable']
 /** setTimeout's own limit: a later moment is looked at again then. */
 const longestTimerMs = 2 ** 31 - 1
@@ -85,6 +95,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   const wakes = new Map<string, NodeJS.Timeout>()
   const dirty = new Set<string>()
   let ended = false
+  const ending = new AbortController()
   let turning: NodeJS.Immediate | null = null
   let swept = false
 
@@ -101,9 +112,22 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
 
   const images = startAgentImages({ host, world, reporter, log, nowMs, track, changed: touchAll, gone: sweep })
   const network = startAgentNetwork({ host, world, log, track, changed: touchAll })
-  const operate = startAgentOperations({ host, reporter, log })
+  const storage = startAgentStorage({ host, world, log, nowMs, track, say: reporter.storage, changed: touchAll })
+  const specOf = (id: string) => world.machines.get(id)?.spec ?? null
+  const operate = startAgentOperations({
+    host,
+    reporter,
+    log,
+    specOf,
+    nowMs,
+    ended: ending.signal,
+    dialConsole: options.dialConsole,
+  })
   const ping = makePing({ host, nowMs, track, touch })
+  const setup = makeSetup({ host, nowMs, log, track, touch, ended: ending.signal })
+  const usb = startUsbLook({ host, world, log, touch })
   const reading = startHostReading({ host, world, log, nowMs, touch })
+  const strangers = startForeignWatch({ host, log })
   const boots = makeBootQueue({
     world,
     nowMs,
@@ -126,12 +150,15 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     for (const id of ids) say(id)
     images.turn()
     network.ensure()
+    storage.turn()
   }
 
   const factsOf = (known: KnownMachine): MachineFacts => ({
     ...known,
     image: known.spec ? images.stateOf(known.spec.imageId) : 'coming',
+    disc: known.spec?.cdrom ? images.stateOf(known.spec.cdrom) : 'ready',
     imageSha256: world.images.get(known.spec?.imageId ?? '')?.found?.sha256 ?? null,
+    volumes: storage,
     networkReady: network.ready(known),
     networkTrouble: network.trouble?.code === 'unreachable' ? null : network.trouble,
     wishHeard: world.wishHeard,
@@ -141,8 +168,13 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     clearTimeout(wakes.get(known.id))
     wakes.delete(known.id)
     if (known.found?.agentConnected && !known.found.arriving && !known.memory.answered) ping(known)
+    setup(known)
     if (known.moving && !moveHolds(known.spec, known.moving.moveId, known.busy))
       known.moving.controller.abort(new HdcsError('cancelled', 'The move was cancelled.'))
+    if (!known.spec?.adopt) known.adopting?.abort(new HdcsError('cancelled', 'It shall not be taken over any more.'))
+    if (known.savingEnds && !(known.spec?.power === 'stopped' && known.spec.keepMemory))
+      known.savingEnds.abort(new HdcsError('cancelled', 'Its memory shall not be saved any more.'))
+    if (known.copying && !known.spec?.clone) known.copying.abort(new HdcsError('cancelled', 'The copy was cancelled.'))
     const decision = known.busy ? null : planMachine(factsOf(known), nowMs())
     if (decision?.step?.do === 'start') boots.join(known)
     else boots.leave(known)
@@ -171,7 +203,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         touch([known.id])
       })
     // A guest on its way goes on without us: nobody waits for it at the end.
-    if (!isMoveStep(step)) track(work)
+    if (!isMoveStep(step) && step.do !== 'save') track(work)
   }
 
   /** The wish may have changed while the step waited for its turn in the lane. */
@@ -182,6 +214,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     if (step.do === 'remove disk')
       log.info({ machine: known.id, incarnation: step.incarnation, because: known.decision?.because }, 'removes a disk')
     await takeStep(host, known, step, nowMs, () => touch([known.id]))
+    if ('volumeId' in step) storage.plugged(known.id, step.volumeId)
     // A boot proves itself by an answer, not by having begun.
     const proven = !known.found || !isBooting(known.spec, known.found, known.memory, nowMs())
     if (proven && known.memory.stopped !== 'crashed') known.memory = { ...known.memory, trouble: null }
@@ -191,11 +224,18 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     const error = asHdcsError(thrown, `The step “${step.do}” failed; the agent’s log on the host says why.`)
     // libvirt or the control plane being away passes, and nothing was refused: tried again.
     if (isMoveStep(step) && error.code !== 'unreachable') moveFailed(known, step, error)
+    else if ('volumeId' in step) wake(known.id, storage.plugFailed(known.id, step.volumeId, troubleOf(error)))
+    else if (step.do === 'save' && error.code !== 'unreachable') savingFailed(known, error)
+    else if ('snapshotId' in step && error.code !== 'unreachable') snapshotFailed(known, step, error)
     else known.memory = memoryFailed(known.memory, error, nowMs())
     log.warn({ machine: known.id, name: known.spec?.name, step: step.do, code: error.code, err: error }, error.message)
     // What we know of the host is then not what is; and whether it can be read at all is what people should be told.
     if (rereadAfter.includes(error.code)) void reading.read()
+    // How full it is decides where desktops are made: said with the next beat.
+    if (error.code === 'storage_full') usageAtMs = 0
   }
+
+  const troubleOf = ({ code, message: text }: HdcsError) => ({ code, text })
 
   function moveFailed(known: KnownMachine, step: MachineStep, { code, message: text }: HdcsError): void {
     if (!('moveId' in step)) return
@@ -203,6 +243,19 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
     const left = step.do === 'send guest' && !known.found && known.memory.stopped === 'wished'
     known.move = left ? freshMove(step.moveId, 'left') : failedMove(step.moveId, { code, text })
     void reading.read()
+  }
+
+  /** Said of the saving alone: the guest runs on, and nothing is wrong with it. */
+  function savingFailed(known: KnownMachine, { code, message: text }: HdcsError): void {
+    if (known.saving) known.saving = { ...known.saving, trouble: { code, text } }
+    void reading.read()
+  }
+
+  function snapshotFailed(known: KnownMachine, step: MachineStep & { snapshotId: string }, error: HdcsError): void {
+    const { snapshots = noSnapshots } = known
+    const id = step.do === 'revert' ? step.revertId : step.snapshotId
+    const failed = { ...snapshots.failed, [id]: { code: error.code, text: error.message } }
+    known.snapshots = { ...snapshots, failed }
   }
 
   function say(id: string): void {
@@ -229,6 +282,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   /** The host lost sight of things and has it back: what failed for want of it is tried at once. */
   function renew(): void {
     network.doubt()
+    storage.doubt()
     for (const known of world.machines.values())
       if (known.memory.unreachable) known.memory = { ...known.memory, retryAtMs: 0, unreachable: false }
     void reading.read()
@@ -236,6 +290,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
 
   // A full report of what was never listed would say that everything is gone.
   for (await reading.read(); !reading.known; await reading.read()) await pause(firstReadMs)
+  await usb.look()
   for (const known of world.machines.values()) if (known.found?.agentConnected) ping(known)
   await Promise.race([Promise.allSettled(inFlight), pause(firstPingsMs)])
 
@@ -248,7 +303,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
   }
 
   const hostReport = (): HostReport => ({
-    facts,
+    facts: { ...usb.facts(facts), can: abilities },
     capacity: capacityOf(facts).desktops,
     usage: lastUsage,
     troubles: [reading.trouble, network.trouble].filter(trouble => trouble !== null),
@@ -260,6 +315,7 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       reporter.opened(channel, () => ({
         machines: [...world.machines.values()].map(known => machineReport(known, nowMs())),
         images: images.reports(),
+        storage: storage.report(),
       }))
     },
     heard(message) {
@@ -270,10 +326,13 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
         if (!swept) void sweep()
       }
     },
-    closed: () => reporter.closed(),
+    closed() {
+      reporter.closed()
+      strangers.forget()
+    },
   })
 
-  let troublesTold = ''
+  let told = ''
   let usageAtMs = 0
   const beating = setInterval(async () => {
     const due = nowMs() - usageAtMs >= hostReportMs
@@ -282,22 +341,29 @@ export async function startAgent(options: AgentOptions): Promise<AsyncDisposable
       lastUsage = await host.usage().catch(() => lastUsage) // the last figures are better than no beat
       facts = await host.facts().catch(() => facts) // likewise
     }
+    // Not waited for: a libvirt that hangs must not make the host look lost. What is new goes with the next beat.
+    void usb.look()
     const report = hostReport()
-    const troubles = JSON.stringify(report.troubles)
-    reporter.send({ type: 'beat', host: due || troubles !== troublesTold ? report : null })
-    troublesTold = troubles
+    const foreign = strangers.news()
+    const news = JSON.stringify([report.troubles, report.facts.usbDevices])
+    reporter.send({ type: 'beat', host: due || foreign || news !== told ? { ...report, foreign } : null })
+    told = news
   }, beatMs)
 
   return {
     async [Symbol.asyncDispose]() {
       if (ended) return
       ended = true
+      ending.abort()
       clearInterval(beating)
       reading[Symbol.dispose]()
       network[Symbol.dispose]()
+      strangers[Symbol.dispose]()
+      storage[Symbol.dispose]()
       if (turning) clearImmediate(turning)
       for (const timer of wakes.values()) clearTimeout(timer)
       images.abort(new HdcsError('cancelled', 'The agent ends.'))
+      for (const { copying } of world.machines.values()) copying?.abort(new HdcsError('cancelled', 'The agent ends.'))
       reporter.stop()
       await connection[Symbol.asyncDispose]()
       await events.return?.()

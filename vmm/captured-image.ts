@@ -6,7 +6,9 @@ import { exists, imagePath, overlayPath } from './disks.ts'
 import { type Folders, foldersRoom } from './folders.ts'
 import type { Progress } from './host.ts'
 import { runProgram } from './programs.ts'
+import { recipeBuild } from './recipes.ts'
 import { diskSeal } from './seal.ts'
+import { guestSeal, type SealingHost } from './seal-guest.ts'
 import type { ImageSource } from './spec.ts'
 
 /** 500 GiB on a slow disk. Shorter: large machines never become templates; longer: a hung storage holds the host's images. */
@@ -23,10 +25,10 @@ interface Work {
 
 /**
  * @throws HdcsError `not_found` when the disk is not on this storage; `disk_in_use` while the machine runs; `storage_full`;
- *   `template_unavailable` for one that was made before and is gone; as `diskSeal`.
+ *   `template_unavailable` for one that was made before and is gone; as `diskSeal`, `guestSeal`.
  */
 export const captureImage =
-  (folders: Folders) =>
+  (folders: Folders, sealing: SealingHost) =>
   async (source: Extract<ImageSource, { kind: 'desktop' }>, { folder, out, progress, signal }: Work): Promise<void> => {
     // The machine went on since: what its disk holds today is another version.
     if (source.sha256 !== null)
@@ -51,19 +53,29 @@ export const captureImage =
     const raw: Disk = { path: join(folder, 'disk.raw'), format: 'raw' }
     await flattened(raw, 0.5)
     progress(50, 'taking out what makes it this machine')
-    await diskSeal(raw.path, signal)
+    await diskSeal(raw.path, signal, async path => {
+      const guest = join(folder, 'sealer.qcow2')
+      await recipeBuild(folders, 'sealer', guest, (_, text) => progress(50, text), signal)
+      progress(50, 'a guest of its own takes out what makes it this machine')
+      return guestSeal(path, { ...sealing, image: guest }, signal)
+    })
     await convert(raw, image, signal, written => progress(50 + percent(written, bytes) / 2, 'writing the image'))
   }
 
-interface Disk {
+export interface Disk {
   path: string
   format: 'raw' | 'qcow2'
 }
 
 const percent = (part: number, of: number) => Math.min(97, (part * 100) / Math.max(1, of))
-const allocated = async (path: string) => (await stat(path)).blocks * 512
+export const allocated = async (path: string) => (await stat(path)).blocks * 512
 
-async function convert(from: Disk, to: Disk, signal: AbortSignal, written: (bytes: number) => void): Promise<void> {
+export async function convert(
+  from: Disk,
+  to: Disk,
+  signal: AbortSignal,
+  written: (bytes: number) => void,
+): Promise<void> {
   const look = () => allocated(to.path).then(written, () => {}) // qemu-img has not made it yet
   const watch = setInterval(look, lookMs)
   try {

@@ -2,6 +2,7 @@
 import { HdcsError } from '../lib/errors.ts'
 import type { OwnNetworks } from '../lib/routes.ts'
 import type { CertificateAnswer, CertificateRequest } from './certificates.ts'
+import type { OutFile } from './host.ts'
 
 export interface Joined {
   hostId: string
@@ -59,8 +60,23 @@ export function controlRequests(controlUrl: string, key: string) {
         throw new HdcsError('unreachable', `The control plane answered ${response.status} instead of the image.`)
       return response.body
     },
+    /** @throws HdcsError `not_found`, `storage_full`, `cancelled`, `unreachable`. */
+    async sendExport(id: string, { sizeBytes, sha256, open }: OutFile, signal: AbortSignal): Promise<void> {
+      const content = { 'content-type': 'application/octet-stream', 'content-length': `${sizeBytes}` }
+      const headers = { ...authorization, ...content, [sha256Header]: sha256 }
+      const url = `${controlUrl}/api/v1/agents/exports/${id}`
+      const response = await send(url, { method: 'PUT', headers, body: open(), duplex: 'half', signal })
+      const body: unknown = await response.json().catch(() => null) // none when all is well
+      if (response.ok) return
+      const { status } = response
+      const code = status === 404 ? 'not_found' : status === 507 ? 'storage_full' : 'unreachable'
+      throw new HdcsError(code, detailOf(body) ?? `The control plane answered ${status} to the file.`)
+    },
   }
 }
+
+/** Of the file that is sent, lower-case hex. */
+const sha256Header = 'hdcs-sha256'
 
 const post = (url: string, body: unknown, headers: Record<string, string>) =>
   send(url, {
@@ -70,12 +86,12 @@ const post = (url: string, body: unknown, headers: Record<string, string>) =>
     signal: AbortSignal.timeout(answerMs),
   })
 
-async function send(url: string, init: RequestInit & { signal: AbortSignal }): Promise<Response> {
+async function send(url: string, init: RequestInit & { signal: AbortSignal; duplex?: 'half' }): Promise<Response> {
   try {
     return await fetch(url, init)
   } catch (cause) {
     if (init.signal.aborted && init.signal.reason?.name !== 'TimeoutError')
-      throw new HdcsError('cancelled', 'The import was cancelled.')
+      throw new HdcsError('cancelled', 'It is not wanted any more.')
     throw new HdcsError('unreachable', `The control plane does not answer at ${new URL(url).origin}.`, { cause })
   }
 }

@@ -1,8 +1,22 @@
 /** What the agent knows of a machine when it chooses the next step, and what it may choose (plan.ts, moves.ts). Pure. */
-import type { FoundMachine } from './host.ts'
+import type { DongleStep } from './dongles.ts'
+import type { FoundMachine, GrownHardware } from './host.ts'
 import type { MachineMemory } from './memory.ts'
-import type { MoveReport, Trouble } from './report.ts'
+import type { VolumesKnown } from './plan-volumes.ts'
+import type { MoveReport, SavedMemory, Trouble, UsbDevice } from './report.ts'
+import type { SnapshotStep, SnapshotsKnown } from './snapshots.ts'
 import type { MachineSpec } from './spec.ts'
+
+export interface KnownMemory extends SavedMemory {
+  incarnation: number
+}
+
+/** Under the wish of that generation; with a trouble it was given up, and the guest runs on. */
+export interface Saving {
+  generation: number
+  progress: number
+  trouble: Trouble | null
+}
 
 export interface MachineFacts {
   /** Null: not wished. */
@@ -15,6 +29,9 @@ export interface MachineFacts {
   image: 'ready' | 'coming' | Trouble
   /** The image's content; null until it is ready. */
   imageSha256: string | null
+  volumes: VolumesKnown
+  /** The same of the disc that is wished in its drive; absent where none is. */
+  disc?: MachineFacts['image']
   networkReady: boolean
   /** Why the network cannot be made; null while it is there or only not yet. */
   networkTrouble: Trouble | null
@@ -24,15 +41,37 @@ export interface MachineFacts {
   condemned: boolean
   /** How far its move came in this process. */
   move: MoveReport | null
+  /** The memory that waits beside the disk of this life. */
+  saved: KnownMemory | null
+  /** How far saving it came in this process. */
+  saving: Saving | null
+  /** The life beside whose disk a medium with an answer file lies. */
+  answers?: number | null
+  snapshots?: SnapshotsKnown
   /** Of this host's storage. */
   storageId: string
+  /** The host's USB devices, as they were seen last. */
+  usb?: UsbSeen
+}
+
+export interface UsbSeen {
+  /** Null: not known. */
+  devices: readonly UsbDevice[] | null
 }
 
 export type MachineStep =
-  | { do: 'make disk' | 'remove disk'; incarnation: number }
-  | { do: 'start' | 'destroy' | 'shut down' | 'pause' | 'resume' | 'look for disk' }
+  | { do: 'make disk' | 'adopt disk' | 'remove disk'; incarnation: number }
+  | { do: 'start' | 'destroy' | 'shut down' | 'pause' | 'resume' | 'look for disk' | 'save' | 'forget memory' }
+  | { do: 'take answers' }
   | { do: 'admit'; serial: number }
   | { do: 'grow disk'; sizeBytes: number }
+  | DongleStep
+  | SnapshotStep
+  | { do: 'attach volume' | 'detach volume'; volumeId: string }
+  | { do: 'grow'; to: GrownHardware }
+  | { do: 'use all' }
+  | { do: 'copy disk'; incarnation: number }
+  | { do: 'change disc'; imageId: string | null }
   | { do: 'await guest' | 'fetch disk' | 'send guest' | 'send disk'; moveId: string }
 
 export interface MachineDecision {

@@ -8,6 +8,7 @@ import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { storageKeptBytes } from '../lib/capacity.ts'
 import { HdcsError } from '../lib/errors.ts'
+import { sizeText } from '../lib/sizes.ts'
 
 export interface Folders {
   root: string
@@ -83,9 +84,24 @@ export async function foldersRoom(folders: Folders, neededBytes: number): Promis
   const { totalBytes, freeBytes } = await foldersSpace(folders.root)
   const kept = storageKeptBytes(totalBytes)
   if (freeBytes - neededBytes >= kept) return
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`
-  const text = `The storage is full: ${gib(freeBytes)} of ${gib(totalBytes)} are free and ${gib(kept)} are kept for running desktops. Remove desktops or templates, or enlarge ${folders.root}.`
+  const text = `The storage is full: ${sizeText(freeBytes)} of ${sizeText(totalBytes)} are free and ${sizeText(kept)} are kept for running desktops. Remove desktops or templates, or enlarge ${folders.root}.`
   throw new HdcsError('storage_full', text)
+}
+
+/**
+ * What a guest that was paused for want of room needs to go on with. Lower: it goes on for a moment, and is paused again;
+ * higher: room was made, and it still stands.
+ */
+const roomToGoOnBytes = 64 * 2 ** 20
+
+/** @throws HdcsError `storage_full` naming the folder without room. */
+export async function roomToGoOn(roots: readonly string[]): Promise<void> {
+  for (const root of roots) {
+    const { freeBytes } = await foldersSpace(root)
+    if (freeBytes >= roomToGoOnBytes) continue
+    const text = `The desktop was paused because its storage is full, and nothing of it is lost: make room in ${root} on its host, and it goes on by itself.`
+    throw new HdcsError('storage_full', text)
+  }
 }
 
 export async function foldersSpace(root: string): Promise<{ totalBytes: number; freeBytes: number }> {

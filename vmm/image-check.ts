@@ -4,6 +4,7 @@
  * `/etc/passwd` as its content, and a convert would copy it into the template.
  */
 import { z } from 'zod'
+import { sizeText } from '../lib/sizes.ts'
 
 export const imageFormats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx', 'iso'] as const
 export type ImageFormat = (typeof imageFormats)[number]
@@ -88,7 +89,10 @@ const rules: ((info: ImageInfo, expected: Expected) => Extract<ImageVerdict, { a
       : null,
   (info, { maxVirtualBytes }) =>
     info['virtual-size'] > maxVirtualBytes
-      ? refused('too_large', `The image's disk has ${info['virtual-size']} bytes, ${maxVirtualBytes} are allowed.`)
+      ? refused(
+          'too_large',
+          `The image's disk has ${sizeText(info['virtual-size'])}, ${sizeText(maxVirtualBytes)} are allowed.`,
+        )
       : null,
   info => (info['virtual-size'] === 0 ? refused('invalid', 'The image is empty.') : null),
 ]

@@ -48,7 +48,7 @@ const checkMs = 10 * 60_000
 const lookMs = 1000
 
 /** Compressed formats need about 10 s of processor and 30 s of a slow disk per GiB: too little refuses honest images. */
-function limitsOf(sourceBytes: number, maxVirtualBytes: number) {
+export function convertLimits(sourceBytes: number, maxVirtualBytes: number) {
   const sourceGib = Math.ceil(sourceBytes / gib)
   return {
     cpuSeconds: 120 + 60 * sourceGib,
@@ -59,7 +59,7 @@ function limitsOf(sourceBytes: number, maxVirtualBytes: number) {
 }
 
 /** `qemu-img` under limits. */
-function qemuImg(
+export function qemuImg(
   { cpuSeconds, fileBytes }: { cpuSeconds: number; fileBytes: number },
   args: string[],
   options: { timeoutMs: number; signal: AbortSignal },
@@ -102,7 +102,7 @@ export async function imageConvert(conversion: ImageConversion): Promise<Convert
   const from = format === 'iso' ? 'raw' : format
   await imageSound(resolve(source), from, 'The image is damaged or was cut off. Check it where it was made.', signal)
   const { size: sourceBytes } = await stat(source)
-  const limits = limitsOf(sourceBytes, maxVirtualBytes)
+  const limits = convertLimits(sourceBytes, maxVirtualBytes)
   const path = resolve(target)
   try {
     progress(5, 'converting the image')
@@ -125,6 +125,40 @@ export async function imageConvert(conversion: ImageConversion): Promise<Convert
   } catch (error) {
     await rm(path, { force: true })
     throw error
+  }
+}
+
+/**
+ * The way out: a sealed image in a format of others, under the same limits. Nothing is left of one that fails.
+ * @param share is told how many bytes are written.
+ * @throws HdcsError `storage_full`, `timeout`, `cancelled`, `invalid`.
+ */
+export async function convertOut(out: {
+  path: string
+  target: string
+  format: 'raw' | 'vmdk'
+  options: string[]
+  virtualBytes: number
+  share: (writtenBytes: number) => void
+  signal: AbortSignal
+}): Promise<void> {
+  const { path, target, format, options, virtualBytes, share, signal } = out
+  const limits = convertLimits(virtualBytes, virtualBytes)
+  const look = () =>
+    stat(target).then(
+      ({ blocks }) => share(blocks * 512),
+      () => {}, // qemu-img has not made it yet
+    )
+  const watch = setInterval(look, lookMs)
+  try {
+    const convert = ['convert', '-f', 'qcow2', '-O', format, ...options, '-m', '2', path, target]
+    const { code, errors } = await qemuImg(limits, convert, { timeoutMs: limits.timeoutMs, signal })
+    if (code !== 0) throw conversionError(errors)
+  } catch (error) {
+    await rm(target, { force: true })
+    throw error
+  } finally {
+    clearInterval(watch)
   }
 }
 

@@ -1,27 +1,25 @@
 /** The sealed images of a host: built or fetched, checked, read-only, each with a note of what it is beside it. */
 import { chmod, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { pause } from '../lib/clock.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
 import { lockFolder } from '../lib/folder-lock.ts'
+import { sizeText } from '../lib/sizes.ts'
+import { makeBlank } from './blank-image.ts'
 import { captureImage } from './captured-image.ts'
 import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
-import { type Folders, fileCommit, fileWrite, foldersRoom, partOf } from './folders.ts'
+import { type Folders, fileCommit, fileWrite, partOf } from './folders.ts'
 import type { FoundImage, HostOptions, Progress } from './host.ts'
 import { fileSha256 } from './image-convert.ts'
 import { copiesUnwished, copyImage, copyPath } from './image-copy.ts'
-import { runProgram } from './programs.ts'
+import { exportImage } from './image-export.ts'
+import { recipeBuild } from './recipes.ts'
+import type { SealingHost } from './seal-guest.ts'
 import type { ImageSource, ImageSpec } from './spec.ts'
 
 /** How often is looked whether another host is done: each look is a file opened on the shared storage. */
 const turnMs = 1_000
-/** A graphical desktop is built in two minutes, on a slow line in some more. Shorter: slow hosts never get one. */
-const buildMs = 60 * 60_000
-/** What a build needs beside its result, until the source says better. */
-const buildBytes = { tiny: 512 * 2 ** 20, desktop: 6 * 2 ** 30 } satisfies Record<'tiny' | 'desktop', number>
 const imageName = /^([0-9a-f-]{36})\.qcow2$/
-const progressLine = /^PROGRESS (\d{1,3}) (.*)$/
 
 export interface ImageStore {
   images(): Promise<FoundImage[]>
@@ -31,8 +29,11 @@ export interface ImageStore {
   copiesSweep(wished: ReadonlySet<string>): Promise<void>
 }
 
+/** What an image is made of; a file that leaves the host is none. */
+type Source = Exclude<ImageSource, { kind: 'export' }>
+
 /** Puts a finished qcow2 file at `out`. */
-type Make<S extends ImageSource> = (
+type Make<S extends Source> = (
   source: S,
   work: { image: ImageSpec; folder: string; out: string; progress: Progress; signal: AbortSignal },
 ) => Promise<void>
@@ -53,16 +54,19 @@ export function makeImageStore(
   folders: Folders,
   disks: Disks,
   importUpload: Make<Extract<ImageSource, { kind: 'upload' }>>,
-  fetchCopy?: HostOptions['fetchCopy'],
+  { fetchCopy, sendExport }: Pick<HostOptions, 'fetchCopy' | 'sendExport'> = {},
+  sealing: SealingHost = { emulator: 'qemu-system-x86_64', accelerator: async () => 'tcg' },
 ): ImageStore {
   const read = (id: string) => imageNote(folders, id)
 
-  const makers: { [K in ImageSource['kind']]: Make<Extract<ImageSource, { kind: K }>> } = {
-    recipe: (source, { out, progress, signal }) => build(folders, source.recipe, out, progress, signal),
+  const makers: { [K in Source['kind']]: Make<Extract<Source, { kind: K }>> } = {
+    recipe: (source, { out, progress, signal }) => recipeBuild(folders, source.recipe, out, progress, signal),
+    blank: makeBlank,
     upload: importUpload,
-    desktop: captureImage(folders),
+    desktop: captureImage(folders, sealing),
     copy: copyImage(folders, fetchCopy),
   }
+  const exportMake = exportImage(folders, sendExport, read)
 
   return {
     async images() {
@@ -71,8 +75,9 @@ export function makeImageStore(
     },
 
     async imageMake(image, progress, signal) {
-      const path = imagePath(folders, image.id)
       const { source } = image
+      if (source.kind === 'export') return exportMake(source, { image, progress, signal })
+      const path = imagePath(folders, image.id)
       const sealed = async () => ((await exists(path)) ? read(image.id) : null)
       const existing = await sealed()
       if (existing) return existing
@@ -84,7 +89,7 @@ export function makeImageStore(
       try {
         // What came of a copy must outlive us.
         const out = source.kind === 'copy' ? copyPath(folders, image.id) : join(folder, 'image.qcow2')
-        const make = makers[source.kind] as Make<ImageSource>
+        const make = makers[source.kind] as Make<Source>
         await make(source, { image, folder, out, progress, signal })
         // A copy lies elsewhere, and whole it would be kept for the next attempt.
         const virtualBytes = await usable(out, image).catch(async error => {
@@ -126,7 +131,10 @@ async function usable(path: string, { maxVirtualBytes }: ImageSpec): Promise<num
   const { virtualBytes, backing } = await qcow2Header(path)
   if (backing !== null) throw new HdcsError('invalid', 'The image stands on another file, which no template may.')
   if (virtualBytes > maxVirtualBytes)
-    throw new HdcsError('too_large', `The image's disk has ${virtualBytes} bytes, ${maxVirtualBytes} are allowed.`)
+    throw new HdcsError(
+      'too_large',
+      `The image's disk has ${sizeText(virtualBytes)}, ${sizeText(maxVirtualBytes)} are allowed.`,
+    )
   return virtualBytes
 }
 
@@ -158,30 +166,4 @@ function turnTry(folder: string): AsyncDisposable | null {
     if (asHdcsError(error).code !== 'conflict') throw error
     return null
   }
-}
-
-async function build(
-  folders: Folders,
-  recipe: 'tiny' | 'desktop',
-  out: string,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  await foldersRoom(folders, buildBytes[recipe])
-  const script = fileURLToPath(new URL(`../images/build-${recipe}.sh`, import.meta.url))
-  if (!(await exists(script)))
-    throw new HdcsError('template_unavailable', `This version of HDCS cannot build the template “${recipe}”.`)
-  const result = await runProgram('bash', [script, out], {
-    timeoutMs: buildMs,
-    signal,
-    env: { HDCS_CACHE: folders.cache, HDCS_NODE: process.execPath },
-    onLine: line => {
-      const [, percent, text] = progressLine.exec(line) ?? []
-      if (percent && text) progress(Math.min(98, Number(percent)), text)
-    },
-  })
-  if (result.code === 0 && (await exists(out))) return
-  const last = result.errors.split('\n').at(-1) || `exit code ${result.code}`
-  const text = `The template “${recipe}” could not be built: ${last} The host needs its package mirrors. Try again in the console.`
-  throw new HdcsError('template_unavailable', text, { cause: result.errors })
 }

@@ -18,6 +18,8 @@ const settleMs = 100
 const states = { nostate: 0, paused: 3, shutoff: 5, pmsuspended: 7 } as const
 /** VIR_DOMAIN_PAUSED_STARTING_UP */
 const startingUp = 11
+/** VIR_DOMAIN_PAUSED_IOERROR: a write found no room (domain-xml.ts: `enospace`). */
+const writeFailed = 5
 /** VIR_DOMAIN_PAUSED_MIGRATION */
 const migrating = 2
 /** VIR_DOMAIN_PAUSED_POSTCOPY: its guest runs on another host by now, which still fetches memory from here. */
@@ -31,6 +33,8 @@ interface DomainState {
   starting: boolean
   /** Its memory still comes from another host. */
   arriving: boolean
+  /** QEMU paused it by itself: a write found no room. */
+  full: boolean
 }
 
 function stateOf(state: number, reason: number): DomainState {
@@ -38,13 +42,14 @@ function stateOf(state: number, reason: number): DomainState {
     state === states.nostate || state === states.shutoff || (state === states.paused && reason === startingUp)
   return {
     starting,
+    full: state === states.paused && reason === writeFailed,
     paused: !starting && (state === states.paused || state === states.pmsuspended),
     // libvirt says it is starting before it says that it comes from elsewhere.
     arriving: starting || (state === states.paused && reason === migrating),
   }
 }
 
-export type LibvirtMachine = FoundMachine & Pick<ReadDomain, 'screenFixed'>
+export type LibvirtMachine = FoundMachine & Pick<ReadDomain, 'screenFixed' | 'disks'> & { full: boolean }
 
 export interface LibvirtDomains {
   list(): Promise<LibvirtMachine[]>
@@ -94,11 +99,11 @@ export function libvirtDomains(
 
   async function found(
     { installationId: _, ...domain }: ReadDomain,
-    { paused, arriving }: DomainState,
+    { paused, arriving, full }: DomainState,
   ): Promise<LibvirtMachine> {
     // What still comes does not run yet: its guest runs where it comes from.
     const power = paused || arriving ? 'paused' : 'running'
-    return { ...domain, clients: await clients(domain.id, arriving), power, arriving }
+    return { ...domain, clients: await clients(domain.id, arriving), power, arriving, full }
   }
 
   /** One call for all: the state group is answered without asking QEMU, so one that hangs holds nothing up. */

@@ -6,7 +6,10 @@ import type { LibvirtDaemon } from './libvirt/daemon.ts'
 import type { DomainEvent } from './libvirt/events.ts'
 
 type Lifecycle = Extract<DomainEvent, { type: 'lifecycle' }>['change']
-type Meaning = { type: 'started' | 'paused' | 'resumed' } | { type: 'stopped'; because: 'wished' | 'guest' | 'crashed' }
+type Meaning =
+  | { type: 'started' | 'resumed' }
+  | { type: 'paused'; full?: boolean }
+  | { type: 'stopped'; because: 'wished' | 'guest' | 'crashed' }
 
 /** Why a domain ended; whatever is not named here was somebody's wish. A killed QEMU is `failed`. */
 const endings: Partial<Record<Lifecycle['why'], 'guest' | 'crashed'>> = {
@@ -16,7 +19,7 @@ const endings: Partial<Record<Lifecycle['why'], 'guest' | 'crashed'>> = {
 }
 const passings: Partial<Record<Lifecycle['what'], (change: Lifecycle) => Meaning | null>> = {
   started: () => ({ type: 'started' }),
-  suspended: ({ why }) => (why === 'migrated' ? null : { type: 'paused' }),
+  suspended: ({ why }) => (why === 'migrated' ? null : { type: 'paused', ...(why === 'io error' && { full: true }) }),
   resumed: () => ({ type: 'resumed' }),
   stopped: ({ why }) => ({ type: 'stopped', because: endings[why] ?? 'wished' }),
 }

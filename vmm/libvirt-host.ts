@@ -1,11 +1,12 @@
 /** A real host: machines are transient domains of libvirt, disks and images files in a folder. */
 import { mkdir } from 'node:fs/promises'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { answersXml, libvirtAnswers, mediaSweep, mediumForget, mediumMake, withMedia } from './answer-medium.ts'
 import { bridgesRead } from './bridges.ts'
 import { type DesktopNetworkOptions, makeDesktopNetwork } from './desktop-network.ts'
-import { exists, isAsLarge, makeDisks, overlayPath, qcow2Header } from './disks.ts'
+import { exists, imagePath, isAsLarge, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
-import { foldersMake, foldersOf, foldersReachable, foldersSweep } from './folders.ts'
+import { foldersMake, foldersOf, foldersReachable, foldersSweep, roomToGoOn } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
 import { diskLocksOf, migrationUriOf } from './host-place.ts'
 import { makeImageStore } from './image-store.ts'
@@ -14,17 +15,30 @@ import { hostLeave } from './leaving.ts'
 import { connectDaemon, type DaemonOptions } from './libvirt/daemon.ts'
 import { isLibvirt } from './libvirt/errors.ts'
 import { affectFlags } from './libvirt/flags.ts'
+import { libvirtGuestAddresses } from './libvirt-addresses.ts'
+import { libvirtConsole } from './libvirt-console.ts'
 import { domainEnd, libvirtDomains } from './libvirt-domains.ts'
+import { libvirtDongles } from './libvirt-dongles.ts'
 import { refOf, startMachineEvents } from './libvirt-events.ts'
 import { cardOf, qemuVersion, readFacts, readHypervisor } from './libvirt-facts.ts'
+import { libvirtForeign } from './libvirt-foreign.ts'
+import { libvirtGrowing } from './libvirt-growing.ts'
+import { libvirtGuestScript } from './libvirt-guest.ts'
+import { libvirtMaking } from './libvirt-making.ts'
 import { libvirtSend } from './libvirt-moves.ts'
+import { libvirtSave } from './libvirt-save.ts'
+import { libvirtSnapshots } from './libvirt-snapshots.ts'
+import { type LibvirtVolumesOptions, libvirtVolumes } from './libvirt-volumes.ts'
+import { libvirtXml } from './libvirt-xml.ts'
+import { machineNotes } from './machine-notes.ts'
 import { type DiskExchange, makeMovedDisks } from './moved-disks.ts'
+import { memoriesSweep, memoryForget, withMemories } from './saved-memory.ts'
 import type { MachineSpec } from './spec.ts'
 import { makeUsage } from './storage.ts'
 import { storageKnown, storageMeet } from './storage-identity.ts'
 import { importUpload } from './upload.ts'
 
-export interface LibvirtHostOptions extends HostOptions, DesktopNetworkOptions {
+export interface LibvirtHostOptions extends HostOptions, DesktopNetworkOptions, LibvirtVolumesOptions {
   daemon?: DaemonOptions
   /** Packages and probes, this host's own; in the folder unless told otherwise. */
   cacheFolder?: string
@@ -68,7 +82,11 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const locks = (await diskLocksOf())?.folder ?? null
   const disks = makeDisks(folders, ownersReady ? owner : null, locks)
   const moved = makeMovedDisks(folders, disks, ownersReady ? owner : null, options.diskExchange ?? null)
-  const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage), options.fetchCopy)
+  const images = makeImageStore(folders, disks, importUpload(folders, options.fetchImage), options, {
+    emulator,
+    accelerator: async () => (await knownFacts()).accelerator,
+  })
+  const notes = machineNotes(folders)
   const usage = makeUsage(folders.root, storage.check)
   /** Work on the storage: only while it is there. */
   const onStorage =
@@ -89,6 +107,15 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   const machineEvents = opened.use(await startMachineEvents(daemon, id => domains.owns(id)))
   const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
   const network = opened.use(makeDesktopNetwork(daemon.networks, options))
+  const disksHeld = async (id: string) => (await domains.find(id))?.disks ?? null
+  const { disksOf, poolFolders, ...volumes } = libvirtVolumes(
+    daemon,
+    options,
+    Object.values(folders),
+    owner.uid === 0,
+    disksHeld,
+  )
+  const saving = libvirtSave({ daemon, domains, folders, spiceListen, startFailure })
   let facts: ReturnType<typeof readFacts> | null = null
   const all = opened.move()
 
@@ -103,11 +130,11 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     }
   }
 
-  async function start(spec: MachineSpec): Promise<FoundMachine> {
+  /** @param answers the medium with its answer file. */
+  async function xmlOf(spec: MachineSpec, answers: string | null = null): Promise<string> {
     const disk = overlayPath(folders, { machineId: spec.id, incarnation: spec.incarnation })
     if (!(await exists(disk))) throw new HdcsError('not_found', 'The machine’s disk is not there.')
     const { backing } = await qcow2Header(disk)
-    if (!backing) throw new HdcsError('invalid', 'The machine’s disk stands on no image.')
     const { accelerator } = await knownFacts()
     const domainName = await freeName(spec)
     const parts = {
@@ -117,12 +144,19 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       accelerator,
       disk,
       image: backing,
+      disc: spec.cdrom ? imagePath(folders, spec.cdrom) : null,
       nicSource: spec.nic && (await network.sourceOf(spec.nic)),
       spiceListen,
       ownersReady,
+      volumes: disksOf(spec.volumes ?? []),
+      answers: answers === null ? null : answersXml(answers, ownersReady),
     }
-    const create = () =>
-      daemon.actions.domainCreateXml({ xml: domainXml(parts) }, { timeoutMs: startMs, lane: 'start' })
+    return domainXml(parts)
+  }
+
+  async function start(spec: MachineSpec): Promise<FoundMachine> {
+    const xml = await xmlOf(spec, await mediumMake(folders, ownersReady ? owner : null, spec))
+    const create = () => daemon.actions.domainCreateXml({ xml }, { timeoutMs: startMs, lane: 'start' })
     try {
       await create().catch(thrown => (endedUnheard(thrown) ? create() : Promise.reject(thrown)))
     } catch (thrown) {
@@ -131,6 +165,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       if (already) return already
       throw startFailure(thrown)
     }
+    await notes.started(spec, xml)
     return domains.get(spec.id)
   }
 
@@ -150,9 +185,17 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
   return {
     facts: async () => ({ ...(await knownFacts()), ...(await place()) }),
     usage,
-    overlays: onStorage(disks.overlays),
+    ...volumes,
+    overlays: onStorage(async () => withMedia(folders, await withMemories(folders, await disks.overlays()))),
     overlayMake: onStorage(disks.overlayMake),
-    overlayRemove: onStorage(disks.overlayRemove),
+    overlayRemove: onStorage(async overlay => {
+      await memoryForget(folders, overlay)
+      await mediumForget(folders, overlay)
+      await disks.overlayRemove(overlay)
+      await notes.removed(overlay.machineId)
+    }),
+    answersRemove: onStorage(libvirtAnswers({ daemon, domains, folders })),
+    ...libvirtMaking({ daemon, domains, folders, owner: ownersReady ? owner : null, onStorage }),
     overlayGrow: onStorage(async (overlay, sizeBytes) => {
       const { machineId } = overlay
       if (!(await domains.find(machineId))) return disks.overlayGrow(overlay, sizeBytes)
@@ -170,14 +213,33 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       if (machine.nic) await network.sourceOf(machine.nic)
       await moved.arrivalPrepare(machine, arrival)
     }),
-    machineSend: libvirtSend(daemon, domains, options),
+    ...libvirtXml(daemon, domains, spec => xmlOf(spec)),
+    ...libvirtConsole(daemon, domains),
+    ...libvirtForeign(daemon.statistics, folders, ownersReady ? owner : null),
+    machineSave: onStorage(saving.machineSave),
+    machineRestore: onStorage(async spec => {
+      machineEvents.own(spec.id)
+      // A bridge of the site is made when it is not there, as before any start.
+      if (spec.nic) await network.sourceOf(spec.nic)
+      return saving.machineRestore(spec)
+    }),
+    memoryForget: onStorage(saving.memoryForget),
+    machineSend: libvirtSend(daemon, domains, options, async id => {
+      const { incarnation } = await domains.get(id)
+      return (await qcow2Header(overlayPath(folders, { machineId: id, incarnation }))).backing === null
+    }),
+    ...libvirtSnapshots(daemon, domains, folders),
     sweep: onStorage(async wishedImages => {
       await foldersSweep(folders)
+      await memoriesSweep(folders, async id => (await domains.find(id)) !== null)
+      await mediaSweep(folders)
       await images.copiesSweep(wishedImages)
+      await notes.sweep(new Set((await disks.overlays()).map(({ machineId }) => machineId)))
     }),
     leave: () => hostLeave(daemon, options),
 
     machines: domains.list,
+    ...libvirtDongles(daemon.actions, domains),
 
     networkEnsure: network.ensure,
     guestsEnsure: network.guestsEnsure,
@@ -198,7 +260,9 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       await daemon.actions.domainSuspend({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
     },
     async machineResume(id) {
-      if ((await domains.get(id)).power === 'running') return
+      const paused = await domains.get(id)
+      if (paused.power === 'running') return
+      if (paused.full) await roomToGoOn([folders.root, ...poolFolders()])
       try {
         await daemon.actions.domainResume({ domain: refOf(id) }, { timeoutMs: askMs, lane: id })
       } catch (error) {
@@ -250,6 +314,10 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       )
       return graphics
     },
+
+    ...libvirtGrowing(daemon, domains),
+    guestScript: libvirtGuestScript(daemon, domains),
+    guestAddresses: libvirtGuestAddresses(daemon, domains),
 
     events: machineEvents.events,
     [Symbol.asyncDispose]: () => all.disposeAsync(),

@@ -42,6 +42,7 @@ export function libvirtSend(
   daemon: LibvirtDaemon,
   domains: LibvirtDomains,
   { postCopy = false }: LibvirtMovesOptions,
+  standsAlone: (id: string) => Promise<boolean>,
 ): Host['machineSend'] {
   /** Null: no migration of it goes on. */
   async function stats(id: string): Promise<TypedParams | null> {
@@ -107,6 +108,8 @@ export function libvirtSend(
       destination_xml: arrivingXml(xml, departure.screen),
       // Else the target is asked for its name, which our DNS may not know.
       migrate_uri: `tcp://${new URL(departure.targetUri).hostname}`,
+      // Its volumes are there already (broker/volume-reach.ts): copied too, they would be copied onto themselves.
+      ...(departure.kind === 'storage' && { migrate_disks: ['vda'] }),
     }
     // A connection of its own: the call is answered when the guest has moved, and takes a place until then.
     await using client = await daemon.streamClient()
@@ -153,6 +156,11 @@ export function libvirtSend(
   return async (id, departure, progress, signal) => {
     await domains.get(id)
     if (await join(id, progress, signal)) return
+    if (departure.kind === 'storage' && (await standsAlone(id)))
+      throw new HdcsError(
+        'unsupported',
+        'The disk of this desktop stands on no image, which its new host’s would: shut the desktop down, then move it.',
+      )
     const unsafe = departure.kind === 'live' && doubted
     try {
       await perform(id, departure, unsafe, progress, signal)

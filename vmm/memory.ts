@@ -4,6 +4,8 @@
  * with `unknown` and asks anew.
  */
 import type { ErrorCode, HdcsError } from '../lib/errors.ts'
+import type { DongleMemory } from './dongles.ts'
+import { freshGrowth, type GrowthMemory } from './growing.ts'
 import type { MachineReport, Trouble } from './report.ts'
 
 export interface MachineMemory {
@@ -33,6 +35,9 @@ export interface MachineMemory {
   lookedGeneration: number | null
   /** Its disk is known to have the size that was wished: so many bytes. Null: not known. */
   diskBytes: number | null
+  /** Of dongles that were refused, by their ids. */
+  dongles: Readonly<Record<string, DongleMemory>>
+  growth: GrowthMemory
   /** Grows with every stop that was reported: tells a start that returned late that its machine is gone again. */
   stops: number
 }
@@ -54,6 +59,8 @@ export const freshMemory: MachineMemory = {
   clients: 0,
   lookedGeneration: null,
   diskBytes: null,
+  dongles: {},
+  growth: freshGrowth,
   stops: 0,
 }
 
@@ -69,6 +76,9 @@ const lastRetryMs = 300_000
  * moment. Longer: a person waits for nothing; shorter: QEMUs are started in vain while a host is away for hours.
  */
 const inUseRetryMs = 5_000
+
+/** Room is made at any moment, and looking for it costs nothing. Longer: desktops stand still although there is some. */
+const fullRetryMs = 5_000
 
 /** 1 s, 2 s, 4 s … 5 min. */
 export const retryDelayMs = (failures: number) => Math.min(firstRetryMs * 2 ** Math.max(0, failures - 1), lastRetryMs)
@@ -88,6 +98,8 @@ const offline = {
   shutdownLastAskedAtMs: null,
   admittedSerial: null,
   clients: 0,
+  dongles: {},
+  growth: freshGrowth,
 } satisfies Partial<MachineMemory>
 
 export function memoryStarted(memory: MachineMemory, nowMs: number): MachineMemory {
@@ -136,9 +148,9 @@ export function memoryStopped(
 
 /** QEMU stopped the guest's clock by itself: it does so when a write finds no space. */
 export function memoryPausedItself(memory: MachineMemory, nowMs: number): MachineMemory {
-  const failures = memory.failures + 1
-  const text = 'The machine was paused because a write to its disk failed: the storage is full. Free space on the host.'
-  return { ...memory, failures, retryAtMs: nowMs + retryDelayMs(failures), trouble: { code: 'storage_full', text } }
+  const text =
+    'The desktop was paused because its storage is full, and nothing of it is lost: make room on the storage of its host, and it goes on by itself.'
+  return { ...memory, retryAtMs: nowMs + fullRetryMs, trouble: { code: 'storage_full', text } }
 }
 
 /** Failures that say something of the machine itself: told at once. */
@@ -160,6 +172,13 @@ const toldFailures = 3
 const isTold = (code: ErrorCode, failures: number) =>
   plain.includes(code) || (code !== 'unreachable' && failures >= toldFailures)
 
+const failedDelayMs = (code: ErrorCode, failures: number) =>
+  code === 'disk_in_use'
+    ? inUseRetryMs
+    : code === 'storage_full'
+      ? Math.min(fullRetryMs, retryDelayMs(failures))
+      : retryDelayMs(failures)
+
 export function memoryFailed(memory: MachineMemory, error: HdcsError, nowMs: number): MachineMemory {
   const inUse = error.code === 'disk_in_use'
   const failures = memory.failures + (inUse ? 0 : 1)
@@ -167,7 +186,7 @@ export function memoryFailed(memory: MachineMemory, error: HdcsError, nowMs: num
   return {
     ...memory,
     failures,
-    retryAtMs: nowMs + (inUse ? inUseRetryMs : retryDelayMs(failures)),
+    retryAtMs: nowMs + failedDelayMs(error.code, failures),
     trouble: told ? { code: error.code, text: error.message } : memory.trouble,
     unreachable: error.code === 'unreachable',
   }
@@ -175,5 +194,5 @@ export function memoryFailed(memory: MachineMemory, error: HdcsError, nowMs: num
 
 /** A new wish is tried at once, whatever failed under the old one. */
 export function memoryWished(memory: MachineMemory): MachineMemory {
-  return { ...memory, failures: 0, retryAtMs: 0, shutdownAskedAtMs: null, shutdownLastAskedAtMs: null }
+  return { ...memory, failures: 0, retryAtMs: 0, dongles: {}, shutdownAskedAtMs: null, shutdownLastAskedAtMs: null }
 }

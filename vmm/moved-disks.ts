@@ -75,13 +75,15 @@ export function makeMovedDisks(
       const part = partOf(path)
       try {
         await receive(part, counted(content, sizeBytes, 'fetching its disk', progress), sizeBytes, signal)
-        await qcow2Header(part)
+        const { backing } = await qcow2Header(part)
         // Where the image lies here, not where it lay there.
         const image = imagePath(folders, imageId)
         if (!(await exists(image))) throw new HdcsError('not_found', 'The template’s image is not on this host.')
-        await runOrThrow('qemu-img', ['rebase', '-q', '-u', '-f', 'qcow2', '-b', image, '-F', 'qcow2', part], {
-          timeoutMs: qemuImgMs,
-        })
+        // One that stands on nothing (clones.ts) would show the image wherever it holds zeros.
+        if (backing !== null)
+          await runOrThrow('qemu-img', ['rebase', '-q', '-u', '-f', 'qcow2', '-b', image, '-F', 'qcow2', part], {
+            timeoutMs: qemuImgMs,
+          })
         if (owner) await chown(part, owner.uid, owner.gid)
         // The old goes first, and with it its note: a note always speaks of the disk beside it.
         await disks.overlayRemove(overlay)

@@ -2,11 +2,11 @@
 import { DOMParser } from '@xmldom/xmldom'
 import { HdcsError } from '../lib/errors.ts'
 import { bridgeOf } from '../lib/routes.ts'
+import { type Xml, xml } from '../lib/xml.ts'
 import type { LibvirtConnection } from './libvirt/connection.ts'
 import { isLibvirt } from './libvirt/errors.ts'
 import type { NetworkRef } from './libvirt/objects.ts'
 import type { NetworkSpec } from './spec.ts'
-import { type Xml, xml } from './xml.ts'
 
 const networkNamespace = 'urn:hdcs:network:1'
 /** Grows when the XML below changes: networks of an older version are then defined anew. */

@@ -1,5 +1,5 @@
 /**
- * Where the partitions of a raw disk begin: MBR (its primary ones) and GPT (UEFI specification 2.10, chapter 5). The table
+ * Where the partitions of a raw disk begin: MBR (with its logical ones) and GPT (UEFI specification 2.10, chapter 5). The table
  * was written by a guest: every number in it is checked against the disk before anything is read there.
  */
 
@@ -13,6 +13,10 @@ export type ReadAt = (position: number, length: number) => Promise<Buffer>
 
 const sectorBytes = 512
 const gptProtective = 0xee
+/** Of partitions that hold further tables. */
+const extended = [0x05, 0x0f, 0x85]
+/** Each table of the chain names the next: one made by a guest may name itself. */
+const mostLogical = 60
 /** A table may claim to have four thousand million entries. */
 const mostEntries = 128
 
@@ -23,10 +27,30 @@ export async function partitionsOf(read: ReadAt, diskBytes: number): Promise<Par
   const entries = [0, 1, 2, 3].map(n => first.subarray(446 + 16 * n, 462 + 16 * n))
   const found = entries.some(entry => entry[4] === gptProtective)
     ? await gptEntries(read)
-    : entries.map(entry => ({ start: entry.readUInt32LE(8), sectors: entry.readUInt32LE(12) }))
+    : [...entries.map(mbrEntry), ...(await logical(read, entries))]
   return found
     .map(({ start, sectors }) => ({ startBytes: start * sectorBytes, sizeBytes: sectors * sectorBytes }))
     .filter(({ startBytes, sizeBytes }) => startBytes > 0 && sizeBytes > 0 && startBytes + sizeBytes <= diskBytes)
+}
+
+const mbrEntry = (entry: Buffer) => ({ start: entry.readUInt32LE(8), sectors: entry.readUInt32LE(12) })
+
+/** A chain of tables: the first entry lies behind its own table, the second says where the next is in the whole. */
+async function logical(read: ReadAt, entries: readonly Buffer[]): Promise<{ start: number; sectors: number }[]> {
+  const whole = entries.find(entry => extended.includes(entry[4] ?? 0))
+  if (!whole) return []
+  const first = mbrEntry(whole).start
+  const found: { start: number; sectors: number }[] = []
+  for (let at = first; found.length < mostLogical; ) {
+    const table = await read(at * sectorBytes, sectorBytes)
+    if (table.length < sectorBytes || table.readUInt16LE(510) !== 0xaa55) break
+    const entry = mbrEntry(table.subarray(446, 462))
+    found.push({ start: at + entry.start, sectors: entry.sectors })
+    const next = mbrEntry(table.subarray(462, 478)).start
+    if (next === 0) break
+    at = first + next
+  }
+  return found
 }
 
 async function gptEntries(read: ReadAt): Promise<{ start: number; sectors: number }[]> {

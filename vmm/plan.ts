@@ -10,10 +10,14 @@
  */
 
 import { type MachineDecision, type MachineFacts, take, wait } from './decision.ts'
+import { dongleRetryAtMs, planDongles } from './dongles.ts'
+import { growthLookAtMs, planGrowth } from './growing.ts'
 import type { FoundMachine } from './host.ts'
 import { type MachineMemory, trustEndsAtMs } from './memory.ts'
 import { planMove } from './moves.ts'
+import { planVolumes, volumesMissing } from './plan-volumes.ts'
 import type { Trouble } from './report.ts'
+import { planSnapshots } from './snapshots.ts'
 import type { ImageSpec, MachineSpec } from './spec.ts'
 
 export type { MachineDecision, MachineFacts, MachineStep } from './decision.ts'
@@ -39,7 +43,7 @@ function decide(facts: MachineFacts, nowMs: number): MachineDecision {
   // Lives only grow: a later disk on shared storage is another host's, and it is this host's wish that is old.
   const stale = overlays.find(incarnation => incarnation < spec.incarnation)
   if (stale !== undefined) return take({ do: 'remove disk', incarnation: stale }, 'the disk is of an earlier life')
-  return found ? planRunning(spec, found, facts.memory, nowMs) : planStanding(spec, facts)
+  return found ? planRunning(spec, found, facts, nowMs) : planStanding(spec, facts)
 }
 
 /** A disk that nobody condemned stays: on shared storage it may be another host's by now. */
@@ -52,14 +56,56 @@ function planUnwished({ wishHeard, found, overlays, condemned }: MachineFacts): 
   return wait('nothing is left of it')
 }
 
-function planRunning(spec: MachineSpec, found: FoundMachine, memory: MachineMemory, nowMs: number): MachineDecision {
-  if (spec.power === 'stopped') return planStop(spec, memory, nowMs)
+function planRunning(spec: MachineSpec, found: FoundMachine, facts: MachineFacts, nowMs: number): MachineDecision {
+  const { memory, disc = 'ready' } = facts
+  if (spec.power === 'stopped') return spec.keepMemory ? planSave(spec, facts) : planStop(spec, memory, nowMs)
   const admit = planAdmit(spec, memory)
   if (admit) return admit
   if (spec.power === 'paused' && found.power === 'running') return take({ do: 'pause' }, 'it is wished paused')
   if (spec.power === 'running' && found.power === 'paused') return take({ do: 'resume' }, 'it is wished running')
-  // Last of all: a disk that cannot grow keeps nobody from anything.
-  return planGrow(spec, memory) ?? wait('as wished', trustEndsAtMs(memory, nowMs) ?? bootEndsAtMs(spec, memory, nowMs))
+  if (facts.saved) return take({ do: 'forget memory' }, 'it went on from there')
+  const snapshots = planSnapshots(spec, facts)
+  if (snapshots) return snapshots
+  // Last of all: a disk that cannot grow, and a disc that does not come, keep nobody from anything.
+  const last =
+    planAnswers(spec, facts) ??
+    planVolumes(spec, found, facts.volumes) ??
+    planDongles(facts, nowMs) ??
+    planDisc(spec, found, disc) ??
+    planGrow(spec, memory) ??
+    planGrowth(spec, found, memory, nowMs)
+  if (last) return last
+  const endsAtMs = trustEndsAtMs(memory, nowMs) ?? bootEndsAtMs(spec, memory, nowMs)
+  const wakes = [endsAtMs, dongleRetryAtMs(memory, nowMs), growthLookAtMs(memory, nowMs)].filter(atMs => atMs !== null)
+  return wait('as wished', wakes.length > 0 ? Math.min(...wakes) : null)
+}
+
+/** Tried once for a wish: a guest that cannot be saved runs on, and whoever wished it is told. */
+function planSave({ generation }: MachineSpec, { saving }: MachineFacts): MachineDecision {
+  if (saving?.trouble && saving.generation === generation) return wait('its memory could not be saved: it runs on')
+  return take({ do: 'save' }, 'its memory shall be kept')
+}
+
+/** It holds passwords: it is there only for a guest that reads it, and its start makes it anew. */
+function planAnswers(
+  { answers: wished, power }: MachineSpec,
+  { answers = null }: MachineFacts,
+): MachineDecision | null {
+  if (answers === null || (wished && power !== 'stopped')) return null
+  return take({ do: 'take answers' }, 'its answer file is needed no more')
+}
+
+/** Where it has a drive: else its next start gives it one. */
+function planDisc(
+  { cdrom = null }: MachineSpec,
+  found: FoundMachine,
+  disc: MachineFacts['image'],
+): MachineDecision | null {
+  if (!found.cdrom || found.cdrom.imageId === cdrom || disc !== 'ready') return null
+  return take(
+    { do: 'change disc', imageId: cdrom },
+    cdrom === null ? 'its drive shall be empty' : 'there is a new disc',
+  )
 }
 
 /** Disks are made as large as they are wished, and only ever grow. */
@@ -97,13 +143,29 @@ function planStanding(spec: MachineSpec, facts: MachineFacts): MachineDecision {
     if (spec.diskMade && memory.lookedGeneration !== spec.generation)
       return take({ do: 'look for disk' }, 'its disk was not there when the disks were listed')
     if (spec.diskMade) return wait('its disk is missing', null, diskMissing)
+    if (image === 'ready' && spec.adopt)
+      return take({ do: 'adopt disk', incarnation: spec.incarnation }, 'its disk is that of a machine of the host')
+    if (image === 'ready' && spec.clone)
+      return take({ do: 'copy disk', incarnation: spec.incarnation }, 'it is a copy of another one')
     if (image === 'ready') return take({ do: 'make disk', incarnation: spec.incarnation }, 'it has no disk')
     return image === 'coming' ? wait('its image is being made') : wait('its image is missing', null, image)
   }
+  if (spec.power === 'stopped' && facts.saved)
+    return spec.keepMemory
+      ? wait('its memory is kept')
+      : take({ do: 'forget memory' }, 'its memory is not wished any more')
+  const snapshots = planSnapshots(spec, facts)
+  if (snapshots) return snapshots
+  const answers = planAnswers(spec, facts)
+  if (answers) return answers
   if (spec.power === 'stopped') return planGrow(spec, memory) ?? wait('as wished')
   if (memory.stopped === 'guest' && memory.restsGeneration === spec.generation)
     return wait('the guest shut itself down: it rests until its wish changes')
+  const { disc = 'ready' } = facts
+  if (disc !== 'ready') return wait('its disc is being fetched', null, disc === 'coming' ? null : disc)
   if (spec.nic && !facts.networkReady) return wait('the network is being made', null, facts.networkTrouble)
+  const missing = volumesMissing(spec, facts.volumes)
+  if (missing) return wait(missing.because, null, missing.trouble)
   return take({ do: 'start' }, memory.stopped === 'crashed' ? 'it crashed' : 'it is wished running')
 }
 

@@ -3,8 +3,8 @@
  * `/api/v1/agent` with `Authorization: Bearer <agent key>`. Either side may lose the connection at any moment: the
  * agent dials again, says hello and reports everything; the control plane then sends the whole wish.
  */
-import type { HostReport, ImageReport, MachineReport, StrayReport, Trouble } from './report.ts'
-import type { HostSpec, ImageSpec, MachineSpec, Operation } from './spec.ts'
+import type { HostReport, ImageReport, MachineReport, StorageReport, StrayReport, Trouble } from './report.ts'
+import type { HostSpec, ImageSpec, MachineSpec, Operation, StorageSpec } from './spec.ts'
 
 export const protocolVersion = 3
 
@@ -22,9 +22,16 @@ export type ToAgent =
   | { type: 'wish'; spec: HostSpec }
   /**
    * Only what changed. `gone` names machines that are not this host's any more (their domain ends, their disk stays)
-   * and images; `remove` machines whose disks shall be destroyed too.
+   * and images; `remove` machines whose disks shall be destroyed too. `storage`: all of it, when any of it changed.
    */
-  | { type: 'change'; machines: MachineSpec[]; images: ImageSpec[]; gone: string[]; remove: string[] }
+  | {
+      type: 'change'
+      machines: MachineSpec[]
+      images: ImageSpec[]
+      gone: string[]
+      remove: string[]
+      storage?: StorageSpec
+    }
   | { type: 'operate'; operation: Operation }
 
 export type FromAgent =
@@ -33,7 +40,7 @@ export type FromAgent =
   /**
    * `full`: everything there is (after hello); else only what changed. `gone`: machines with neither domain nor disk any
    * more. `strays`: machines of which there are disks (of these lives) and no word in the wish; the answer is `remove`, or
-   * silence: they are told again.
+   * silence: they are told again. `storage`: all of it, when any of it changed.
    */
   | {
       type: 'report'
@@ -42,12 +49,13 @@ export type FromAgent =
       images: ImageReport[]
       gone: string[]
       strays: StrayReport[]
+      storage?: StorageReport | undefined
     }
   | { type: 'beat'; host: HostReport | null }
   | {
       type: 'operated'
       operationId: string
       trouble: Trouble | null
-      /** Base64 of a PNG for `screenshot`. */
+      /** Base64: a PNG for `screenshot`, JSON for `xml` and `hostXml`. */
       data: string | null
     }

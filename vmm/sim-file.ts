@@ -25,8 +25,22 @@ const keptSchema = z.strictObject({
       content: z.string(),
       moveId: z.string().nullable(),
       sizeBytes: z.int().optional(),
+      snapshots: z
+        .array(z.strictObject({ id: z.string(), takenAt: z.string(), diskBytes: z.int(), content: z.string() }))
+        .optional(),
+      memory: z
+        .strictObject({
+          bytes: z.int(),
+          savedAt: z.string(),
+          agentConnected: z.boolean(),
+          hardware: z.record(z.enum(['vcpus', 'memoryBytes', 'maxVcpus', 'maxMemoryBytes']), z.int()).optional(),
+        })
+        .optional(),
     }),
   ),
+  volumes: z
+    .array(z.strictObject({ id: z.string(), poolId: z.string(), sizeBytes: z.number(), storedBytes: z.number() }))
+    .optional(),
 })
 type Kept = z.infer<typeof keptSchema>
 
@@ -48,9 +62,14 @@ export async function openSimStorage(file: string, installationId: string, write
       `${file} holds the simulated desktops of another HDCS installation: choose another folder with HDCS_DATA_DIR.`,
     )
   const storage = makeSimStorage(kept?.storageId)
-  const { images, overlays } = storage
+  const { images, overlays, volumes } = storage
   for (const image of kept?.images ?? []) images.set(image.id, image)
   for (const overlay of kept?.overlays ?? []) overlays.set(overlayKey(overlay), overlay)
+
+  for (const { id, poolId, ...volume } of kept?.volumes ?? [])
+    volumes.set(poolId, (volumes.get(poolId) ?? new Map()).set(id, volume))
+  const volumesKept = () =>
+    [...volumes].flatMap(([poolId, held]) => [...held].map(([id, volume]) => ({ id, poolId, ...volume })))
 
   const state = (): Kept => ({
     format: 1,
@@ -58,6 +77,8 @@ export async function openSimStorage(file: string, installationId: string, write
     storageId: storage.id,
     images: [...images.values()],
     overlays: [...overlays.values()],
+    // Absent as long as there are none: versions that know of none read it then.
+    ...(volumes.size > 0 && { volumes: volumesKept() }),
   })
   let written = kept ? JSON.stringify(state()) : ''
   let last: Promise<unknown> = Promise.resolve()

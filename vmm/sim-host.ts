@@ -8,7 +8,7 @@
  *   machine named …no-agent…    runs, its guest never answers
  *   machine named …crash…       dies shortly after each start
  *   image named …fail-image…    is never made (`template_unavailable`)
- * and on its way to another host as sim-moves.ts says.
+ * and as sim-growing.ts, sim-moves.ts, sim-guest.ts, sim-dongles.ts, sim-volumes.ts and sim-saved.ts say.
  *
  * Its machines live as long as the object: an agent that restarts finds them as on a real host. Its images and disks live
  * as long as its storage, which outlives the process where that has a file (sim-file.ts).
@@ -17,35 +17,34 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { HdcsError } from '../lib/errors.ts'
 import { makeEventQueue } from './event-queue.ts'
 import type { Departure, FoundMachine, Host, HostEvent, HostOptions, Progress } from './host.ts'
-import type { HostFacts, HostUsage } from './report.ts'
-import { simDisks } from './sim-disks.ts'
-import { type SimGuest, simJourney, simPlace, simPlaceOpen, simUri } from './sim-moves.ts'
-import { type SimScreen, startSimScreen } from './sim-screen.ts'
+import type { ForeignMachine, HostUsage, RunningHardware } from './report.ts'
+import { simConsole } from './sim-console.ts'
+import { type SimDelays, shortDelays } from './sim-delays.ts'
+import { simDisc, simDisks } from './sim-disks.ts'
+import { type SimUsb, simDongles } from './sim-dongles.ts'
+import { simFacts } from './sim-facts.ts'
+import { simForeignMachines } from './sim-foreign.ts'
+import { simGrowing, simHardware } from './sim-growing.ts'
+import { simAddresses, simGuestScript } from './sim-guest.ts'
+import { type SimGuest, simJourney, simPlace, simPlaceOpen } from './sim-moves.ts'
+import { simSaved } from './sim-saved.ts'
+import { type SimScreen, simPicture, startSimScreen } from './sim-screen.ts'
+import { simSnapshots } from './sim-snapshots.ts'
 import { makeSimStorage, overlayKey, type SimStorage } from './sim-storage.ts'
+import { simVolumes } from './sim-volumes.ts'
+import { simXml } from './sim-xml.ts'
 import type { MachineSpec, NetworkSpec, NicSpec } from './spec.ts'
 
 export { makeSimStorage, type SimStorage }
 
-export interface SimDelays {
-  imageMs: number
-  overlayMs: number
-  /** QEMU's start. */
-  startMs: number
-  /** From there to the guest's answer. */
-  bootMs: number
-  shutdownMs: number
-  /** A running guest's way to another host. */
-  moveMs: number
-}
-
-const shortDelays: SimDelays = { imageMs: 20, overlayMs: 1, startMs: 2, bootMs: 15, shutdownMs: 5, moveMs: 20 }
-
-export interface SimHostOptions extends Pick<HostOptions, 'installationId'> {
+export interface SimHostOptions extends Pick<HostOptions, 'installationId' | 'sendExport'> {
   hostName: string
   /** Shared with other hosts; its own unless given. */
   storage?: SimStorage
   cpus?: number
   memoryBytes?: number
+  /** Machines on it that are not ours. */
+  foreign?: readonly ForeignMachine[]
   delays?: Partial<SimDelays>
 }
 
@@ -57,15 +56,21 @@ interface SimMachine {
   timers: Set<NodeJS.Timeout>
   screen: Promise<SimScreen> | null
   address: FoundMachine['graphics']
+  cdrom: { imageId: string | null } | null
+  hardware: RunningHardware
 }
 
-export interface SimHost extends Host {
+export interface SimHost extends Host, SimUsb {
   /** What the person in front of the guest, or bad luck, does. */
   guestShutdown(id: string): void
   guestCrash(id: string): void
+  /** No byte can be written any more, and every guest is paused by that; or there is room again. */
+  storageFill(full: boolean): void
   /** What its desktops may reach, as it was last told. */
   network(): NetworkSpec | null
   nics(): readonly NicSpec[]
+  /** What the answer file says that a guest finds in its drive; undefined: it finds none. */
+  medium(id: string): string | undefined
 }
 
 const refuse = (code: HdcsError['code'], text: string) => new HdcsError(code, text)
@@ -75,7 +80,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   const cpus = options.cpus ?? 8
   const memoryBytes = options.memoryBytes ?? cpus * 8 * 2 ** 30
   const storage = options.storage ?? makeSimStorage()
-  const { overlays, locks } = storage
+  const { overlays, locks, media } = storage
   const machines = new Map<string, SimMachine>()
   let network: NetworkSpec | null = null
   let nics: readonly NicSpec[] = []
@@ -93,6 +98,8 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     if (!machine) throw refuse('not_found', 'The machine does not run.')
     return machine
   }
+  const dongles = simDongles(running)
+  const consoles = simConsole(id => running(id).spec.name)
   const later = (machine: SimMachine, ms: number, act: () => void) => {
     const timer = setTimeout(() => {
       machine.timers.delete(timer)
@@ -114,6 +121,8 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     const machine = machines.get(id)
     if (!machine) return
     machines.delete(id)
+    consoles.ended(id)
+    dongles.ended(id)
     unlock(machine)
     for (const timer of machine.timers) clearTimeout(timer)
     void machine.screen?.then(screen => screen.close())
@@ -147,20 +156,26 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     agentConnected: machine.agentConnected,
     clients: machine.clients,
     arriving: false,
+    dongles: dongles.of(machine.spec.id),
+    volumes: machine.spec.volumes?.map(({ id }) => id) ?? [],
+    cdrom: machine.cdrom,
+    hardware: machine.hardware,
   })
-  const run = (spec: MachineSpec, power: FoundMachine['power']): SimMachine => {
+  const run = (spec: MachineSpec, power: FoundMachine['power'], hardware = simHardware(spec)): SimMachine => {
     const { id, incarnation } = spec
     if (!overlays.has(overlayKey({ machineId: id, incarnation })))
       throw refuse('not_found', 'The machine’s disk is not there.')
     if (power === 'running') lock(spec)
     const machine: SimMachine = {
-      spec,
+      spec: { ...spec },
       power,
       agentConnected: false,
       clients: 0,
       timers: new Set(),
       screen: null,
       address: null,
+      cdrom: spec.cdrom ? { imageId: spec.cdrom } : null,
+      hardware,
     }
     machines.set(id, machine)
     events.push({ type: 'started', machineId: id })
@@ -170,12 +185,12 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   /** Running sendings: an agent that was killed finds its own again. */
   const sendings = new Map<string, { done: Promise<void>; controller: AbortController; told: Progress }>()
   const place = simPlaceOpen(options.installationId, options.hostName, {
-    receive({ spec, power, agentConnected, content }: SimGuest, kind) {
+    receive({ spec, power, agentConnected, content, hardware }: SimGuest, kind) {
       if (machines.has(spec.id)) throw refuse('conflict', `libvirt: domain '${spec.name}' is already active`)
       const disk = overlays.get(diskOf(spec))
       if (!disk) throw refuse('internal', 'libvirt: Cannot access storage file: No such file or directory')
       if (kind === 'storage') disk.content = content
-      const machine = run(spec, power)
+      const machine = run(spec, power, hardware)
       machine.agentConnected = agentConnected
       if (!agentConnected) boot(machine)
       return storage.keep()
@@ -194,7 +209,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     try {
       const content = overlays.get(diskOf(spec))?.content ?? ''
       kept = target.receive(
-        { spec, power: machine.power, agentConnected: machine.agentConnected, content },
+        { spec, power: machine.power, agentConnected: machine.agentConnected, content, hardware: machine.hardware },
         departure.kind,
       )
     } catch (error) {
@@ -206,37 +221,14 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   }
 
   return {
-    async facts(): Promise<HostFacts> {
-      return {
-        hostName: options.hostName,
-        kernel: 'simulated',
-        libvirtVersion: 'simulated',
-        qemuVersion: 'simulated',
-        cpuModel: 'simulated',
-        cpus,
-        memoryBytes,
-        accelerator: 'kvm',
-        acceleratorReason: null,
-        simulated: true,
-        cpuMhz: 3_000,
-        sockets: 1,
-        coresPerSocket: cpus,
-        threadsPerCore: 1,
-        maxVcpus: 255,
-        address: '127.0.0.1',
-        storageId: storage.id,
-        diskLocks: true,
-        migrationUri: simUri(options.hostName),
-        bridges: [],
-      }
-    },
+    facts: async () => simFacts({ hostName: options.hostName, cpus, memoryBytes, storageId: storage.id }),
     async usage(): Promise<HostUsage> {
-      const used = [...machines.values()].reduce((sum, { spec }) => sum + spec.hardware.memoryBytes, 0)
+      const used = [...machines.values()].reduce((sum, { hardware }) => sum + hardware.memoryBytes, 0)
       return {
         cpu: Math.min(1, machines.size / (cpus * 8)),
         memoryUsedBytes: used,
         storageTotalBytes: 2 ** 40,
-        storageFreeBytes: 2 ** 40 - overlays.size * 200 * 1024,
+        storageFreeBytes: storage.full ? 0 : 2 ** 40 - overlays.size * 200 * 1024,
       }
     },
     machines: async () => [...machines.values()].map(found),
@@ -245,8 +237,35 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       delays,
       delay,
       inUse: disk => machines.get(disk.machineId)?.spec.incarnation === disk.incarnation,
+      ...(options.sendExport && { sendExport: options.sendExport }),
     }),
 
+    ...simSnapshots({ storage, running: id => machines.get(id)?.spec.name }),
+    ...simSaved({
+      storage,
+      delayMs: delays.moveMs,
+      delay: (ms, signal) => delay(ms, AbortSignal.any([signal, disposed.signal])),
+      running: id => machines.get(id),
+      end: id => end(id, 'wished'),
+      goOn: (spec, agentConnected, hardware) => {
+        const machine = machines.get(spec.id) ?? run(spec, 'running', hardware)
+        machine.agentConnected = agentConnected
+        if (agentConnected) events.push({ type: 'agent', machineId: spec.id, connected: true })
+        else boot(machine)
+        return found(machine)
+      },
+    }),
+    ...simXml({ running: id => machines.get(id)?.spec, node: { cpus, memoryKib: memoryBytes / 1024 } }),
+    ...consoles.host,
+    ...simGrowing(running),
+    ...simForeignMachines({ storage, foreign: options.foreign, delay: signal => delay(delays.overlayMs, signal) }),
+
+    ...dongles.host,
+    ...simVolumes({
+      storage,
+      delay: () => delay(delays.overlayMs),
+      machine: id => machines.get(id)?.spec ?? null,
+    }),
     async networkEnsure(spec) {
       network = spec
     },
@@ -286,6 +305,10 @@ export function makeSimHost(options: SimHostOptions): SimHost {
       if (!overlays.has(diskOf(spec))) throw refuse('not_found', 'The machine’s disk is not there.')
       if (spec.name.includes('fail-start')) throw refuse('start_failed', 'QEMU refused to start, as its name asked.')
       const machine = run(spec, 'running')
+      if (spec.answers) media.set(diskOf(spec), spec.answers.text)
+      else media.delete(diskOf(spec))
+      // It writes to its disk: what was saved over that is nobody's memory any more.
+      Object.assign(overlays.get(diskOf(spec)) ?? {}, { memory: undefined })
       boot(machine)
       return found(machine)
     },
@@ -307,6 +330,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     async machineResume(id) {
       const machine = running(id)
       if (machine.power === 'running') return
+      if (storage.full) throw refuse('storage_full', 'Its storage is full: make room, and it goes on by itself.')
       lock(machine.spec)
       machine.power = 'running'
       events.push({ type: 'resumed', machineId: id })
@@ -319,10 +343,16 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     async machineReset(id) {
       return this.machineReboot(id)
     },
+    machineDisc: async (id, imageId) => simDisc(running(id), imageId),
     async machineScreenshot(id) {
-      running(id)
-      return Uint8Array.from(atob(onePixelPng), letter => letter.charCodeAt(0))
+      const machine = running(id)
+      return simPicture(machine.spec.name, (await machine.screen) ?? null)
     },
+    async guestScript(id, script) {
+      const guest = running(id)
+      return simGuestScript(overlays.get(diskOf(guest.spec))?.content ?? id, guest, script)
+    },
+    guestAddresses: async id => simAddresses(running(id)),
     agentPing: async id => machines.get(id)?.agentConnected ?? false,
     async graphicsAdmit(id, password, validUntil) {
       const machine = running(id)
@@ -338,7 +368,16 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     guestShutdown: id => end(id, 'guest'),
     network: () => network,
     nics: () => nics,
+    medium: id => media.get(diskOf(running(id).spec)),
     guestCrash: id => end(id, 'crashed'),
+    storageFill(full) {
+      storage.full = full
+      for (const [machineId, machine] of full ? machines : []) {
+        machine.power = 'paused'
+        unlock(machine)
+        events.push({ type: 'paused', machineId, full })
+      }
+    },
     events: () => events.consume(),
     async [Symbol.asyncDispose]() {
       disposed.abort()
@@ -356,5 +395,3 @@ export function makeSimHost(options: SimHostOptions): SimHost {
     },
   }
 }
-
-const onePixelPng = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='

@@ -6,6 +6,7 @@
  */
 import { HdcsError } from '../lib/errors.ts'
 import type { Departure, FoundMachine, Progress } from './host.ts'
+import type { RunningHardware } from './report.ts'
 import type { MachineSpec } from './spec.ts'
 
 /** A guest on its way, with what its disk holds. */
@@ -14,6 +15,7 @@ export interface SimGuest {
   power: FoundMachine['power']
   agentConnected: boolean
   content: string
+  hardware: RunningHardware
 }
 
 /** A simulated host, as others see it. */

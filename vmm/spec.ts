@@ -2,6 +2,9 @@
  * What is wished of a host. The control plane writes it, the agent reads it, and nothing else says what a host
  * should do: the agent compares it with what libvirt says (report.ts) and takes the next step (plan.ts).
  */
+import type { MachineVolume, StorageSpec } from './storage-spec.ts'
+
+export type { MachineVolume, StoragePoolSpec, StorageSpec, VolumeSpec } from './storage-spec.ts'
 
 export interface Hardware {
   vcpus: number
@@ -13,16 +16,21 @@ export interface Hardware {
   sound: boolean
 }
 
+/** What grows under a guest that runs, besides its disk. */
+export type LiveHardware = 'vcpus' | 'memoryBytes'
+
 /** Where a sealed image comes from when the host's storage does not have it yet. */
 export type ImageSource =
   /** Built on the host from Debian packages by `images/build-<recipe>.sh`. */
   | { kind: 'recipe'; recipe: 'tiny' | 'desktop' }
+  /** Nothing: for disks that stand on no template (blank-image.ts). */
+  | { kind: 'blank' }
   /** Fetched from the control plane (`GET /api/v1/agents/images/{id}`), checked, converted and sealed. */
   | {
       kind: 'upload'
       sha256: string
       sizeBytes: number
-      format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso'
+      format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso' | 'ova' | 'hdcs'
     }
   /** Of the disk of a machine that stands still, on the storage where it lies. */
   | {
@@ -47,6 +55,26 @@ export type ImageSource =
       /** Of the line; null: as fast as it goes. */
       bytesPerSecond: number | null
     }
+  /** No image but a file for people, made of one that is here and sent to the control plane (image-export.ts). */
+  | {
+      kind: 'export'
+      imageId: string
+      format: 'hdcs' | 'ova' | 'qcow2' | 'raw' | 'vmdk'
+      /** What the file says of itself. */
+      about: ExportAbout
+    }
+
+export interface ExportAbout {
+  /** Of the template and of its version. */
+  name: string
+  description: string
+  hardware: Hardware
+  readyWhen: 'agent' | 'running'
+  number: number
+  notes: string
+  /** RFC 3339. */
+  madeAt: string
+}
 
 /** One template version, sealed and read-only on the host's storage. */
 export interface ImageSpec {
@@ -68,6 +96,10 @@ export interface MachineSpec {
   generation: number
   /** A machine whose spec is gone is destroyed with its disk; one that is wished stopped keeps its disk. */
   power: 'running' | 'paused' | 'stopped'
+  /** Wished stopped: its memory is saved first, and it goes on from there when it starts. Absent: it is not kept. */
+  keepMemory?: boolean
+  /** Which of our snapshots its disk shall have, and to which it shall be reverted. Absent: there are none, and none is looked for. */
+  snapshots?: SnapshotsSpec
   /** How long a guest that shall stop is asked politely before its power is cut. 0 cuts at once. */
   stopGraceMs: number
   /** The disk's life. Another number: the machine is stopped, its overlay destroyed, and a new one made. */
@@ -78,9 +110,19 @@ export interface MachineSpec {
    */
   diskMade?: boolean
   imageId: string
+  /** Its disk is that of this machine of the host, which is not ours yet (`foreignAdopt`). */
+  adopt?: { foreignId: string } | undefined
   hardware: Hardware
+  /** What of it a guest that runs shall have at once, where it grows (growing.ts); absent: all with its next start. */
+  growNow?: LiveHardware[]
+  /** Disks besides its own; absent: none. */
+  volumes?: MachineVolume[]
   /** Null: no network. */
   nic: NicSpec | null
+  /** The image in its CD-ROM drive; null or absent: none. A guest has a drive since a start with a disc in it. */
+  cdrom?: string | null
+  /** Its disk is made as a copy of that one's; null or absent: of its image. */
+  clone?: CloneSpec | null
   /** Where SPICE listens on this host; null: libvirt chooses. */
   screenPort: number | null
   /** On its way to or from this host; null: it is at home here. */
@@ -94,6 +136,63 @@ export interface MachineSpec {
   /** What counts as ready: the guest agent answered, or the domain runs (images without an agent). */
   readyWhen: 'agent' | 'running'
   bootTimeoutMs: number
+  /** What is still to be run in its guest before anybody gets it; absent or null: nothing. */
+  setup?: SetupSpec | null
+  /** The answer file of Windows Setup, on a medium of its own until its guest is ready; absent or null: none. It holds passwords. */
+  answers?: { text: string } | null
+  /** USB devices of the host that are this machine's alone. Absent: none. */
+  dongles?: DongleSpec[]
+}
+
+/** Customisation of a guest (docs/decisions/0008): scripts, one after the other, each once. */
+export interface SetupSpec {
+  /** Another key begins anew; what was run under the id of a step is not run again. */
+  key: string
+  steps: SetupStep[]
+}
+
+export interface SetupStep {
+  /** `[a-z0-9-]`; with the number of the try, what the guest keeps its outcome under. */
+  id: string
+  name: 'answers' | 'hostName' | 'domain' | 'before' | 'after'
+  shell: 'sh' | 'powershell'
+  text: string
+  /** For its standard input: a password, or nothing. Never kept, shown or written down. */
+  input: string
+  environment: Record<string, string>
+  /** Variables that no file of the guest shall hold, and that are cut out of what it wrote. Absent: none. */
+  secrets?: Record<string, string>
+  timeoutSeconds: number
+  /** After the first try. */
+  retries: number
+}
+
+/** A USB device by what does not change when it is unplugged and plugged in again. */
+export interface DongleSpec {
+  /** Of the binding. */
+  id: string
+  /** Four hexadecimal digits each. */
+  vendor: string
+  product: string
+  /** Null: it has none of its own, and is the one in `port`. */
+  serial: string | null
+  /** As sysfs calls it: `1-4.2`. */
+  port: string | null
+}
+
+/** The disk of another machine on the same storage, which stands still until it was copied. */
+export interface CloneSpec {
+  machineId: string
+  incarnation: number
+  /** With what is under it: the copy stands on no image. */
+  full: boolean
+}
+
+export interface SnapshotsSpec {
+  /** `made`: it was reported; should it be missing later, none of another moment takes its place. */
+  wished: { id: string; made: boolean }[]
+  /** Done once for each id, while it stands still. */
+  revert: { id: string; snapshotId: string } | null
 }
 
 /** A network card, its address allocated by the control plane before boot, and what it may reach. */
@@ -159,8 +258,14 @@ export interface NetworkSpec {
 /** A thing to be done once, with an answer: what cannot be said as a wished state. */
 export interface Operation {
   id: string
-  machineId: string
-  name: 'reboot' | 'reset' | 'screenshot'
+  /** Null: about the host itself. */
+  machineId: string | null
+  /** `xml`, `hostXml`: what libvirt says of the machine or the host now (host.ts). */
+  name: 'reboot' | 'reset' | 'screenshot' | 'xml' | 'addresses' | 'hostXml' | 'console' | 'script'
+  /** Where `console` is brought to: by this ticket, to this gateway; null: where the control plane is. */
+  console?: { ticket: string; gatewayUrl: string | null } | undefined
+  /** What `script` runs, once under this operation's id, in a guest that is up. */
+  script?: Omit<SetupStep, 'id' | 'name' | 'retries'> | undefined
 }
 
 export interface HostSpec {
@@ -172,4 +277,6 @@ export interface HostSpec {
   machines: MachineSpec[]
   /** Machines whose disks shall be destroyed. What is named neither here nor above keeps its disk and is told as a stray. */
   remove: string[]
+  /** Absent from control planes that know of none: then what is here is left alone. */
+  storage?: StorageSpec
 }

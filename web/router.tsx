@@ -83,6 +83,16 @@ const desktopRoute = createRoute({
   component: lazyRouteComponent(() => import('./desktop/DesktopPage.tsx'), 'DesktopPage'),
 })
 
+/** The screen of any machine: nothing but it, like one's own. */
+const watchRoute = createRoute({
+  getParentRoute: () => personRoute,
+  path: '/admin/desktops/$id/screen',
+  component: lazyRouteComponent(() => import('./desktop/WatchPage.tsx'), 'WatchPage'),
+  beforeLoad: async ({ context }) => {
+    if (!hasConsole(await context.queryClient.ensureQueryData(meQuery))) throw redirect({ to: '/' })
+  },
+})
+
 const adminRoute = createRoute({
   getParentRoute: () => personRoute,
   path: '/admin',
@@ -111,9 +121,20 @@ const adminPages = [
   }),
   createRoute({
     getParentRoute: () => adminRoute,
+    path: '/recycle-bin',
+    validateSearch: listSearch,
+    component: lazyRouteComponent(() => import('./admin/recycle-bin.tsx'), 'RecycleBin'),
+  }),
+  createRoute({
+    getParentRoute: () => adminRoute,
     path: '/desktops/$id',
     validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./admin/desktop.tsx'), 'DesktopDetail'),
+  }),
+  createRoute({
+    getParentRoute: () => adminRoute,
+    path: '/desktops/$id/console',
+    component: lazyRouteComponent(() => import('./admin/console.tsx'), 'ConsolePage'),
   }),
   createRoute({
     getParentRoute: () => adminRoute,
@@ -183,6 +204,11 @@ const adminPages = [
   }),
   createRoute({
     getParentRoute: () => adminRoute,
+    path: '/storage',
+    component: lazyRouteComponent(() => import('./admin/storages.tsx'), 'Storages'),
+  }),
+  createRoute({
+    getParentRoute: () => adminRoute,
     path: '/audit',
     validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./admin/audit.tsx'), 'Audit'),
@@ -194,6 +220,7 @@ const routeTree = rootRoute.addChildren([
   personRoute.addChildren([
     portalRoute.addChildren([homeRoute, readyRoute, accountRoute]),
     desktopRoute,
+    watchRoute,
     adminRoute.addChildren([...adminPages]),
   ]),
 ])

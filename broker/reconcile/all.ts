@@ -1,22 +1,28 @@
 import type { Broker } from '../broker.ts'
 import { balanceReconciler } from './balance.ts'
+import { binReconciler } from './bin.ts'
 import { desktopsReconciler } from './desktops.ts'
 import { startReconciler } from './driver.ts'
 import { evacuationsReconciler } from './evacuations.ts'
 import { hostsReconciler } from './hosts.ts'
 import { migrationsReconciler } from './migrations.ts'
 import { poolsReconciler } from './pools.ts'
+import { pushesReconciler } from './pushes.ts'
 import { returnsReconciler } from './returns.ts'
 import { screenPortsReconciler } from './screen-ports.ts'
+import { storageReconciler } from './storage.ts'
 import { talliesReconciler } from './tallies.ts'
 import { tasksReconciler } from './tasks.ts'
 import { templatesReconciler } from './templates.ts'
+import { verificationsReconciler } from './verifications.ts'
 
 /** Every reconciler of the house, wired by hand. They run in the one process that leads. */
 export function startReconcilers(broker: Broker) {
   const made = [
     desktopsReconciler,
     poolsReconciler,
+    pushesReconciler,
+    verificationsReconciler,
     hostsReconciler,
     templatesReconciler,
     tasksReconciler,
@@ -24,7 +30,9 @@ export function startReconcilers(broker: Broker) {
     evacuationsReconciler,
     returnsReconciler,
     balanceReconciler,
+    binReconciler,
     screenPortsReconciler,
+    storageReconciler,
     talliesReconciler,
   ]
   const running = new Map(

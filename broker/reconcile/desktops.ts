@@ -5,6 +5,7 @@ import {
   desktopsDelete,
   desktopsDirty,
   desktopsSettle,
+  desktopWish,
   transitionNote,
 } from '../../db/desktops.ts'
 import { sessionsEnd } from '../../db/sessions.ts'
@@ -12,6 +13,7 @@ import type { TaskSettled } from '../../db/tasks.ts'
 import type { Broker } from '../broker.ts'
 import { type DesktopFacts, desktopConsequence, desktopPhase } from '../desktop-state.ts'
 import { releaseWish } from '../releasing.ts'
+import { isCustomising, setupDone, troubleNow } from '../setup.ts'
 import { desktopForTask, desktopTask, taskSettled, undone } from '../task-progress.ts'
 import type { Reconciler } from './driver.ts'
 
@@ -56,7 +58,7 @@ function settle(row: Row): { write: DesktopSettled; consequence: Consequence } {
   const sessionState: DesktopSettled['session_state'] =
     row.user_id === null
       ? null
-      : row.observed_clients > 0
+      : row.observed_clients > 0 && !row.wished_graphics?.watch
         ? 'connected'
         : row.session_state === null
           ? null
@@ -66,6 +68,7 @@ function settle(row: Row): { write: DesktopSettled; consequence: Consequence } {
     phase,
     phase_reason: reason,
     session_state: sessionState,
+    setup_done: setupDone(row),
     disk_incarnation:
       row.observed_incarnation === row.wished_incarnation ? row.wished_incarnation : row.disk_incarnation,
     // It became ready: the claim is its person's for good, and what was noted to undo it is forgotten.
@@ -81,6 +84,10 @@ function receiptsOf(row: Row, consequence: Consequence, now: Date): TaskSettled[
     return row.receipts
       .filter(({ id }) => id === row.claim_task_id)
       .flatMap(receipt => taskSettled(receipt, undone(row.observed_trouble), now))
+  if (consequence.do === 'go on')
+    return row.receipts
+      .filter(({ kind }) => kind === 'desktop.save')
+      .flatMap(receipt => taskSettled(receipt, undone(consequence.trouble), now))
   if (consequence.do !== 'nothing' && consequence.do !== 'forget') return []
   const desktop = consequence.do === 'forget' ? undefined : desktopForTask(row)
   return row.receipts.flatMap(receipt => taskSettled(receipt, desktopTask(receipt, desktop), now))
@@ -96,6 +103,9 @@ async function follow(tx: Tx, row: Row, consequence: Consequence, now: Date) {
       return desktopsDelete(tx, [row.id])
     case 'rest':
       return desktopRest(tx, row.id)
+    case 'go on':
+      await transitionNote(tx, [{ ...row, was: row.phase, became: 'save failed', reason: consequence.because }], now)
+      return desktopWish(tx, row.id, { wished_power: 'running' })
     case 'recycle':
       await releaseWish(tx, row, 'floating', { because: consequence.because, now })
       return
@@ -111,11 +121,13 @@ const factsOf = (row: Row): DesktopFacts => ({
   assigned: row.user_id !== null,
   claimOpen: row.claim_task_id !== null,
   moving: row.moving,
+  customising: isCustomising(row.wished_setup, setupDone(row)),
   diskMade: row.disk_incarnation === row.wished_incarnation,
   waitsFor: row.waits_for,
   wished: {
     present: row.wished_present,
     power: row.wished_power,
+    saved: row.wished_saved,
     incarnation: row.wished_incarnation,
     generation: row.generation,
   },
@@ -126,7 +138,8 @@ const factsOf = (row: Row): DesktopFacts => ({
     stopped: row.observed_stopped,
     ready: row.observed_ready,
     step: row.observed_step,
-    trouble: row.observed_trouble,
+    saved: row.observed_memory,
+    trouble: troubleNow(row),
     gone: row.observed_gone,
   },
 })

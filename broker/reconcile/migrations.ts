@@ -12,6 +12,7 @@ import { placementsInsert } from '../../db/placements.ts'
 import { transact } from '../../db/transact.ts'
 import { asHdcsError, HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
+import { isSaved, savedText } from '../desktop-state.ts'
 import { type MoveEnd, type MoveFacts, type MoveStep, moveFits, planMove, storageShared } from '../migration-plan.ts'
 import { makeTurns, type Turns } from '../migration-turns.ts'
 import { moveEnd, moveStart } from '../move-ending.ts'
@@ -134,7 +135,15 @@ function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {
     source: { name: row.from_host_name, state: row.from_state, said: row.observed_source },
     target: { name: row.to_host_name, state: row.to_state, wished: row.to_wished_state, said: row.observed_target },
     shared: storageShared({ source, target }),
-    fits: moveFits({ phase: row.phase, restart: row.restart, source, target }),
+    fits: moveFits({
+      phase: row.phase,
+      captured: row.captured,
+      restart: row.restart,
+      pinned: isSaved(row) ? savedText : row.pinned,
+      snapshots: row.snapshots_any,
+      source,
+      target,
+    }),
     turn,
   }
 }

@@ -8,7 +8,9 @@ import { counted } from '../../lib/counted.ts'
 import type { HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { desktopsMake } from '../making.ts'
+import { hostsToPlaceOn } from '../placing.ts'
 import { type PoolDesktop, type PoolStep, type PoolWish, planPool } from '../pool-plan.ts'
+import { starvedOf, starvedPlan } from '../starved.ts'
 import type { Reconciler } from './driver.ts'
 
 /** Three failures in ten minutes stop refilling for ten minutes: a broken template must not wear out the hosts. */
@@ -67,9 +69,10 @@ export function poolsReconciler(broker: Broker): Reconciler {
 
 /** All that a plan depends on. */
 const looksOf = (pool: Pool, now: Date) => {
-  const { min_size, max_size, warm, cold, enabled, wished_present, version_id, sums } = pool
+  const { min_size, max_size, warm, cold, enabled, remake_held, wished_present, version_id, sums } = pool
   const restrained = restraint(pool, now) !== null
-  return JSON.stringify([min_size, max_size, warm, cold, enabled, wished_present, version_id, restrained, sums])
+  const wished = [min_size, max_size, warm, cold, enabled, remake_held, wished_present, version_id]
+  return JSON.stringify([...wished, restrained, sums])
 }
 
 /** Whether a plan would change nothing, told from the sums: then nothing is locked, and no desktop is read. */
@@ -84,6 +87,7 @@ function isAsWished(pool: Pool, now: Date): boolean {
     failure: undefined,
     sealed: pool.version_id !== null,
     short: undefined,
+    waits: null,
     steps,
     desktops,
   })
@@ -108,6 +112,7 @@ const wishOf = (pool: Pool, restrained: boolean): PoolWish => ({
   cold: pool.cold,
   enabled: pool.enabled,
   versionId: pool.version_id,
+  held: pool.remake_held,
   restrained,
 })
 
@@ -121,11 +126,15 @@ async function keep(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   const desktops = rows.map(row => planned(row, pool, now))
   const restrainedUntil = restraint(pool, now)
   const steps = planPool(wishOf(pool, restrainedUntil !== null), desktops)
+  const starved = starvedOf(rows)
+  const hosts = starved.length > 0 ? await hostsToPlaceOn(tx, { poolIds: [pool.id] }) : []
+  const { steps: leaving, waits } = starvedPlan(starved, hosts, pool.cluster_ids)
+  steps.push(...leaving)
   let short: HdcsError | undefined
   for (const step of steps) short = (await take(tx, pool, step, rows, now)) ?? short
   const failure = restrainedUntil ? await poolFailureReason(tx, pool.id) : undefined
   const sealed = pool.version_id !== null
-  const status = statusOf(pool, { restrainedUntil, failure, sealed, short, steps, desktops })
+  const status = statusOf(pool, { restrainedUntil, failure, sealed, short, waits, steps, desktops })
   if (
     status.status !== pool.status ||
     status.text !== pool.status_text ||
@@ -185,6 +194,8 @@ function statusOf(
     failure: string | undefined
     sealed: boolean
     short: HdcsError | undefined
+    /** For room, in a host's words. */
+    waits: string | null
     steps: PoolStep[]
     desktops: PoolDesktop[]
   },
@@ -196,6 +207,7 @@ function statusOf(
       text: `${restrain.failures} desktops failed within ${restrain.withinMs / 60_000} minutes, the last one so: ${seen.failure ?? 'unknown'} Making new ones pauses; changing the pool tries again at once.`,
     }
   if (!seen.sealed) return { status: 'waiting', text: 'its template has no version that is ready' }
+  if (seen.waits) return { status: 'waiting', text: seen.waits }
   if (seen.short) return { status: 'waiting', text: seen.short.message }
   const moving = seen.desktops.some(
     desktop => desktop.present && !desktop.assigned && ['making', 'starting', 'recycling'].includes(desktop.phase),
@@ -236,9 +248,11 @@ const planned = (row: Awaited<ReturnType<typeof poolDesktops>>[number], pool: Po
   phase: row.phase,
   assigned: row.user_id !== null,
   wishedPower: row.wished_power,
-  present: row.wished_present,
+  present: row.wished_present && row.binned_at === null,
   versionId: row.version_id,
   madeAt: row.made_at,
+  setAside: row.trouble_code === 'setup_failed',
+  verified: row.verified,
   returning:
     row.phase === 'unknown' &&
     row.waits_for === null &&

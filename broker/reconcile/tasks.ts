@@ -1,18 +1,28 @@
 import { copyRows } from '../../db/copies.ts'
+import { setupRunsPrune } from '../../db/customisation.ts'
 import { desktopRows } from '../../db/desktops.ts'
 import { eventsPrune } from '../../db/events.ts'
+import { exportRows } from '../../db/exports.ts'
 import { hostsInMaintenance, migrationRows } from '../../db/migrations.ts'
 import { poolExists } from '../../db/pools.ts'
-import { operationsOf, type TaskSettled, tasksOpen, tasksSettle } from '../../db/tasks.ts'
+import { noCounts, pushCounts, pushRows } from '../../db/pushes.ts'
+import { operationsOf, type TaskSettled, tasksCounted, tasksOpen, tasksSettle } from '../../db/tasks.ts'
 import { versionsObserved } from '../../db/templates.ts'
+import { verificationRows } from '../../db/verifications.ts'
 import type { Broker } from '../broker.ts'
 import { copyKind } from '../copies.ts'
 import { evacuationText } from '../evacuation.ts'
+import { exportKind } from '../exports.ts'
 import { evacuationItems } from '../maintenance.ts'
+import { pushTask } from '../push-plan.ts'
+import { pushKind } from '../pushes.ts'
+import { trialKind } from '../script-trials.ts'
 import {
+  bulkTask,
   copyTask,
   desktopForTask,
   desktopTask,
+  exportTask,
   type MaintenanceForTask,
   maintenanceTaskRules,
   moveTask,
@@ -21,13 +31,17 @@ import {
   vanished,
   versionTask,
 } from '../task-progress.ts'
+import { bulkKind, moveKind } from '../tasks.ts'
+import { verifyKind } from '../verifications.ts'
+import { verificationTask } from '../verify-plan.ts'
 import type { Reconciler } from './driver.ts'
+import { storageReceipts } from './storage-receipts.ts'
 
 type HostInMaintenance = Awaited<ReturnType<typeof hostsInMaintenance>>[number]
 type Open = Awaited<ReturnType<typeof tasksOpen>>[number]
 
 /** Tasks that end with an operation of a host instead of a state. */
-const operationKinds = ['desktop.reboot', 'desktop.reset']
+const operationKinds = ['desktop.reboot', 'desktop.reset', trialKind]
 
 /** Shorter: the event table is read through for nothing; longer: it grows. */
 const pruneMs = 60_000
@@ -51,6 +65,7 @@ export function tasksReconciler(broker: Broker): Reconciler {
       if (nowMs - prunedAtMs < pruneMs) return
       prunedAtMs = nowMs
       await eventsPrune(broker.db)
+      await setupRunsPrune(broker.db)
     },
   }
 }
@@ -73,16 +88,22 @@ async function subjects(
   )
   const versions = idsOf('version').length > 0 ? await versionsObserved(broker.db) : []
   const copies = open.some(({ kind }) => kind === copyKind) ? await copyRows(broker.db) : []
+  const exports = open.some(({ kind }) => kind === exportKind) ? await exportRows(broker.db) : []
   const operations = await operationsOf(
     broker.db,
     open.filter(task => operationKinds.includes(task.kind)).map(task => task.id),
   )
 
   const moves = await movesOf(broker, open)
+  const pushes = await pushesOf(broker, open)
+  const verifications = await verificationsOf(broker, open)
   const hosts = await hostsOf(broker, open)
+  const ofStorage = await storageReceipts(broker, open)
 
   return task => {
-    if (task.kind === 'desktop.migrate') return moveTask(moves.get(task.id))
+    if (task.kind === verifyKind) return verificationTask(verifications.get(task.id))
+    if (task.kind === pushKind) return pushTask(pushes.get(task.id))
+    if (task.kind === moveKind) return moveTask(moves.get(task.id))
     const maintenance = maintenanceTaskRules[task.kind as keyof typeof maintenanceTaskRules]
     if (maintenance) return maintenance(hosts.get(task.subject_id), task.goal)
     // Its operation goes with the row of its host.
@@ -95,17 +116,35 @@ async function subjects(
         task.goal,
       )
     }
+    if (task.kind === exportKind) return exportTask(exports.find(({ id }) => id === task.goal.exportId))
     if (task.subject_type === 'version') {
       const version = versions.find(row => row.id === task.subject_id)
       return versionTask(version && { ...version, attempt: version.wished_attempt }, task.goal)
     }
     if (task.kind === 'pool.delete') return poolGone(broker, task)
-    return desktopTask(task, desktops.get(task.subject_id))
+    if (task.kind === bulkKind) return manyDone(broker, task)
+    return ofStorage(task) ?? desktopTask(task, desktops.get(task.subject_id))
   }
 }
 
+async function verificationsOf({ db }: Broker, open: Open[]) {
+  const taskIds = open.filter(task => task.kind === verifyKind).map(task => task.id)
+  const rows = taskIds.length > 0 ? await verificationRows(db, { taskIds, limit: taskIds.length }) : []
+  return new Map(rows.map(row => [row.task_id, row]))
+}
+
+async function pushesOf({ db }: Broker, open: Open[]) {
+  const taskIds = open.filter(task => task.kind === pushKind).map(task => task.id)
+  const rows = taskIds.length > 0 ? await pushRows(db, { taskIds, limit: taskIds.length }) : []
+  const counts = await pushCounts(
+    db,
+    rows.map(({ id }) => id),
+  )
+  return new Map(rows.map(row => [row.task_id, { ...row, counts: counts.get(row.id) ?? noCounts }]))
+}
+
 async function movesOf(broker: Broker, open: Open[]) {
-  const taskIds = open.filter(task => task.kind === 'desktop.migrate').map(task => task.id)
+  const taskIds = open.filter(task => task.kind === moveKind).map(task => task.id)
   const rows = taskIds.length > 0 ? await migrationRows(broker.db, { taskIds, limit: taskIds.length }) : []
   return new Map(rows.map(row => [row.task_id, row]))
 }
@@ -136,6 +175,11 @@ const operationOutcome = ({ done_at, trouble }: Awaited<ReturnType<typeof operat
   done_at === null
     ? { state: 'running', progress: 50, steps: [], error: null }
     : { state: trouble ? 'failed' : 'succeeded', progress: 100, steps: [], error: trouble }
+
+async function manyDone(broker: Broker, { goal }: Open): Promise<TaskOutcome> {
+  const ids = Array.isArray(goal.tasks) ? goal.tasks.map(String) : []
+  return bulkTask(goal, await tasksCounted(broker.db, ids))
+}
 
 async function poolGone(broker: Broker, task: Open): Promise<TaskOutcome> {
   const there = await poolExists(broker.db, task.subject_id)

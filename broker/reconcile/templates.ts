@@ -1,10 +1,12 @@
-import { readdir, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { copiesObserved, copyRows, copySet } from '../../db/copies.ts'
 import { taskReopen } from '../../db/tasks.ts'
-import { imagesTell, versionSet, versionsObserved } from '../../db/templates.ts'
+import { imagesTell, isFinal, versionSet, versionsObserved } from '../../db/templates.ts'
 import { transact } from '../../db/transact.ts'
 import type { Broker } from '../broker.ts'
 import { copyKind, copyOutcome } from '../copies.ts'
+import { exportsSettle } from '../exports.ts'
+import { filesIn } from '../kept-files.ts'
 import { makeKind, uploadPath } from '../templates.ts'
 import type { Reconciler } from './driver.ts'
 
@@ -19,23 +21,19 @@ export function templatesReconciler(broker: Broker): Reconciler {
     everyMs: 30_000,
     async step() {
       // Listed before the versions are read: a version is always there before its file.
-      const files = await uploadedFiles(broker)
+      const files = await filesIn(broker.uploadFolder)
       const byVersion = Map.groupBy(await versionsObserved(broker.db), row => row.id)
       for (const rows of byVersion.values()) await settle(broker, rows)
       await copiesSettle(broker)
-      // Removed while its file came, or before every host had it.
-      for (const id of files) if (!byVersion.has(id)) await rm(uploadPath(broker, id), { force: true })
+      await exportsSettle(broker)
+      // Removed or called off while its file came, refused, or removed before every host had it.
+      for (const id of files) {
+        const [version] = byVersion.get(id) ?? []
+        if (!version || (version.state === 'failed' && !version.uploaded))
+          await rm(uploadPath(broker, id), { force: true })
+      }
     },
   }
-}
-
-/** Ids of versions whose whole file is here; names of unfinished ones (api/uploads.ts) are longer. */
-async function uploadedFiles({ uploadFolder }: Broker): Promise<string[]> {
-  const names = await readdir(uploadFolder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [] // nothing was ever uploaded
-    throw error
-  })
-  return names.filter(name => /^[0-9a-f-]{36}$/.test(name))
 }
 
 async function settle(broker: Broker, rows: Row[]) {
@@ -51,7 +49,9 @@ async function settle(broker: Broker, rows: Row[]) {
   const next = outcome(version, best)
   if (next && differs(version, next))
     await transact(broker.db, async tx => {
-      await versionSet(tx, version.id, { ...next, trouble: next.trouble && JSON.stringify(next.trouble) })
+      // The same bytes would be refused again: tried anew, it waits for others.
+      const gone = next.trouble !== null && isFinal(next.trouble) && { uploaded: false }
+      await versionSet(tx, version.id, { ...next, ...gone, trouble: next.trouble && JSON.stringify(next.trouble) })
       if (version.state !== 'failed' || next.state === 'failed') return
       // Whoever was told that it failed sees how it goes on: its hosts try again by themselves.
       await taskReopen(tx, { subjectId: version.id, kind: makeKind }, 'tried again by its host', broker.clock.now())

@@ -9,10 +9,24 @@ import { firstStart } from '../../broker/first-start.ts'
 import { hostJoin } from '../../broker/hosts.ts'
 import { newId } from '../../lib/ids.ts'
 import { type FromAgent, removedFrom } from '../../vmm/protocol.ts'
+import type { ForeignMachine } from '../../vmm/report.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 
 const id = newId()
 const trouble = { code: 'timeout', text: 'too late' } as const
+const foreign: ForeignMachine[] = [
+  {
+    id,
+    name: 'by hand',
+    power: 'stopped',
+    vcpus: 1,
+    memoryBytes: 2 ** 30,
+    video: 'qxl',
+    disks: [{ path: '/a', format: 'qcow2', bus: 'virtio', sizeBytes: 1, usedBytes: 1, backing: null }],
+    nics: [{ mac: '52:54:00:00:00:01', network: null }],
+    obstacles: ['it runs'],
+  },
+]
 const host = {
   facts: {
     hostName: 'h',
@@ -38,6 +52,7 @@ const host = {
   },
   capacity: 4,
   usage: { cpu: 0.5, memoryUsedBytes: 1, storageTotalBytes: 2, storageFreeBytes: 1 },
+  foreign,
   troubles: [trouble],
 } as const
 const report = {

@@ -24,7 +24,13 @@ afterAll(() => api[Symbol.asyncDispose]())
 
 /** Fills the holes of a path: ids that nothing has, numbers and names that may be right. */
 function filled(route: AnyRoute): string {
-  const fill: Record<string, string> = { id: newId(), number: '1', name: 'start', clusterId: newId() }
+  const fill: Record<string, string> = {
+    id: newId(),
+    number: '1',
+    name: 'start',
+    clusterId: newId(),
+    foreignId: newId(),
+  }
   return route.path.replace(/\{(\w+)\}/g, (_, name: string) => fill[name] ?? 'x')
 }
 

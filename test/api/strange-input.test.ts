@@ -23,7 +23,8 @@ afterAll(() => api[Symbol.asyncDispose]())
 const address = (route: AnyRoute) =>
   route.path.replace(
     /\{(\w+)\}/g,
-    (_, name: string) => ({ id: newId(), number: '1', clusterId: newId() })[name] ?? 'start',
+    (_, name: string) =>
+      ({ id: newId(), number: '1', clusterId: newId(), foreignId: newId(), format: 'ova' })[name] ?? 'start',
   )
 
 async function ask(method: string, path: string, body?: unknown) {

@@ -10,7 +10,8 @@ import { refusal } from '../support/refusal.ts'
 const folder = mkdtempSync(join(tmpdir(), 'hdcs-upload-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-const bytes = randomBytes(300_000)
+/** Whole sectors, as disks have. */
+const bytes = randomBytes(299_008)
 const sha256 = createHash('sha256').update(bytes).digest('hex')
 const declared = { sizeBytes: bytes.length, sha256 }
 const never = new AbortController().signal
@@ -40,10 +41,10 @@ describe('an uploaded file', () => {
   })
 
   it.each([
-    ['is shorter', streamOf(bytes.subarray(1)), /299999 of 300000 bytes came/],
-    ['is longer', streamOf(bytes, Uint8Array.of(1)), /more than the declared 300000 bytes/],
+    ['is shorter', streamOf(bytes.subarray(1)), /299007 of 299008 bytes came/],
+    ['is longer', streamOf(bytes, Uint8Array.of(1)), /more than the declared 299008 bytes/],
     ['is another one', streamOf(Buffer.alloc(bytes.length)), /its SHA-256 is another one/],
-    ['is empty', streamOf(), /0 of 300000 bytes came/],
+    ['is empty', streamOf(), /0 of 299008 bytes came/],
   ])('leaves nothing behind when it %s than was declared', async (_, stream, text) => {
     const failure = receive(stream, declared, { path, maxBytes: 1e6, signal: never })
     await expect(failure).rejects.toMatchObject({ code: 'invalid', message: expect.stringMatching(text) })
@@ -103,5 +104,26 @@ describe('the upload of a template version', () => {
     expect(after.versions[0]).toMatchObject({ state: 'making' })
     expect(readFileSync(join(api.broker.uploadFolder, version?.id ?? '')).equals(bytes)).toBe(true)
     expect(await refusal(upload(new Blob([bytes])))).toMatchObject({ status: 409, code: 'conflict' })
+  })
+
+  it('is refused at its first bytes when it is not of its format, and nothing of it is kept', async () => {
+    await using api = await startApi()
+    const { client } = await api.person('builder', ['infrastructureAdministrator'])
+    const source = { kind: 'upload', format: 'qcow2', ...declared } as const
+    const { template } = await client.templateCreate({ body: { name: 'no-qcow2', source } })
+    const failure = client.upload({ templateId: template.id, number: 1, file: new Blob([bytes]) })
+    expect(await refusal(failure)).toMatchObject({ status: 400, detail: expect.stringContaining('no qcow2 image') })
+    expect(readdirSync(api.broker.uploadFolder)).toEqual([])
+  })
+
+  it('is refused before it is sent when a raw disk has no whole sectors', async () => {
+    await using api = await startApi()
+    const { client } = await api.person('builder', ['infrastructureAdministrator'])
+    const source = { kind: 'upload', format: 'raw', sizeBytes: 15, sha256 } as const
+    expect(await refusal(client.templateCreate({ body: { name: 'cut', source } }))).toMatchObject({
+      status: 400,
+      errors: [{ field: 'body.source.sizeBytes', message: expect.stringContaining('whole sectors') }],
+    })
+    expect((await client.templateList({ query: { name: 'cut' } })).items).toEqual([])
   })
 })

@@ -42,6 +42,7 @@ it('of a host that was removed ends what it runs, and at any other word nothing'
     firewall: false,
     migrationUri: null,
     postCopy: false,
+    storagePlaces: null,
     transferPort: 0,
     simulationFile: join(testFolder(), 'simulated.json'),
     log: pino({ level: 'warn' }, note),

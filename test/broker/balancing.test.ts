@@ -7,12 +7,12 @@ import { clusterBalancePlan } from '../../broker/balancing.ts'
 import { commandRun } from '../../broker/commands.ts'
 import { desktopList } from '../../broker/desktops.ts'
 import { hostList } from '../../broker/hosts.ts'
-import { poolGet, poolList } from '../../broker/pools.ts'
+import { poolGet, poolList, poolUpdate } from '../../broker/pools.ts'
 import { magicPacket } from '../../broker/power.ts'
 import { balanceReconciler } from '../../broker/reconcile/balance.ts'
 import { newId } from '../../lib/ids.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
-import { startSite, type TestSite } from '../support/site.ts'
+import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 const never = new AbortController().signal
 const folder = mkdtempSync(join(tmpdir(), 'hdcs-power-'))
@@ -27,12 +27,17 @@ beforeAll(async () => {
   chmodSync(command, 0o755)
   const storage = makeSimStorage()
   site = await startSite({ sim: [{ storage }, { storage }] })
-  admin = await site.person('root', ['userAdministrator', 'infrastructureAdministrator', 'person'])
+  admin = (await siteWarm(site)).admin
+  // One on each: the first ones may both be where the image came first.
   const [demo] = (await poolList(site.broker, admin, { limit: 1 })).items
-  await site.until(
-    'the pool is warm',
-    async () => (await poolGet(site.broker, admin, demo?.id ?? '')).counts.ready === 2,
-  )
+  const { id = '' } = demo ?? {}
+  for (const warm of [0, 2]) {
+    await poolUpdate(site.broker, admin, id, { warm, minSize: warm })
+    await site.until(`${warm} are warm`, async () => {
+      const { counts } = await poolGet(site.broker, admin, id)
+      return counts.ready === warm && counts.total === warm
+    })
+  }
 }, 60_000)
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]()

@@ -60,7 +60,11 @@ describe('a version made of a desktop', () => {
     await expect(desktopClaimFor(site.broker, ana, poolId)).rejects.toMatchObject({ code: 'conflict' })
     await expect(desktopAct(site.broker, admin, desktopId, 'delete')).rejects.toMatchObject({ code: 'conflict' })
     await expect(capture()).rejects.toMatchObject({ code: 'conflict' })
+    const by = { templateId, templateName: template.name, number: 2 }
+    expect((await desktopGet(site.broker, admin, desktopId)).capturedBy).toEqual(by)
+    expect((await desktopGet(site.broker, ana, desktopId)).capturedBy).toBeNull()
     expect(await taskGet(site.broker, admin, task.id, 15_000, forever)).toMatchObject({ state: 'succeeded' })
+    expect((await desktopGet(site.broker, admin, desktopId)).capturedBy).toBeNull()
     expect(await captureAllowed()).toEqual({ name: 'capture', allowed: true })
     const bert = await site.person('bert')
     const { desktop } = await desktopClaimFor(site.broker, bert, poolId)

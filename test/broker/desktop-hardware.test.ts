@@ -31,12 +31,15 @@ afterAll(() => site?.[Symbol.asyncDispose]())
 const set = (hardware: Parameters<typeof desktopHardwareSet>[3]) => desktopHardwareSet(site.broker, admin, id, hardware)
 
 it('says what the guest has at once and what after its next start, and who changed it', async () => {
-  const { applies, desktop } = await set({ vcpus: 2, diskBytes: GiB, sound: false })
-  expect(applies).toEqual({ now: ['diskBytes'], nextStart: ['vcpus'] })
+  const { applies, desktop } = await set({ vcpus: 2, diskBytes: GiB, sound: true })
+  const why = { sound: 'a guest gets another one when it starts' }
+  expect(applies).toEqual({ now: ['vcpus', 'diskBytes'], nextStart: ['sound'], why })
   expect(desktop.hardware).toMatchObject({ vcpus: 2, diskBytes: GiB, memoryBytes: 96 * 2 ** 20 })
-  expect((await set({ vcpus: 2 })).applies).toEqual({ now: [], nextStart: [] })
+  expect((await set({ vcpus: 2 })).applies).toEqual({ now: [], nextStart: [], why: {} })
   const { items } = await desktopHistory(site.broker, id, { limit: 10 })
-  expect(items.map(({ reason }) => reason)).toContain('hardware changed by root: vcpus 2, diskBytes 1073741824')
+  expect(items.map(({ reason }) => reason)).toContain(
+    'hardware changed by root: vcpus 2, diskBytes 1073741824, sound true',
+  )
 })
 
 it('never makes a disk smaller, nor larger than allowed; nothing else is changed then', async () => {
@@ -51,7 +54,10 @@ it('never makes a disk smaller, nor larger than allowed; nothing else is changed
 it('gives a desktop that stands still all of it when it starts', async () => {
   await desktopAct(site.broker, admin, id, 'poweroff')
   await site.until('it stands', async () => (await desktopGet(site.broker, admin, id)).phase === 'stopped')
-  expect((await set({ vcpus: 1, diskBytes: 2 * GiB })).applies).toEqual({ now: [], nextStart: ['vcpus', 'diskBytes'] })
+  expect((await set({ vcpus: 1, diskBytes: 2 * GiB })).applies).toMatchObject({
+    now: [],
+    nextStart: ['vcpus', 'diskBytes'],
+  })
   await desktopAct(site.broker, admin, id, 'start')
   await site.until('it runs', async () => (await desktopGet(site.broker, admin, id)).phase === 'ready')
 })

@@ -15,7 +15,7 @@ const facts = (
   diskMade: false,
   waitsFor: null,
   ...change,
-  wished: { present: true, power: 'running', incarnation: 1, generation: 7, ...change.wished },
+  wished: { present: true, power: 'running', saved: false, incarnation: 1, generation: 7, ...change.wished },
   observed: {
     generation: 7,
     incarnation: 1,
@@ -24,6 +24,7 @@ const facts = (
     ready: true,
     step: null,
     trouble: null,
+    saved: null,
     gone: false,
     ...change.observed,
   },
@@ -41,6 +42,7 @@ describe('the phase of a desktop', () => {
     ['stopped', { wished: { power: 'stopped' as const }, observed: { power: 'stopped' as const, ready: false } }],
     ['stopping', { wished: { power: 'stopped' as const } }],
     ['paused', { wished: { power: 'paused' as const }, observed: { power: 'paused' as const } }],
+    ['stopping', { wished: { power: 'stopped' as const, saved: true } }],
     ['failed', { observed: { trouble } }],
     [
       'starting',
@@ -153,10 +155,14 @@ describe('the actions of a desktop', () => {
     kind: 'floating' as const,
     moving: false,
     captured: false,
+    pinned: null,
+    volumes: null,
+    memory: null,
+    can: ['save'],
   }
   it('name every action, each refused one with its reason', () => {
     const actions = desktopActionsFor(ready, { owner: true, administrator: false })
-    expect(actions).toHaveLength(11)
+    expect(actions).toHaveLength(20)
     for (const action of actions) expect(action.allowed || (action.reason ?? '') !== '').toBe(true)
     expect(actions.find(({ name }) => name === 'release')?.allowed).toBe(true)
     expect(actions.find(({ name }) => name === 'delete')).toEqual({
@@ -166,12 +172,20 @@ describe('the actions of a desktop', () => {
     })
   })
 
+  it('open the console of what runs, answering or not, to administrators', () => {
+    const console = (change: object, actor = { owner: false, administrator: true }) =>
+      desktopActionsFor({ ...ready, ...change }, actor).find(({ name }) => name === 'console')?.allowed
+    expect([console({}), console({ phase: 'failed' }), console({ phase: 'starting' })]).toEqual([true, true, true])
+    expect([console({ phase: 'stopped' }), console({ phase: 'unknown' })]).toEqual([false, false])
+    expect(console({}, { owner: true, administrator: false })).toBe(false)
+  })
+
   it('make a template of a persistent desktop that stands still, and keep it as it is until that is made', () => {
     const still = { ...ready, phase: 'stopped' as const, power: 'stopped' as const, kind: 'persistent' as const }
     const administrator = { owner: false, administrator: true }
     const allowed = (facts: Parameters<typeof desktopActionsFor>[0]) =>
       desktopActionsFor(facts, administrator).flatMap(({ name, allowed }) => (allowed ? [name] : []))
-    expect(allowed(still)).toEqual(['start', 'release', 'delete', 'migrate', 'capture'])
+    expect(allowed(still)).toEqual(['start', 'release', 'delete', 'migrate', 'capture', 'clone', 'rename', 'change'])
     expect(allowed({ ...still, captured: true })).toEqual([])
     for (const change of [
       { kind: 'floating' as const },
@@ -182,10 +196,47 @@ describe('the actions of a desktop', () => {
       expect([change, allowed({ ...still, ...change }).includes('capture')]).toEqual([change, false])
   })
 
-  it('are all refused to strangers, and on a lost host all but deleting', () => {
+  it('keep a desktop with a dongle on its host', () => {
+    const pinned = 'it has the dongle Key, which is on h1'
+    const actions = desktopActionsFor({ ...ready, pinned }, { owner: false, administrator: true })
+    expect(actions.find(({ name }) => name === 'migrate')).toMatchObject({ allowed: false, reason: pinned })
+    expect(actions.find(({ name }) => name === 'save')?.allowed).toBe(false)
+  })
+
+  it('keep a desktop whose memory is saved where it is: it is started, or forced off, or removed', () => {
+    const saved = {
+      ...ready,
+      phase: 'stopped' as const,
+      power: 'stopped' as const,
+      kind: 'persistent' as const,
+      memory: 'saved' as const,
+    }
+    const actions = desktopActionsFor(saved, { owner: false, administrator: true })
+    expect(actions.flatMap(({ name, allowed }) => (allowed ? [name] : []))).toEqual([
+      'start',
+      'poweroff',
+      'release',
+      'delete',
+    ])
+    expect(actions.find(({ name }) => name === 'migrate')?.reason).toContain('its memory is saved on its host')
+  })
+
+  it('save nothing that nobody has, and nothing where the agent of the host does not know how', () => {
+    const reason = (facts: Parameters<typeof desktopActionsFor>[0]) =>
+      desktopActionsFor(facts, { owner: true, administrator: true }).find(({ name }) => name === 'save')?.reason
+    expect(reason(ready)).toBeUndefined()
+    expect(reason({ ...ready, assigned: false })).toBe('it belongs to nobody')
+    expect(reason({ ...ready, can: [] })).toContain('update it')
+    expect(reason({ ...ready, volumes: 'data1, data2' })).toBe(
+      'a volume cannot be saved with it: detach data1, data2 first',
+    )
+    expect(reason({ ...ready, phase: 'stopped' })).toBe('it is not ready')
+  })
+
+  it('are all refused to strangers, and on a lost host all but deleting and changing it', () => {
     const strange = desktopActionsFor(ready, { owner: false, administrator: false })
     expect(strange.every(({ allowed }) => !allowed)).toBe(true)
     const lost = desktopActionsFor({ ...ready, phase: 'unknown' }, { owner: false, administrator: true })
-    expect(lost.filter(({ allowed }) => allowed).map(({ name }) => name)).toEqual(['delete'])
+    expect(lost.filter(({ allowed }) => allowed).map(({ name }) => name)).toEqual(['delete', 'change'])
   })
 })

@@ -22,14 +22,19 @@ describe('a gateway that missed what was said', () => {
     const over = await session({ at: new Date(), reason: null })
     // SPICE itself ends the older of two screens of one person.
     const replaced = await session({ at: new Date(), reason: 'replaced' })
+    const taken = await session({ at: new Date(), reason: 'taken' })
     const unknown = newId()
-    const kicked: string[] = []
+    const kicked: { id: string; taken: boolean }[] = []
     const hub = makeGatewayHub(site.broker)
     using _line = hub.attach({
-      sessions: () => [open, over, replaced, unknown],
-      kick: ids => void kicked.push(...ids),
+      sessions: () => [open, over, replaced, taken, unknown],
+      kick: sessions => void kicked.push(...sessions),
     })
     await hub.review()
-    expect(kicked.toSorted()).toEqual([over, unknown].toSorted())
+    const told = [over, taken, unknown].toSorted().map(id => ({ id, taken: id === taken }))
+    expect(kicked.toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(told)
+    kicked.length = 0
+    for (const id of [open, taken]) await hub.kick(id)
+    expect(kicked).toEqual([{ id: taken, taken: true }])
   })
 })

@@ -54,7 +54,14 @@ async function lose(name: string) {
 
 describe('why a host stays', () => {
   it('is said of one desktop as of one', () => {
-    const item = { desktopId: 'd', desktopName: 'd', userName: null, hostName: null, decision: null }
+    const item = {
+      desktopId: 'd',
+      desktopName: 'd',
+      userName: null,
+      hostName: null,
+      decision: null,
+      losesDongle: false,
+    }
     expect(removeRefused({ desktops: 1, moves: 0, copies_left: 0 })).toBe('1 desktop is on it')
     expect(removeRefused({ desktops: 0, moves: 0, copies_left: 1 })).toMatch(
       /^1 desktop returned from it, and its old copy may/,
@@ -92,10 +99,12 @@ describe('a host with desktops', () => {
     await expect(hostRemove(site.broker, admin, host)).rejects.toMatchObject({
       message: expect.stringContaining(plan.text),
     })
+    // As its administrator says: it is off.
+    await site.hosts[0]?.[Symbol.asyncDispose]()
     await hostRemove(site.broker, admin, host, true)
     const desktop = await site.until('it runs elsewhere', async () => {
       const now = await desktopGet(site.broker, admin, kept)
-      return now.phase === 'ready' && now
+      return now.phase === 'ready' && now.power === 'running' && now
     })
     expect(desktop.hostName).toBe('sim-2')
     await expect(desktopGet(site.broker, admin, given)).rejects.toMatchObject({ code: 'not_found' })
@@ -151,6 +160,7 @@ describe('a lost host whose desktops returned elsewhere', () => {
       desktopName: desktop.name,
       userName: 'ana',
       fate: 'returned',
+      losesDongle: false,
       hostName: elsewhere.hostName,
     })
     expect(plan.text).toMatch(/old copies may still run there: .*own-\d+ of ana/)

@@ -189,7 +189,7 @@ describe('a desktop given back', () => {
 
 describe('a pool', () => {
   it('whose desktops fail stops refilling after three failures and says so', async () => {
-    const pool = await poolOf('fail-disk', { warm: 2, maxSize: 5 })
+    const pool = await poolOf('fail-start-all', { warm: 2, maxSize: 5 })
     const restrained = await site.until('it is restrained', async () => {
       const now = await poolGet(site.broker, admin, pool.id)
       return now.status === 'restrained' && now

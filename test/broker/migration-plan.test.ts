@@ -169,12 +169,38 @@ describe('the way a desktop moves', () => {
       { kind: 'offline' },
     ],
   ] as const)('is %s', (_title, phase, source, target, restart, fits) => {
-    expect(moveFits({ phase, source, target, restart })).toEqual(fits)
+    expect(moveFits({ phase, source, target, restart, pinned: null, captured: false })).toEqual(fits)
+  })
+  it('leaves no snapshot behind: to another storage it goes standing still, or not at all', () => {
+    const way = {
+      phase: 'ready' as const,
+      source: a,
+      target: { ...b, storageId: 'another' },
+      pinned: null,
+      captured: false,
+      snapshots: true,
+    }
+    expect(moveFits({ ...way, restart: true })).toEqual({ kind: 'offline' })
+    expect(moveFits({ ...way, restart: false })).toHaveProperty('refused')
+    expect(moveFits({ ...way, restart: false, target: { ...b, storageId: a.storageId } })).toEqual({ kind: 'live' })
   })
   it('is none when one host takes no part and it runs', () => {
-    expect(moveFits({ phase: 'ready', source: a, target: end('h4', 's1', null), restart: false })).toHaveProperty(
-      'refused',
-    )
+    const far = end('h4', 's1', null)
+    expect(
+      moveFits({ phase: 'ready', source: a, target: far, restart: false, pinned: null, captured: false }),
+    ).toHaveProperty('refused')
+  })
+  it('waits for a template version that is being made of its disk', () => {
+    expect(moveFits({ phase: 'stopped', source: a, target: b, restart: true, pinned: null, captured: true })).toEqual({
+      waits: 'a template version is being made of it: until that is done',
+    })
+  })
+  it('is none for what has a dongle of its host, whatever its phase', () => {
+    const pinned = 'it has the dongle Key, which is on h1'
+    for (const phase of ['ready', 'stopped', 'starting'] as const)
+      expect(moveFits({ phase, source: a, target: b, restart: true, pinned, captured: false })).toEqual({
+        refused: pinned,
+      })
   })
 })
 

@@ -22,6 +22,7 @@ const host = (id: string, facts: Partial<HostFacts> = {}): HostFacts => ({
   wishedOff: false,
   offered: { vcpus: 40, memoryBytes: 16 * GiB },
   taken: { vcpus: 0, memoryBytes: 0 },
+  cpus: 64,
   maxVcpus: 64,
   personReserve: 0,
   images: new Set(['debian']),

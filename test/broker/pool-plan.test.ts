@@ -82,6 +82,20 @@ describe('a pool', () => {
     ])
   })
 
+  it('makes no more than half of its warm desktops anew at a time, and those that rest beside them', () => {
+    const step = (id: string) => ({ do: 'upgrade', desktopId: id })
+    const pool = { ...wish, warm: 4, cold: 2 }
+    expect(planPool(pool, desktops('wwwwcc', 'v1'))).toMatchObject(['4', '5', '0', '1'].map(step))
+    expect(planPool(pool, desktops('sswwcc', 'v1'))).toMatchObject(['4', '5'].map(step))
+    expect(planPool({ ...wish, warm: 1, cold: 0 }, desktops('w', 'v1'))).toMatchObject([step('0')])
+  })
+
+  it('makes none of another version anew while refilling pauses, or while a push was called off half way', () => {
+    const pool = { ...wish, warm: 2, cold: 0 }
+    expect(planPool({ ...pool, restrained: true }, desktops('ww', 'v1'))).toEqual([])
+    expect(planPool({ ...pool, held: true }, desktops('ww', 'v1'))).toEqual([])
+  })
+
   it('never plans beyond its maximum, nor touches a desktop somebody has or a host that is lost', () => {
     const pools = fc.record({
       minSize: fc.nat(5),

@@ -13,6 +13,7 @@ const host: HostFacts = {
   wishedOff: false,
   offered: { vcpus: 100, memoryBytes: 1000 * GiB },
   taken: { vcpus: 90, memoryBytes: 0 },
+  cpus: 64,
   maxVcpus: 64,
   personReserve: 0.1,
   images: new Set(),

@@ -123,13 +123,13 @@ describe('changes of a pool', () => {
   })
 
   it('that was restrained are tried again at once, and its status says why it failed', async () => {
-    const pool = await poolOf('fail-disk', { warm: 2, maxSize: 5 })
+    const pool = await poolOf('fail-start', { warm: 2, maxSize: 5 })
     const restrained = () =>
       site.until('it is restrained', async () => {
         const now = await poolGet(site.broker, admin, pool.id)
         return now.status === 'restrained' && now
       })
-    expect((await restrained()).statusText).toContain('No space for the disk')
+    expect((await restrained()).statusText).toContain('QEMU refused to start')
     const failures = async () =>
       (
         await site.broker.db

@@ -5,7 +5,7 @@ import { firstStart, localHost } from '../../broker/first-start.ts'
 import { hostJoin } from '../../broker/hosts.ts'
 import { hostsToPlaceOn } from '../../broker/placing.ts'
 import { hostsReconciler } from '../../broker/reconcile/hosts.ts'
-import { hostResources, type LoadedHost, resourcesSum } from '../../broker/resources.ts'
+import { hostResources, type LoadedHost, largestMachine, resourcesSum } from '../../broker/resources.ts'
 import { protocolVersion } from '../../vmm/protocol.ts'
 import type { HostFacts, HostReport } from '../../vmm/report.ts'
 import { startApi, type TestApi } from '../support/api.ts'
@@ -67,6 +67,18 @@ describe('a resource pool', () => {
       storageBytes: { total: 100 * GiB, reserved: 2 * GiB, used: 40 * GiB, free: 58 * GiB },
       desktops: { total: 21, reserved: 1, used: 2, free: 17 },
     })
+  })
+
+  it('says how large a machine its largest hosts carry, whatever they carry now', () => {
+    const small = loaded({ id: 'b', observed_facts: { ...facts, cpus: 2, coresPerSocket: 2, memoryBytes: 64 * GiB } })
+    const full = loaded({ running: 20, vcpus: 32, memory_bytes: 24 * GiB })
+    expect(largestMachine([small, full, loaded({ observed_facts: null })])).toEqual({
+      vcpus: 32,
+      memoryBytes: 48 * GiB - 2 ** 27,
+    })
+    const few = loaded({ observed_facts: { ...facts, maxVcpus: 4 } })
+    expect(largestMachine([few])?.vcpus).toBe(4)
+    expect(largestMachine([])).toBeNull()
   })
 
   it('has nothing free, and never less, where more was promised than there is', () => {

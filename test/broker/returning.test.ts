@@ -16,6 +16,7 @@ const facts = (some: Partial<ReturnFacts> = {}): ReturnFacts => ({
   rests: false,
   moving: false,
   justMoved: false,
+  pinned: null,
   host: lost,
   others: [shared],
   ...some,
@@ -47,6 +48,11 @@ describe('a desktop of a lost host', () => {
       'nobody knows',
     ],
     ['its pool wishes to wait', { ha: 'wait', kind: 'floating' }, 'its pool wishes so'],
+    [
+      'it has a dongle of the lost host',
+      { pinned: 'it has the dongle Key, which is on h1' },
+      'h1 to return: it has the dongle',
+    ],
     ['it is on its way', { moving: true, kind: 'floating' }, 'its move to end'],
     ['its move just ended, and nothing of it is kept: a new disk', { justMoved: true, kind: 'floating' }, 'new'],
     ['its move just ended, and locks guard its disk: its own disk', { justMoved: true }, 'own'],
@@ -117,6 +123,7 @@ describe('whatever the facts', () => {
     rests: fc.boolean(),
     moving: fc.boolean(),
     justMoved: fc.boolean(),
+    pinned: fc.constantFrom(null, 'it has a dongle'),
     host: fc.record({
       name: fc.constant('h1'),
       storageId,

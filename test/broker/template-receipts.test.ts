@@ -1,10 +1,24 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { firstStart, localHost } from '../../broker/first-start.ts'
 import { taskCancel, taskList, taskLog } from '../../broker/tasks.ts'
-import { templateList, versionAdd, versionRetry } from '../../broker/templates.ts'
-import { type ImageObserved, imagesObserve } from '../../db/templates.ts'
+import {
+  templateCreate,
+  templateGet,
+  templateList,
+  uploadPath,
+  versionAdd,
+  versionRetry,
+  versionUploaded,
+} from '../../broker/templates.ts'
+import { type ImageObserved, imagesObserve, versionsWished } from '../../db/templates.ts'
 import { startSite, type TestSite } from '../support/site.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'hdcs-receipts-'))
+const own = { description: '', notes: '', hardware: {} }
 
 describe('the receipt of a template’s making', () => {
   let site: TestSite
@@ -13,7 +27,7 @@ describe('the receipt of a template’s making', () => {
   let versionId: string
   let templateId: string
   beforeAll(async () => {
-    site = await startSite({ sim: [] })
+    site = await startSite({ sim: [], own: { uploadFolder: folder } })
     admin = await site.person('root', ['infrastructureAdministrator'])
     const { clusterId } = await firstStart(site.broker)
     ;({ hostId } = await localHost(site.broker, clusterId, 'builder', []))
@@ -21,7 +35,10 @@ describe('the receipt of a template’s making', () => {
     templateId = template?.id ?? ''
     versionId = template?.versions[0]?.id ?? ''
   })
-  afterAll(() => site?.[Symbol.asyncDispose]())
+  afterAll(async () => {
+    await site?.[Symbol.asyncDispose]()
+    rmSync(folder, { recursive: true, force: true })
+  })
 
   const observe = (image: Partial<ImageObserved>) => {
     const nothing = { observed_virtual_bytes: null, observed_stored_bytes: null, observed_sha256: null }
@@ -93,5 +110,33 @@ describe('the receipt of a template’s making', () => {
     await observe({ version_id: (await versionOf(3))?.id ?? '', observed_progress: 3 })
     await site.until('the later one is looked at', async () => (await versionOf(3))?.progress === 3)
     expect(await versionOf(2)).toMatchObject({ state: 'failed', trouble: { code: 'cancelled' } })
+  })
+  it('of a file that its host refused for what it holds is final: the file goes, and no host is asked again until somebody does', async () => {
+    const source = { kind: 'upload' as const, format: 'qcow2' as const, sizeBytes: 512, sha256: 'a'.repeat(64) }
+    const { template } = await templateCreate(site.broker, admin, { ...own, name: 'hostile', source })
+    const id = template.versions[0]?.id ?? ''
+    const file = uploadPath(site.broker, id)
+    writeFileSync(file, 'what was sent')
+    await versionUploaded(site.broker, admin, template.id, 1)
+    const isWished = async () => (await versionsWished(site.broker.db, hostId)).some(version => version.id === id)
+    expect(await isWished()).toBe(true)
+    const refused = { code: 'invalid' as const, text: 'The image stands on another file.' }
+    await observe({ version_id: id, observed_state: 'failed', observed_trouble: refused })
+    await site.until('its file is gone', async () => !existsSync(file))
+    expect(await isWished()).toBe(false)
+    // Whoever asks again sends another file.
+    const again = await versionRetry(site.broker, admin, template.id, 1)
+    expect(again.template.versions[0]).toMatchObject({ state: 'uploading', text: 'waits for its file' })
+    writeFileSync(file, 'another one')
+    await versionUploaded(site.broker, admin, template.id, 1)
+    expect(await isWished()).toBe(true)
+    await observe({
+      version_id: id,
+      observed_attempt: 2,
+      observed_state: 'failed',
+      observed_trouble: { code: 'timeout' as const, text: 'It took too long.' },
+    })
+    await site.until('it failed', async () => (await templateGet(site.broker, admin, template.id)).versions[0]?.trouble)
+    expect([await isWished(), existsSync(file)]).toEqual([true, true])
   })
 })

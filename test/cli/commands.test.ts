@@ -188,6 +188,9 @@ describe('hdcs templates import', () => {
     await using server = await fakeServer({
       ...world,
       'GET /api/v1/templates': () => list(),
+      'POST /api/v1/template-files/inspect': () => ({
+        body: { kind: 'image', name: null, description: '', notes: '', hardware: null, readyWhen: null, remarks: [] },
+      }),
       'POST /api/v1/templates': ({ body }) => {
         declared = JSON.parse(body)
         return { status: 202, body: { task: task(), template: { id: templateId, versions: [{ number: 1 }] } } }

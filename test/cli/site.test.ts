@@ -84,15 +84,29 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   const boss = await signedIn('maker', ['userAdministrator', 'infrastructureAdministrator', 'person'])
   await say(boss, 'call', 'poolCreate', 'name=office', 'kind=persistent', 'templateId=tiny', 'warm:=0')
   await say(boss, 'call', 'entitlementSet', 'id=office', 'everyone:=true')
+  expect(await say(boss, 'make', 'office', '--name', 'cad', '--dry-run')).toMatch(/^name +ok +cad is free$/m)
   expect(await say(boss, 'make', 'office', '--name', 'cad', '--vcpus', '2')).toContain('cad is ready')
-  expect(await say(boss, 'hardware', 'cad', '--disk', '2', '--memory', '256')).toMatch(
-    /^cad: at once: disk; after its next start: memory$/m,
-  )
-  expect(await say(boss, 'hardware', 'cad', '--memory', '256')).toMatch(/^cad: it was so already$/m)
+  const change = ['--disk', '2', '--memory', '256', '--vcpus', '3']
+  const applies =
+    /^cad: at once: processors, disk; after its next start: memory \(it was started without room for more than 96 MiB\)$/m
+  expect(await say(boss, 'hardware', 'cad', ...change, '--dry-run')).toMatch(applies)
+  expect(await say(boss, 'hardware', 'cad', ...change)).toMatch(applies)
+  expect(await say(boss, 'hardware', 'cad', '--vcpus', '3')).toMatch(/^cad: it was so already$/m)
   const { around, err } = speaker(url, { HDCS_TOKEN: boss })
   expect(await hdcs(['hardware', 'cad', '--disk', 'large'], around)).toBe(exitCodes.usage)
   expect(err()).toContain('--disk takes a number')
   await say(boss, 'act', 'poweroff', 'cad')
+  expect(await say(boss, 'clone', 'cad', '--name', 'cad-2', '--full')).toMatch(/^cad-2 is made$/m)
+  expect(await say(boss, 'rename', 'cad-2', 'cad-3')).toMatch(/^cad-2 is cad-3 now$/m)
+  expect(await say(boss, 'disc', 'cad-3')).toMatch(/^cad-3: its drive is empty$/m)
+  expect(await say(boss, 'start', 'cad', 'cad-3')).toMatch(/^start: 2 desktops done$/m)
+  expect(await say(boss, 'act', 'poweroff', 'cad', 'cad-3')).toContain('done')
+  const gone = new Date(Date.now() + 7 * 24 * 3_600_000).toISOString().slice(0, 10)
+  expect(await say(boss, 'act', 'delete', 'cad-3')).toContain(
+    `in the recycle bin until ${gone} (hdcs bin restore cad-3)`,
+  )
+  expect(await say(boss, 'bin')).toMatch(/^cad-3 +maker +office/m)
+  expect(await say(boss, 'bin', 'restore', 'cad-3')).toContain('cad-3: restore done')
   expect(await say(boss, 'templates', 'take', 'golden', 'cad')).toContain('template golden is ready')
   expect(await say(boss, 'templates')).toMatch(/golden +1 sealed/)
   const elsewhere = speaker(url, { HDCS_TOKEN: boss })
@@ -100,13 +114,39 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   expect(elsewhere.err()).toContain('no cluster nowhere')
 })
 
-it('deletes a desktop only for whoever says so', async () => {
+it('asks before what nothing brings back, and before nothing else', async () => {
   const keeper = await signedIn('remover', ['infrastructureAdministrator', 'person'])
-  const desktop = (JSON.parse(await say(keeper, 'call', 'desktopList')).items as { name: string }[])[0]?.name ?? ''
+  const { items } = JSON.parse(await say(keeper, 'call', 'desktopList')) as { items: { name: string; kind: string }[] }
+  const desktop = items.find(({ kind }) => kind === 'floating')?.name ?? ''
   const { around, err } = speaker(url, { HDCS_TOKEN: keeper })
   expect(await hdcs(['act', 'delete', desktop], around)).not.toBe(0)
-  expect(err()).toContain('say so with --yes')
+  expect(err()).toContain('are destroyed. Say so with --yes')
   expect(await say(keeper, 'act', 'delete', desktop, '--yes')).toContain('delete done')
+
+  await say(keeper, 'make', 'office', '--name', 'thrown')
+  await say(keeper, 'act', 'poweroff', 'thrown')
+  await say(keeper, 'snapshots', 'take', 'thrown', 'then')
+  await say(keeper, 'storage', 'add', 'disks', '--dir', '/srv/disks')
+  await say(keeper, 'volumes', 'add', 'data', '--pool', 'disks', '--size', '1')
+  for (const [loss, ...words] of [
+    ['never again be made as it was', 'snapshots', 'remove', 'thrown', 'then'],
+    ['written to thrown since then is lost', 'snapshots', 'revert', 'thrown', 'then'],
+    ['no recycle bin keeps it', 'volumes', 'delete', 'data'],
+    ['its files stay', 'storage', 'remove', 'disks'],
+    ['thrown and all that is on its disk are destroyed', 'bin', 'remove', 'thrown'],
+  ]) {
+    if (words[0] === 'bin') await say(keeper, 'act', 'delete', 'thrown')
+    const asked = speaker(url, { HDCS_TOKEN: keeper })
+    expect(await hdcs(words, asked.around)).toBe(exitCodes.usage)
+    expect(asked.err()).toContain(loss)
+    if (words[1] !== 'revert') continue
+    await say(keeper, ...words, '--yes')
+  }
+  await say(keeper, 'snapshots', 'list', 'thrown').catch(() => '')
+  await say(keeper, 'volumes', 'delete', 'data', '--yes')
+  await say(keeper, 'storage', 'remove', 'disks', '--yes')
+  expect(await say(keeper, 'bin', 'remove', 'thrown', '--yes')).toContain('thrown: purge done')
+  expect(await say(keeper, 'bin')).toContain('empty')
 })
 
 it('shows an administrator the tree, what is taken of it, and the line that lets a host join', async () => {

@@ -1,7 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { fileHead } from '../../lib/template-file.ts'
 import { dialChannel } from '../../spice/dial.ts'
-import type { FoundMachine, Host, HostEvent } from '../../vmm/host.ts'
-import type { ImageSpec, MachineSpec } from '../../vmm/spec.ts'
+import type { FoundMachine, Host, HostEvent, HostOptions } from '../../vmm/host.ts'
+import type { ImageSpec, MachineSpec, StoragePoolSpec } from '../../vmm/spec.ts'
+import { foreignCases } from './foreign.ts'
+import { growingCases } from './growing.ts'
+import { guestAddressCases } from './guest-addresses.ts'
+import { guestScriptCases } from './guest-scripts.ts'
+import { describeSaved, type HostAtTest } from './host-saved.ts'
+import { describeSnapshotsRunning, describeSnapshotsStanding } from './host-snapshots.ts'
+import { volumeCases } from './host-volumes.ts'
+import { makingCases } from './making.ts'
 
 export interface HostUnderTest {
   host: Host
@@ -10,12 +19,23 @@ export interface HostUnderTest {
   /** Another installation's host on the same machine. */
   stranger(): Promise<Host>
   image: ImageSpec
+  /** What it sent as the file of that id. */
+  sent: Map<string, Uint8Array>
+  /** Makes a machine that is not ours, with a disk of the image's content, and stands still. @returns libvirt's UUID. */
+  foreign(): Promise<string>
   /** Never used by another test or desktop of the machine. */
   subnet: string
   machine: MachineSpec
+  pool: StoragePoolSpec
 }
 
 const code = (name: string) => expect.objectContaining({ code: name })
+
+/** Keeps what a host sends. */
+export const keepSent =
+  (sent: Map<string, Uint8Array>): NonNullable<HostOptions['sendExport']> =>
+  async (id, { open }) =>
+    void sent.set(id, new Uint8Array(await new Response(open()).arrayBuffer()))
 
 /** Collects a host's events and waits for one. */
 function listen(host: Host) {
@@ -94,6 +114,25 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       expect(await host.images()).toHaveLength(1)
     })
 
+    it('sends a file that is made of an image, as often as it is asked, and keeps nothing of it', async () => {
+      const { hardware } = spec
+      const about = { name: 'box', description: '', hardware, readyWhen: 'agent' as const, number: 1, notes: '' }
+      const source = { kind: 'export' as const, imageId: test.image.id, format: 'hdcs' as const }
+      const file = { ...test.image, id: crypto.randomUUID() }
+      const wish = { ...file, source: { ...source, about: { ...about, madeAt: '2026-01-01T00:00:00.000Z' } } }
+      for (const _again of [1, 2]) {
+        const made = await host.imageMake(wish, () => {}, new AbortController().signal)
+        expect(test.sent.get(file.id)?.length).toBe(made.storedBytes)
+        expect(fileHead(test.sent.get(file.id) ?? new Uint8Array(0))).toMatchObject({
+          kind: 'hdcs',
+          manifest: { template: { name: 'box', hardware }, disk: { virtualBytes: made.virtualBytes } },
+        })
+      }
+      const unknown = { ...wish, source: { ...wish.source, imageId: crypto.randomUUID() } }
+      await expect(host.imageMake(unknown, () => {}, new AbortController().signal)).rejects.toEqual(code('not_found'))
+      expect(await host.images()).toHaveLength(1)
+    })
+
     it('makes a network that is there already', async () => {
       await host.networkEnsure({ supernet: test.subnet, subnet: test.subnet })
       await host.networkEnsure({ supernet: test.subnet, subnet: test.subnet })
@@ -132,6 +171,9 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       expect(await host.agentPing(spec.id, 5_000)).toBe(true)
     })
 
+    guestAddressCases(() => ({ host, machineId: spec.id, address: spec.nic?.address }))
+    guestScriptCases(() => ({ host, machineId: spec.id }))
+
     it('opens its screen to who has the password, and tells who looks', async () => {
       const until = new Date(Date.now() + 60_000)
       const graphics = await host.graphicsAdmit(spec.id, 'one-time-secret', until)
@@ -162,6 +204,18 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       expect([...png.subarray(0, 4)]).toEqual([0x89, 0x50, 0x4e, 0x47])
     })
 
+    it('opens its serial port to the last who asks for it', async () => {
+      await using first = await host.consoleOpen(spec.id)
+      // libvirt may only say that it is over. Caught at once: it is over before the second one stands.
+      const over = (async () => {
+        for await (const _ of first.output);
+      })().catch(error => expect(error).toEqual(code('conflict')))
+      await using second = await host.consoleOpen(spec.id)
+      await over
+      await second.write(new TextEncoder().encode('\r'))
+      await expect(host.consoleOpen(crypto.randomUUID())).rejects.toEqual(code('not_found'))
+    })
+
     it('pauses and resumes a machine, and says so when asked again', async () => {
       await host.machinePause(spec.id)
       await news.event(isOf('paused'))
@@ -172,6 +226,28 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       await host.machineResume(spec.id)
       expect(await mine()).toMatchObject({ power: 'running' })
     })
+
+    const at: HostAtTest = {
+      get host() {
+        return host
+      },
+      get spec() {
+        return spec
+      },
+      get imageId() {
+        return test.image.id
+      },
+      mine,
+      isOf,
+      event: is => news.event(is),
+      async again() {
+        host = await test.again()
+        await host.networkEnsure({ supernet: test.subnet, subnet: test.subnet })
+        news = listen(host)
+      },
+    }
+    describeSaved(at)
+    describeSnapshotsRunning(at)
 
     it('sends a guest nowhere when nobody listens there, and the guest goes on', async () => {
       const screen = { address: '127.0.0.1', port: null }
@@ -197,6 +273,9 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       await expect(host.overlayGrow({ ...disk, incarnation: 77 }, 2 ** 30)).rejects.toEqual(code('not_found'))
     })
 
+    growingCases(() => ({ host, again: test.again, spec }))
+    volumeCases(() => ({ host, again: test.again, pool: test.pool, spec }))
+
     it('gets a disk ready for a guest that comes, on shared storage only where it is', async () => {
       const guest = { ...spec, id: crypto.randomUUID(), nic: null }
       const moveId = crypto.randomUUID()
@@ -208,6 +287,28 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       await host.arrivalPrepare(guest, { moveId: crypto.randomUUID(), shared: true })
       await host.overlayRemove(disk)
       expect(await host.overlays()).not.toContainEqual(disk)
+    })
+
+    it('lists the USB devices of its machine, and gives none that is not there', async () => {
+      const devices = await host.usbDevices()
+      for (const device of devices ?? []) expect(device).toMatchObject({ port: expect.stringMatching(/^\d+-/) })
+      const dongle = { id: crypto.randomUUID(), vendor: '0529', product: '0001', serial: null, port: '9-9' }
+      const at = { bus: 99, device: 99 }
+      await expect(host.dongleAttach(spec.id, dongle, at)).rejects.toEqual(code('invalid'))
+      expect(await mine()).toMatchObject({ power: 'running' })
+      await host.dongleDetach(spec.id, dongle.id, at)
+      await expect(host.dongleAttach(crypto.randomUUID(), dongle, at)).rejects.toEqual(code('not_found'))
+    })
+
+    it('gives a machine a USB device that is there, says so when asked again, and takes it back', async context => {
+      const [device] = (await host.usbDevices()) ?? []
+      // Most machines that test have none to give away.
+      if (!device) return context.skip('no USB device is plugged in here')
+      const dongle = { ...device, id: crypto.randomUUID() }
+      for (let time = 0; time < 2; time++) await host.dongleAttach(spec.id, dongle, device)
+      expect((await mine())?.dongles).toEqual([{ id: dongle.id, bus: device.bus, device: device.device }])
+      for (let time = 0; time < 2; time++) await host.dongleDetach(spec.id, dongle.id, device)
+      expect((await mine())?.dongles ?? []).toEqual([])
     })
 
     it('finds everything again after its agent was killed, who looks too, and goes on telling', async () => {
@@ -256,6 +357,17 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       await host.machineDestroy(spec.id)
     })
 
+    makingCases(() => ({ host, machine: spec }))
+
+    it('says what a machine that stands still would start with', async () => {
+      const { xml, live } = await host.machineXml(spec.id, spec)
+      expect(live).toBe(false)
+      expect(xml).toContain(`<uuid>${spec.id}</uuid>`)
+      expect(xml).not.toContain('passwd')
+    })
+
+    describeSnapshotsStanding(at)
+
     it('leaves with its guests’ power cut and their disks kept, also when nothing runs', async () => {
       await host.machineStart(spec)
       expect(await host.leave()).toEqual([spec.name])
@@ -263,6 +375,12 @@ export function describeHost(name: string, open: () => Promise<HostUnderTest & A
       expect(await host.overlays()).toHaveLength(1)
       expect(await host.leave()).toEqual([])
     })
+
+    foreignCases(() => ({
+      host,
+      test,
+      answers: id => news.event(event => event.type === 'agent' && event.machineId === id && event.connected),
+    }))
 
     it('removes disk and image, also when they are gone', async () => {
       for (let time = 0; time < 2; time++) {

@@ -1,9 +1,12 @@
 import { imageSpec, machineSpec, nicSpec } from '../vmm/wishes.ts'
-import { describeHost } from './host.ts'
+import { foreignMake } from './foreign.ts'
+import { describeHost, keepSent } from './host.ts'
+import { poolSpec } from './host-volumes.ts'
 import { realPlace } from './real.ts'
 
 describeHost('QEMU under libvirt', async () => {
-  const place = await realPlace('contract')
+  const sent = new Map<string, Uint8Array>()
+  const place = await realPlace('contract', { sendExport: keepSent(sent) })
   const opened = [await place.open()]
   const [host] = opened
   if (!host) throw new Error('no host')
@@ -16,12 +19,15 @@ describeHost('QEMU under libvirt', async () => {
     },
     stranger: () => place.open(crypto.randomUUID()),
     image: imageSpec(),
+    sent,
+    foreign: () => foreignMake(place.folder),
     subnet: '10.249.0.0/28',
     machine: machineSpec(1, {
       id: crypto.randomUUID(),
       name: 'contract-1',
       nic: nicSpec('10.249.0.5'),
     }),
+    pool: poolSpec(`${place.pools}/contract`),
     async [Symbol.asyncDispose]() {
       for (const each of opened) await each[Symbol.asyncDispose]()
       await place[Symbol.asyncDispose]()

@@ -31,7 +31,7 @@ describe('an administrator', () => {
     await page.getByText('0 – 5').waitFor()
 
     await page.getByRole('tab', { name: 'Desktops' }).click()
-    await page.getByRole('link', { name: 'physics-lab-001' }).waitFor()
+    await page.getByRole('link', { name: 'physics-lab-001', exact: true }).waitFor()
 
     await page.getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('dialog', { name: 'Delete physics-lab?' }).getByRole('button', { name: 'Delete' }).click()
@@ -104,7 +104,8 @@ describe('an administrator', () => {
     await page.getByRole('button', { name: 'Suspend' }).click()
     await page.getByRole('table').getByRole('cell', { name: 'Paused' }).first().waitFor({ timeout: 15_000 })
     await page.getByRole('button', { name: 'Resume' }).click()
-    await page.getByRole('button', { name: 'Force off' }).click()
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'Force off' }).click()
     const question = page.getByRole('dialog', { name: /^Force off/ })
     await question.getByText('it is like pulling the plug').waitFor()
     await page.keyboard.press('Escape')

@@ -12,11 +12,13 @@ beforeAll(async () => {
 })
 afterAll(() => portal?.[Symbol.asyncDispose]())
 
-/** Presses Tab until what has the focus is named so. */
-async function tabTo(page: Page, name: RegExp): Promise<void> {
+const tabTo = (page: Page, name: RegExp) => moveTo(page, 'Tab', name)
+
+/** Presses the key until what has the focus is named so. */
+async function moveTo(page: Page, key: 'Tab' | 'ArrowDown', name: RegExp): Promise<void> {
   const passed: string[] = []
   for (let presses = 0; presses < 60; presses += 1) {
-    await page.keyboard.press('Tab')
+    await page.keyboard.press(key)
     const focused = await page.evaluate(() => {
       const element = document.activeElement
       return element?.getAttribute('aria-label') || element?.textContent || element?.tagName || ''
@@ -24,7 +26,7 @@ async function tabTo(page: Page, name: RegExp): Promise<void> {
     if (name.test(focused)) return
     passed.push(focused.slice(0, 30))
   }
-  throw new Error(`no Tab leads to ${name}; it passed ${passed.join(' | ')}`)
+  throw new Error(`no ${key} leads to ${name}; it passed ${passed.join(' | ')}`)
 }
 
 /** Whether a person who does not use a pointer can see where they are. */
@@ -100,12 +102,21 @@ describe('without a pointer', () => {
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: second }).waitFor()
 
-    await tabTo(page, /^Force off/)
+    const leaves = async (dialog: RegExp, backTo: string) => {
+      await page.getByRole('dialog', { name: dialog }).waitFor()
+      await page.keyboard.press('Escape')
+      await page.getByRole('dialog').waitFor({ state: 'detached' })
+      await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe(backTo)
+    }
+    await tabTo(page, /^More$/)
     await page.keyboard.press('Enter')
-    await page.getByRole('dialog', { name: /^Force off/ }).waitFor()
-    await page.keyboard.press('Escape')
-    await page.getByRole('dialog').waitFor({ state: 'detached' })
-    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe('Force off')
+    await page.getByRole('menuitem', { name: /^Force off/ }).waitFor()
+    await moveTo(page, 'ArrowDown', /^Force off/)
+    await page.keyboard.press('Enter')
+    await leaves(/^Force off/, 'More')
+    await tabTo(page, /^Delete$/)
+    await page.keyboard.press('Enter')
+    await leaves(/^Delete/, 'Delete')
     await page.keyboard.press('Shift+?')
     await page.getByRole('dialog', { name: 'Keyboard' }).waitFor()
     await page.keyboard.press('Escape')

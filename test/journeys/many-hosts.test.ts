@@ -243,7 +243,8 @@ describe('a move', () => {
 
     const { page, context, faults } = await portal.signIn()
     await open(page, `/admin/desktops/${desktop.id}`)
-    await page.getByRole('button', { name: 'Move…' }).click()
+    await page.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'Move…' }).click()
     const dialog = page.getByRole('dialog', { name: `Move ${desktop.name}` })
     const target = desktop.hostName === 'sim-1' ? 'sim-2' : 'sim-1'
     await dialog.getByRole('radio', { name: `${target} (main)` }).click()

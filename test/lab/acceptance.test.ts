@@ -51,7 +51,7 @@ const anas = () => site.admin.desktopGet({ params: { id: ana.desktopId } })
 const answerOf = (host: string, script: string) => {
   // libvirt hears of a guest's agent a moment after the guest came.
   const ask = () => guests.run(host, ana.desktopId, script).catch(() => undefined)
-  return until('her guest answers', ask, 60_000)
+  return until('her guest answers', ask, 180_000)
 }
 const hostNamed = async (name: string) => {
   const [host] = (await site.admin.hostList({ query: { name } })).items

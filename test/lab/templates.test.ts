@@ -1,5 +1,6 @@
 /** A golden machine on real hosts: its versions go to another site through a cut cable, and pools of both sites run them. */
-
+import { createHash } from 'node:crypto'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectDatabase, type Db } from '../../db/connect.ts'
@@ -16,6 +17,7 @@ beforeAll(async () => {
   site = await startLabCluster('templates', [
     { name: 'h1', cluster: 'main' },
     { name: 'h2', cluster: 'second' },
+    { name: 'h3', cluster: 'main' },
   ])
   const socket = encodeURIComponent(join(site.product.folder, 'database', 'socket'))
   db = connectDatabase(`postgres://postgres@${socket}/postgres`, () => {
@@ -29,6 +31,16 @@ afterAll(async () => {
   await site?.[Symbol.asyncDispose]()
 }, 120_000)
 
+const byHand = (disk: string) =>
+  `<domain type='qemu'><name>by-hand</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+    <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
+    <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>
+    </devices></domain>`
+const sumOf = async (path: string) =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex')
+
 const ended = async ({ task }: { task: { id: string } }) => {
   for (;;) {
     const now = await site.admin.taskGet({ params: { id: task.id }, query: { wait: '30s' } })
@@ -37,13 +49,16 @@ const ended = async ({ task }: { task: { id: string } }) => {
   }
 }
 /** Its guest, once it answers. */
-const run = (host: string, id: string, script: string) => {
-  // libvirt hears of a guest's agent a moment after the guest.
-  const ask = () => guests.run(host, id, script).catch(() => undefined)
-  return until('the guest answers', ask, 60_000)
+const run = (id: string, script: string) => {
+  const ask = async () => {
+    const { hostName } = await site.admin.desktopGet({ params: { id } })
+    // libvirt hears of a guest's agent a moment after the guest.
+    return guests.run(hostName ?? '', id, script).catch(() => undefined)
+  }
+  return until('the guest answers', ask, 180_000)
 }
 
-it('is made a template, copied through a cut cable from where it broke off, pushed and rolled back', async () => {
+it('is customised, made a template, copied through a cut cable from where it broke off, pushed and rolled back', async () => {
   const { admin } = site
   const [demo] = (await admin.poolList({ query: { name: 'demo' } })).items
   const templateId = demo?.templateId ?? ''
@@ -55,27 +70,43 @@ it('is made a template, copied through a cut cable from where it broke off, push
   await admin.userCreate({ body: { name: 'ana', password: personPassword, roles: ['person'] } })
   const [ana] = (await admin.userList({ query: { name: 'ana' } })).items
   const pool = await admin.poolCreate({
-    body: { name: 'golden', kind: 'persistent', templateId, warm: 0, clusterIds: [main] },
+    body: {
+      name: 'golden',
+      kind: 'persistent',
+      templateId,
+      warm: 0,
+      clusterIds: [main],
+      customise: { before: { text: 'echo for "$HDCS_DESKTOP" | tee /data/customised' } },
+    },
   })
   await admin.entitlementSet({ params: { id: pool.id }, body: { everyone: true } })
-  const made = await admin.desktopMake({ params: { id: pool.id }, body: { userId: ana?.id, name: 'golden' } })
-  await ended(made)
+  const wish = { params: { id: pool.id }, body: { userId: ana?.id, name: 'golden' } }
+  await until('a host of the pool has its image', async () => {
+    const dry = await admin.desktopMake({ ...wish, body: { ...wish.body, dryRun: true } })
+    return 'plan' in dry && dry.plan.ok
+  })
+  const made = await admin.desktopMake(wish)
+  if (!('task' in made)) throw new Error('that was no plan')
+  const { id: taskId } = await ended(made)
   const { id } = made.desktop
+  const { items: log } = await admin.taskLog({ params: { id: taskId } })
+  expect(log.map(({ text }) => text)).toContainEqual(expect.stringContaining('for golden'))
+  expect(await run(id, 'cat /data/customised')).toBe('for golden')
 
   const sizeBytes = 2 ** 30
-  const sectors = async () => Number(await run('h1', id, 'cat /sys/block/vda/size'))
+  const sectors = async () => Number(await run(id, 'cat /sys/block/vda/size'))
   expect((await sectors()) * 512).toBeLessThan(sizeBytes)
   const change = { params: { id }, body: { hardware: { diskBytes: sizeBytes, memoryBytes: 128 * 2 ** 20 } } }
-  expect((await admin.desktopUpdate(change)).applies).toEqual({ now: ['diskBytes'], nextStart: ['memoryBytes'] })
+  expect((await admin.desktopUpdate(change)).applies).toMatchObject({ now: ['diskBytes'], nextStart: ['memoryBytes'] })
   await until('its guest sees the larger disk, while it runs', async () => (await sectors()) * 512 === sizeBytes)
   // What makes a machine this one, and what its templates shall not have.
   const identity =
     'mkdir -p /etc/ssh /root; echo the-first >/etc/hostname; echo KEY >/etc/ssh/ssh_host_rsa_key; echo ls >/root/.bash_history'
-  await run('h1', id, `${identity}; sync; echo done`)
+  await run(id, `${identity}; sync; echo done`)
 
   // 40 MiB that nothing can make smaller: what is copied takes a while.
-  await run('h1', id, 'head -c 40000000 /dev/urandom >/data/library; echo one >/data/release; sync; echo done')
-  const library = await run('h1', id, 'sha256sum </data/library')
+  await run(id, 'head -c 40000000 /dev/urandom >/data/library; echo one >/data/release; sync; echo done')
+  const library = await run(id, 'sha256sum </data/library')
   const shutAndTake = async (notes: string) => {
     await ended(await admin.desktopAct({ params: { id, name: 'shutdown' } }))
     await ended(
@@ -131,21 +162,47 @@ it('is made a template, copied through a cut cable from where it broke off, push
     )
   const one = await warm(2)
   expect(one.hostName).toBe('h2')
-  expect(await run('h2', one.id, 'sha256sum </data/library; cat /data/release')).toBe(`${library}\none`)
+  expect(await run(one.id, 'sha256sum </data/library; cat /data/release')).toBe(`${library}\none`)
   const traces = 'ls /etc/hostname /etc/ssh/ssh_host_rsa_key /root/.bash_history 2>/dev/null; echo none'
-  expect(await run('h2', one.id, traces)).toBe('none')
+  expect(await run(one.id, traces)).toBe('none')
 
   // The golden machine itself goes on as it was.
   await ended(await admin.desktopAct({ params: { id, name: 'start' } }))
-  expect(await run('h1', id, 'cat /etc/hostname /etc/ssh/ssh_host_rsa_key')).toBe('the-first\nKEY')
+  expect(await run(id, 'cat /etc/hostname /etc/ssh/ssh_host_rsa_key')).toBe('the-first\nKEY')
   expect((await sectors()) * 512).toBe(sizeBytes)
-  const kib = await run('h1', id, "awk '/MemTotal/{print $2}' /proc/meminfo")
+  const kib = await run(id, "awk '/MemTotal/{print $2}' /proc/meminfo")
   expect(Number(kib)).toBeGreaterThan(64 * 1024)
-  await run('h1', id, 'echo two >/data/release; sync; echo done')
+  await run(id, 'echo two >/data/release; sync; echo done')
   await shutAndTake('release two')
   await ended(await copy(3, null))
   await admin.poolUpdate({ params: { id: there.id }, body: { templateVersion: 3 } })
-  expect(await run('h2', (await warm(3)).id, 'cat /data/release')).toBe('two')
+  expect(await run((await warm(3)).id, 'cat /data/release')).toBe('two')
   await admin.poolUpdate({ params: { id: there.id }, body: { templateVersion: 2 } })
-  expect(await run('h2', (await warm(2)).id, 'cat /data/release')).toBe('one')
+  expect(await run((await warm(2)).id, 'cat /data/release')).toBe('one')
+
+  // A machine that somebody made of the same disk, which stands still by now, with plain virsh.
+  const { hostName, hostId } = await admin.desktopGet({ params: { id } })
+  const host = hostName ?? ''
+  const overlay = `${site.lab.storage}/overlays/${id}.1.qcow2`
+  const { data } = site.lab.host(host)
+  const disk = `${data}/by-hand.qcow2`
+  await site.lab.exec(host, ['qemu-img', 'convert', '-O', 'qcow2', overlay, disk])
+  await writeFile(`${data}/by-hand.xml`, byHand(disk))
+  await site.lab.exec(host, ['virsh', 'define', `${data}/by-hand.xml`])
+  const before = await sumOf(disk)
+  const place = { id: hostId ?? '' }
+  const foreign = await until('its host tells of it', async () => {
+    const { items } = await admin.foreignMachineList({ params: place })
+    return items.find(({ name }) => name === 'by-hand')
+  })
+  expect(foreign).toMatchObject({ power: 'stopped', vcpus: 1, obstacles: [] })
+  expect((await site.lab.exec(host, ['virsh', 'domstate', 'by-hand'])).stdout.trim()).toBe('shut off')
+  const adopt = { params: { ...place, foreignId: foreign.id }, body: { userId: ana?.id ?? '' } }
+  const adopted = await admin.foreignMachineAdopt(adopt)
+  await ended(adopted)
+  expect(adopted.desktop).toMatchObject({ name: 'by-hand', userName: 'ana', hostName: host })
+  await expect(site.lab.exec(host, ['virsh', 'domstate', 'by-hand'])).rejects.toThrow()
+  expect(await sumOf(disk)).toBe(before)
+  await ended(await admin.desktopAct({ params: { id: adopted.desktop.id, name: 'start' } }))
+  expect(await run(adopted.desktop.id, 'sha256sum </data/library; cat /data/release')).toBe(`${library}\ntwo`)
 }, 600_000)

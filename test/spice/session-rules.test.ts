@@ -11,6 +11,7 @@ describe('a session that ended', () => {
     ['connectionBroken', 'desktop_unreachable', 'soon'],
     ['linkFailed', 'desktop_unreachable', 'soon'],
     ['kicked', 'ended', 'no'],
+    ['taken', 'taken', 'no'],
     ['stalled', 'network', 'soon'],
     ['moved', 'moved', 'follow'],
     ['gatewayClosing', 'network', 'soon'],

@@ -12,9 +12,11 @@ import { connectDatabase, type Db } from '../../db/connect.ts'
 import { listenDatabase } from '../../db/notify.ts'
 import { settingInstallationId } from '../../db/settings.ts'
 import { systemClock } from '../../lib/clock.ts'
+import { asHdcsError } from '../../lib/errors.ts'
 import { newId } from '../../lib/ids.ts'
 import { makeLog } from '../../lib/log.ts'
 import { type AgentConnect, startAgent } from '../../vmm/agent.ts'
+import { consoleDialler } from '../../vmm/agent-console.ts'
 import { makeSimHost, type SimHost, type SimHostOptions } from '../../vmm/sim-host.ts'
 import { freshDatabase } from './database.ts'
 
@@ -88,12 +90,15 @@ export interface TestSite extends AsyncDisposable {
 /**
  * @param options.sim per host; an empty list makes a site without hosts.
  * @param options.lead false: the reconcilers run in a part of the test's own.
+ * @param options.own what of its broker is other than usual.
  */
-export async function startSite(options: { sim?: Partial<SimHostOptions>[]; lead?: boolean } = {}): Promise<TestSite> {
+export async function startSite(
+  options: { sim?: Partial<SimHostOptions>[]; lead?: boolean; own?: Partial<Broker> } = {},
+): Promise<TestSite> {
   await using undo = new AsyncDisposableStack()
   const { url, ...database } = await freshDatabase()
   undo.defer(() => database[Symbol.asyncDispose]())
-  const part = undo.use(await startPart(url, options.lead ?? true))
+  const part = undo.use(await startPart(url, options.lead ?? true, undefined, options.own))
   const { broker, hub } = part
   const installationId = await settingInstallationId(broker.db)
   const { clusterId } = await firstStart(broker)
@@ -113,7 +118,7 @@ export async function startSite(options: { sim?: Partial<SimHostOptions>[]; lead
     const { hostId } = await localHost(broker, clusterId, name, [])
     const host = undo.use(makeSimHost({ installationId, hostName: name, ...sim }))
     const network = await networkOf(broker.db, hostId)
-    starts.push(() => startAgent({ host, connect: inProcess(hub, { id: hostId, ...network }), log }))
+    starts.push(() => startAgent({ host, connect: inProcess(hub, { id: hostId, ...network }), dialConsole, log }))
     undo.defer(() => agentStop(index))
     await agentStart(index)
     hosts.push(host)
@@ -144,6 +149,9 @@ export async function siteWarm(site: TestSite): Promise<{ admin: Principal; temp
   return { admin, templateId }
 }
 
+/** To the gateway that the broker names: this one is nobody’s address. */
+const dialConsole = consoleDialler('http://127.0.0.1:1')
+
 /** The line between agent and hub without a socket. */
 const inProcess =
   (hub: ReturnType<typeof makeAgentHub>, host: { id: string; subnet: string; supernet: string }): AgentConnect =>
@@ -169,6 +177,12 @@ function networkOf(db: Db, hostId: string) {
     .select(['host.subnet', 'cluster.supernet'])
     .where('host.id', '=', hostId)
     .executeTakeFirstOrThrow()
+}
+
+/** For what its pool may be removing by itself in this moment. @throws anything but that refusal. */
+export const unlessGoing = (error: unknown) => {
+  if (asHdcsError(error).code !== 'not_found' && !asHdcsError(error).message.includes('already being removed'))
+    throw error
 }
 
 export async function addPerson(db: Db, name: string, roles: Role[]): Promise<Principal> {

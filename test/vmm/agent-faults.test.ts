@@ -5,6 +5,7 @@
 import { expect, it, vi } from 'vitest'
 import { makeLog } from '../../lib/log.ts'
 import { type AgentConnect, startAgent } from '../../vmm/agent.ts'
+import { simForeign } from '../../vmm/sim-foreign.ts'
 import { makeSimHost } from '../../vmm/sim-host.ts'
 import { makeSimStorage, overlayKey } from '../../vmm/sim-storage.ts'
 import type { HostSpec, MachineSpec } from '../../vmm/spec.ts'
@@ -18,6 +19,7 @@ const delays = { imageMs: 2, overlayMs: 1, startMs: 1, bootMs: 2, shutdownMs: 1 
 const patienceMs = 10_000
 
 const base = machineSpec(1, { nic: nicSpec('10.200.0.2') })
+const stranger = simForeign('sim', 'stranger')
 const newer = imageSpec({ id: '018f0000-0000-7000-8000-0000000000f2', name: 'tiny-2' })
 
 /** Wishes, one after the other: what a machine shall be, null when there shall be none; and what else its host shall hold. */
@@ -49,13 +51,17 @@ const lives: Record<string, Life> = {
     runs,
     { machine: { graphics: { serial: 1, password: 'secret', validUntil: '2100-01-01T00:00:00.000Z' } } },
   ],
+  'the taking over of a machine that is not ours': [
+    null,
+    { machine: { power: 'stopped', adopt: { foreignId: stranger.id } } },
+  ],
   'its removal, and that of its image': [runs, { machine: null, host: { images: [], remove: [base.id] } }],
 }
 
 /** Lives it, with an agent that is killed at one call of those after the first wish. @returns how many there were. */
 async function lived([first, ...then]: Life, fault: { call: number; when: Moment } | null): Promise<number> {
   const storage = makeSimStorage()
-  await using host = makeSimHost({ installationId, hostName: 'sim', cpus: 2, storage, delays })
+  await using host = makeSimHost({ installationId, hostName: 'sim', cpus: 2, storage, delays, foreign: [stranger] })
   const control = makeControl()
   let generation = 1
   let wished = hostSpec([])

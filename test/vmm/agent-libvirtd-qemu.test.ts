@@ -10,7 +10,7 @@ import { hostSpec, imageSpec, installationId, machineSpec } from './wishes.ts'
 
 const cache = '/var/tmp/hdcs-test-cache'
 
-it('works on after libvirtd was killed: guests stay ready, and what was wished meanwhile is done', async () => {
+it('works on after libvirtd was killed: guests stay ready, what was wished meanwhile is done, and saved memory is told with its end', async () => {
   await using libvirtd = await privateLibvirtd()
   const folder = join(libvirtd.scratch, 'host')
   await mkdir(folder)
@@ -43,4 +43,12 @@ it('works on after libvirtd was killed: guests stay ready, and what was wished m
   libvirtd.command('start')
   await control.machine(comes.id, report => report.ready && report.trouble === null, 120_000)
   expect(control.machines.get(stays.id)).toMatchObject({ power: 'running', ready: true, stopped: null })
+
+  // libvirt tells of the end that saving makes before it answers that all is saved: a receipt must not end on that.
+  const save = { ...comes, generation: 2, power: 'stopped' as const, keepMemory: true }
+  control.tell({ type: 'change', machines: [save], images: [], gone: [], remove: [] })
+  await control.machine(comes.id, report => report.saved?.state === 'saved', 60_000)
+  const said = control.heard.flatMap(message => (message.type === 'report' ? message.machines : []))
+  const stood = said.filter(({ id, power, generation }) => id === comes.id && power === 'stopped' && generation === 2)
+  expect(stood.map(report => report.saved?.state)).toEqual(['saved'])
 })

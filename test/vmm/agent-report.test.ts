@@ -17,6 +17,8 @@ const waiting: MachineKnown = {
   place: null,
   condemned: false,
   move: null,
+  saved: null,
+  saving: null,
   storageId: 's',
 }
 const found = { id: spec.id, name: spec.name, incarnation: 1, power: 'running' as const, graphics: null }

@@ -27,6 +27,17 @@ async function writeAt(path: string, position: number, text: string): Promise<vo
   await file.write(text, position)
 }
 
+/** A VDI of 8 MiB with 32 bit numbers of its own (QEMU block/vdi.c): its map at 512, its length at 384, its parent at 440. */
+async function vdiWith(name: string, ...numbers: [position: number, value: number][]): Promise<void> {
+  await qemuImg('create', '-q', '-f', 'vdi', at(name), '8M')
+  await using file = await open(at(name), 'r+')
+  for (const [position, value] of numbers) {
+    const bytes = Buffer.alloc(4)
+    bytes.writeUInt32LE(value)
+    await file.write(bytes, 0, 4, position)
+  }
+}
+
 async function absent(path: string): Promise<boolean> {
   return await stat(path).then(
     () => false,
@@ -199,6 +210,36 @@ describe('importing a hostile image', () => {
       'too_large',
       () => qemuImg('create', '-q', '-f', 'qcow2', '-o', 'cluster_size=2M', at('huge.qcow2'), '63T'),
     ],
+    [
+      'a VDI that stands on another file',
+      'parent.vdi',
+      'vdi',
+      'invalid',
+      () => vdiWith('parent.vdi', [440, 0x11111111], [444, 0x11111111]),
+    ],
+    [
+      'a small VDI that claims 2 TiB',
+      'huge.vdi',
+      'vdi',
+      'too_large',
+      () => qemuImg('create', '-q', '-f', 'vdi', at('huge.vdi'), '2T'),
+    ],
+    ['a VDI whose map is larger than any', 'map.vdi', 'vdi', 'invalid', () => vdiWith('map.vdi', [384, 0x3fffffff])],
+    [
+      'a VDI whose blocks lie behind its end',
+      'beyond.vdi',
+      'vdi',
+      'invalid',
+      () => vdiWith('beyond.vdi', [388, 1], [512, 0x7ffffff0]),
+    ],
+    [
+      'a VDI with one block at two places',
+      'twice.vdi',
+      'vdi',
+      'invalid',
+      () => vdiWith('twice.vdi', [388, 2], [512, 0], [516, 0]),
+    ],
+    ['a raw disk said to be VDI', 'disk.raw', 'vdi', 'invalid', async () => {}],
     ['a qcow2 said to be raw', 'disk.qcow2', 'raw', 'invalid', async () => {}],
     ['a raw disk said to be VMDK', 'disk.raw', 'vmdk', 'invalid', async () => {}],
     ['an empty file', 'empty.raw', 'raw', 'invalid', () => writeFile(at('empty.raw'), '')],

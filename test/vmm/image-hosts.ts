@@ -83,7 +83,10 @@ export async function copyingHost(
 ): Promise<{ folders: Folders; store: ImageStore }> {
   const folders = await foldersMake(join(folder, 'copies'), installationId)
   const upload = () => Promise.reject(new Error('nothing is uploaded'))
-  return { folders, store: makeImageStore(folders, makeDisks(folders, null), upload, fetchCopy) }
+  return {
+    folders,
+    store: makeImageStore(folders, makeDisks(folders, null), upload, { ...(fetchCopy && { fetchCopy }) }),
+  }
 }
 
 type Copy = Extract<ImageSource, { kind: 'copy' }>

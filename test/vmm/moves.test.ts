@@ -13,22 +13,12 @@ import type { FoundMachine } from '../../vmm/host.ts'
 import { freshMemory, memoryAnswered, memoryArrived, memoryStopped } from '../../vmm/memory.ts'
 import { failedMove, freshMove, moveHolds, moveReport } from '../../vmm/moves.ts'
 import { type MachineStep, planMachine } from '../../vmm/plan.ts'
+import { noVolumes } from '../../vmm/plan-volumes.ts'
 import type { MoveReport } from '../../vmm/report.ts'
 import type { MoveSpec } from '../../vmm/spec.ts'
-import { machineSpec } from './wishes.ts'
+import { foundMachine as found, machineSpec } from './wishes.ts'
 
 const id = 'a move'
-const found = (some: Partial<FoundMachine> = {}): FoundMachine => ({
-  id: machineSpec(1).id,
-  name: 'desktop-1',
-  incarnation: 1,
-  power: 'running',
-  graphics: null,
-  agentConnected: true,
-  clients: 0,
-  arriving: false,
-  ...some,
-})
 type Kind = MoveSpec['kind']
 const arrive = (kind: Kind, some: { from?: string; sha?: string | null } = {}): MoveSpec => ({
   id,
@@ -55,11 +45,14 @@ const facts = (move: MoveSpec, some: Partial<MachineFacts> = {}): MachineFacts =
   memory: { ...freshMemory, admittedSerial: 0 },
   image: 'ready',
   imageSha256: 'ours',
+  volumes: noVolumes,
   networkReady: true,
   networkTrouble: null,
   wishHeard: true,
   condemned: false,
   move: null,
+  saved: null,
+  saving: null,
   storageId: 'here',
   ...some,
 })

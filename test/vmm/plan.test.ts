@@ -3,41 +3,69 @@ import { describe, expect, it } from 'vitest'
 import type { FoundMachine } from '../../vmm/host.ts'
 import { freshMemory, type MachineMemory, memoryStarted, memoryStopped } from '../../vmm/memory.ts'
 import { freshImageMemory, type MachineFacts, type MachineStep, planImage, planMachine } from '../../vmm/plan.ts'
+import { noVolumes } from '../../vmm/plan-volumes.ts'
+import { noSnapshots } from '../../vmm/snapshots.ts'
 import type { MachineSpec } from '../../vmm/spec.ts'
-import { imageSpec, machineSpec, nicSpec } from './wishes.ts'
+import { imageSpec, machineSpec, nicSpec, foundMachine as runs } from './wishes.ts'
 
-const runs = (facts: Partial<FoundMachine> = {}): FoundMachine => ({
-  id: machineSpec(1).id,
-  name: 'desktop-1',
-  incarnation: 1,
-  power: 'running',
-  graphics: null,
-  agentConnected: true,
-  clients: 0,
-  arriving: false,
-  ...facts,
-})
 const facts = (some: Partial<MachineFacts> = {}): MachineFacts => ({
   spec: machineSpec(1),
   found: null,
   overlays: [],
   memory: { ...freshMemory, admittedSerial: 0 },
   image: 'ready',
+  volumes: noVolumes,
   networkReady: true,
   networkTrouble: null,
   wishHeard: true,
   condemned: false,
   imageSha256: null,
   move: null,
+  saved: null,
+  saving: null,
   storageId: 'here',
   ...some,
 })
 const graphics = { serial: 3, password: 'x', validUntil: '2026-01-01T00:00:00Z' }
 const trouble = { code: 'template_unavailable' as const, text: 'gone' }
 
+/** `a` was made and may be missing by now; `b` was not. */
+const wished = [
+  { id: 'a', made: true },
+  { id: 'b', made: false },
+]
+const snapshotted = machineSpec(1, { snapshots: { wished, revert: null } })
+const reverting = machineSpec(1, {
+  snapshots: { wished: [{ id: 'a', made: true }], revert: { id: 'r', snapshotId: 'a' } },
+})
+const snapshotThere = (id: string) => ({ id, takenAt: '2026-01-01T00:00:00Z', diskBytes: 1, frozen: null })
+
+describe('an answer file', () => {
+  it('takes an answer file away when its guest was ready, or stands still', () => {
+    const here = { overlays: [1], answers: 1 }
+    const wished = { answers: { text: '<unattend/>' } }
+    const step = (some: Partial<MachineFacts>) => planMachine(facts({ ...here, ...some }), 0).step
+    expect(step({ found: runs(), spec: machineSpec(1, wished) })).toBeNull()
+    expect(step({ found: runs(), spec: machineSpec(1) })).toEqual({ do: 'take answers' })
+    expect(step({ spec: machineSpec(1, { ...wished, power: 'stopped' }) })).toEqual({ do: 'take answers' })
+    expect(step({ spec: machineSpec(1) })).toEqual({ do: 'take answers' })
+    expect(step({ spec: machineSpec(1, wished) })).toEqual({ do: 'start' })
+  })
+})
+
 describe('the next step of a machine', () => {
   it.each<[string, Partial<MachineFacts>, MachineStep | null]>([
     ['nothing is there: its disk', {}, { do: 'make disk', incarnation: 1 }],
+    [
+      'its disk is that of a machine of the host: taken over',
+      { spec: machineSpec(1, { adopt: { foreignId: 'f' } }) },
+      { do: 'adopt disk', incarnation: 1 },
+    ],
+    [
+      'its disk was taken over: never again, whatever became of it',
+      { spec: machineSpec(1, { adopt: { foreignId: 'f' }, diskMade: true }) },
+      { do: 'look for disk' },
+    ],
     ['its image is still coming: waits', { image: 'coming' }, null],
     ['its image does not come: waits', { image: trouble }, null],
     [
@@ -51,6 +79,85 @@ describe('the next step of a machine', () => {
       null,
     ],
     ['its disk is there: a start', { overlays: [1] }, { do: 'start' }],
+    ['nobody looked which snapshots it has: looks', { overlays: [1], spec: snapshotted }, { do: 'look at snapshots' }],
+    [
+      'its disk shall be as it was: reverted before it starts',
+      { overlays: [1], spec: reverting, snapshots: { ...noSnapshots, found: [snapshotThere('a')] } },
+      { do: 'revert', snapshotId: 'a', revertId: 'r' },
+    ],
+    [
+      'it was reverted by this wish: a start',
+      { overlays: [1], spec: reverting, snapshots: { ...noSnapshots, found: [snapshotThere('a')], reverted: 'r' } },
+      { do: 'start' },
+    ],
+    [
+      'it runs and shall be reverted: waits until it stands',
+      { found: runs(), overlays: [1], spec: reverting, snapshots: { ...noSnapshots, found: [snapshotThere('a')] } },
+      null,
+    ],
+    [
+      'a snapshot is missing that was never made: taken',
+      { found: runs(), overlays: [1], spec: snapshotted, snapshots: { ...noSnapshots, found: [] } },
+      { do: 'take snapshot', snapshotId: 'b' },
+    ],
+    [
+      'a snapshot could not be taken under this wish: waits for another',
+      {
+        found: runs(),
+        overlays: [1],
+        spec: snapshotted,
+        snapshots: { ...noSnapshots, found: [], failed: { b: trouble } },
+      },
+      null,
+    ],
+    [
+      'a snapshot of ours is not wished any more: removed',
+      {
+        found: runs(),
+        overlays: [1],
+        spec: machineSpec(1, { snapshots: { wished: [], revert: null } }),
+        snapshots: { ...noSnapshots, found: [snapshotThere('c')] },
+      },
+      { do: 'remove snapshot', snapshotId: 'c' },
+    ],
+    [
+      'its memory shall be kept: saved',
+      { found: runs(), overlays: [1], spec: machineSpec(1, { power: 'stopped', keepMemory: true }) },
+      { do: 'save' },
+    ],
+    [
+      'its memory could not be saved under this wish: it runs on',
+      {
+        found: runs(),
+        overlays: [1],
+        spec: machineSpec(1, { power: 'stopped', keepMemory: true }),
+        saving: { generation: 1, progress: 0, trouble },
+      },
+      null,
+    ],
+    [
+      'its memory is saved: it stands, and its disk is not touched',
+      {
+        overlays: [1],
+        saved: { incarnation: 1, bytes: 1, savedAt: '2026-01-01T00:00:00Z' },
+        spec: machineSpec(1, { power: 'stopped', keepMemory: true }),
+      },
+      null,
+    ],
+    [
+      'its memory is not wished any more: forgotten',
+      {
+        overlays: [1],
+        saved: { incarnation: 1, bytes: 1, savedAt: '2026-01-01T00:00:00Z' },
+        spec: machineSpec(1, { power: 'stopped' }),
+      },
+      { do: 'forget memory' },
+    ],
+    [
+      'it went on from its memory: forgotten',
+      { found: runs(), overlays: [1], saved: { incarnation: 1, bytes: 1, savedAt: '2026-01-01T00:00:00Z' } },
+      { do: 'forget memory' },
+    ],
     [
       'the network is not there: waits',
       { overlays: [1], networkReady: false, spec: machineSpec(1, { nic: nicSpec('10.0.0.2') }) },

@@ -1,3 +1,4 @@
+import type { FoundMachine } from '../../vmm/host.ts'
 import { macOf } from '../../vmm/networks.ts'
 import type { HostSpec, ImageSpec, MachineSpec, NicSpec } from '../../vmm/spec.ts'
 
@@ -38,6 +39,19 @@ export const machineSpec = (number: number, facts: Partial<MachineSpec> = {}): M
   priority: 'prewarm',
   readyWhen: 'agent',
   bootTimeoutMs: 60_000,
+  ...facts,
+})
+
+/** `machineSpec(1)` as its host finds it: it runs. */
+export const foundMachine = (facts: Partial<FoundMachine> = {}): FoundMachine => ({
+  id: machineSpec(1).id,
+  name: 'desktop-1',
+  incarnation: 1,
+  power: 'running',
+  graphics: null,
+  agentConnected: true,
+  clients: 0,
+  arriving: false,
   ...facts,
 })
 

@@ -1,13 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { captureOf, desktopChoices } from '../../web/admin/captures.ts'
+import { desktopChoices } from '../../web/admin/captures.ts'
 
 type Desktop = Parameters<typeof desktopChoices>[0][number]
-type Template = Parameters<typeof captureOf>[0][number]
 
 const desktop = (name: string, userName: string | null = null) =>
   ({ id: `id-${name}`, name, userName, poolName: 'office' }) as unknown as Desktop
-const template = (name: string, ...versions: object[]) => ({ name, versions }) as unknown as Template
-const of = (desktopId: string, state: string) => ({ state, source: { kind: 'desktop', desktopId } })
 
 describe('the desktops that a version may be made of', () => {
   it('are offered once each, those that can be chosen first, the others with their reason', () => {
@@ -24,15 +21,5 @@ describe('the desktops that a version may be made of', () => {
       { value: 'id-office-003', label: 'office-003', whose: 'office', reason: null, disabled: false },
       { value: 'id-office-001', label: 'office-001', whose: 'ben · office', reason: running, disabled: true },
     ])
-  })
-})
-
-describe('the version that is being made of a desktop', () => {
-  it('is the one that is not done yet, of whatever template', () => {
-    const recipe = { state: 'making', source: { kind: 'recipe', recipe: 'tiny' } }
-    const now = of('d', 'making')
-    const templates = [template('tiny', of('d', 'sealed'), recipe), template('own', of('other', 'making'), now)]
-    expect(captureOf(templates, 'd')).toEqual({ template: templates[1], version: now })
-    expect(captureOf(templates.slice(0, 1), 'd')).toBeUndefined()
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bytesPerSecondOf, clustersWithout, copyFieldOf, copyGoesOn } from '../../web/admin/copies.ts'
+import { bytesPerSecondOf, clustersWithout, copyFieldOf, copyGoesOn, tooLargeFor } from '../../web/admin/copies.ts'
 import { stepWord } from '../../web/data/words.ts'
 
 type Cluster = Parameters<typeof clustersWithout>[0][number]
@@ -32,6 +32,18 @@ describe('a version that is copied', () => {
     expect(copyGoesOn(failed(0, 'unreachable'))).toBe(false)
     expect(copyGoesOn(failed(98, 'invalid'))).toBe(false)
     expect(copyGoesOn(copy({ state: 'copying', progress: 42 }))).toBe(false)
+  })
+})
+
+describe('the hardware of a template in another cluster', () => {
+  const GiB = 2 ** 30
+  it.each([
+    [{ vcpus: 4, memoryBytes: 8 * GiB }, 4, 8, []],
+    [{ vcpus: 4, memoryBytes: 8 * GiB }, 5, 8, ['vcpus']],
+    [{ vcpus: 4, memoryBytes: 8 * GiB }, 8, 9, ['vcpus', 'memoryBytes']],
+    [null, 64, 512, []],
+  ])('is told to be too large where no host is as large (%j)', (largest, vcpus, gib, lacks) => {
+    expect(tooLargeFor({ largest }, { vcpus, memoryBytes: gib * GiB })).toEqual(lacks)
   })
 })
 

@@ -19,9 +19,9 @@ describe('the hardware of one desktop', () => {
   })
 
   it('is said by when it applies', () => {
-    expect(appliesText(t, { now: ['diskBytes'], nextStart: ['vcpus'] })).toBe(
-      'desktops.hardwareNow: templates.disk desktops.hardwareNext: pools.form.vcpus',
+    expect(appliesText(t, { now: ['diskBytes'], nextStart: ['sound', 'vcpus'], why: { vcpus: 'it is full' } })).toBe(
+      'desktops.hardwareNow: templates.disk desktops.hardwareNext: pools.form.sound desktops.hardwareNextWhy: pools.form.vcpus',
     )
-    expect(appliesText(t, { now: [], nextStart: [] })).toBe('desktops.hardwareSame')
+    expect(appliesText(t, { now: [], nextStart: [], why: {} })).toBe('desktops.hardwareSame')
   })
 })

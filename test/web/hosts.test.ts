@@ -66,6 +66,7 @@ describe('the form of a cluster', () => {
       personReserve: 0,
       suspectMs: 5_500,
       lostMs: 20_000,
+      binDays: 3,
       fenceCommand: '/etc/hdcs/commands/off --host {name}',
       powerCommand: null,
     } as const

@@ -36,7 +36,13 @@ describe('what a pool offers a person', () => {
 })
 
 describe('the steps to a ready desktop', () => {
-  const step = (name: string) => ({ name, startedAt: '2026-01-01T00:00:00Z', estimateMs: null, queuePlace: null })
+  const step = (name: string) => ({
+    name,
+    startedAt: '2026-01-01T00:00:00Z',
+    estimateMs: null,
+    queuePlace: null,
+    text: null,
+  })
 
   it('name what the host is at as the current one', () => {
     const steps = readySteps({ phase: 'starting', step: step('booting') }, undefined)

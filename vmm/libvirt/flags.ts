@@ -1,5 +1,7 @@
 /** libvirt's flags that we use (libvirt-domain.h, libvirt-storage.h of 9.0), to be joined by `|`. */
 
+/** virDomainDeviceModifyFlags */
+export const modifyFlags = { force: 4 } as const
 export const affectFlags = { current: 0, live: 1, config: 2 } as const
 export const xmlFlags = { secure: 1, inactive: 2, updateCpu: 4, migratable: 8 } as const
 export const undefineFlags = {
@@ -9,6 +11,9 @@ export const undefineFlags = {
   keepNvram: 8,
   checkpointsMetadata: 16,
 } as const
+export const listFlags = { persistent: 4, managedSave: 256, hasSnapshot: 4096 } as const
+/** What the guest does after its restore. */
+export const saveFlags = { bypassCache: 1, running: 2, paused: 4 } as const
 /** `force` takes the console from whoever holds it. */
 export const consoleFlags = { force: 1, safe: 2 } as const
 /** `state` and `interface` never ask QEMU; the others hang with a hung QEMU (facts: keep them on a connection of their own). */

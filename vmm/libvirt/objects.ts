@@ -27,6 +27,8 @@ export type NetworkRef = ValueOf<typeof network>
 export const storagePool = struct({ name: text, uuid })
 export type StoragePoolRef = ValueOf<typeof storagePool>
 
+export const secret = struct({ uuid, usageType: int, usageId: text })
+
 /** `key` is the path for pools made of files. */
 export const storageVolume = struct({ pool: text, name: text, key: text })
 

@@ -30,6 +30,7 @@ import {
   domainState,
   network,
   nodeInfo,
+  secret,
   storagePool,
   storagePoolState,
   storageVolume,
@@ -156,10 +157,12 @@ export const procedures = {
     { domain, kind: int, metadata: optional(text), key: optional(text), uri: optional(text), flags },
     nothing,
   ),
+  domainSetVcpusFlags: remote(199, { domain, vcpus: uint, flags }, nothing),
   domainBlockResize: remote(251, { domain, disk: text, size: uhyper, flags }, nothing),
   domainGetMetadata: remote(265, { domain, kind: int, uri: optional(text), flags }, text),
   domainSaveFlags: remote(232, { domain, to: text, xml: optional(text), flags }, nothing),
   domainRestoreFlags: remote(233, { from: text, xml: optional(text), flags }, nothing),
+  domainSaveImageGetXmlDesc: remote(235, { from: text, flags }, text),
   domainSetTime: remote(338, { domain, seconds: hyper, nanoseconds: defaulted(uint, 0), flags }, nothing),
   /** Peer to peer this one call is the whole migration; it answers when the domain has moved. */
   domainMigratePerform3Params: remote(
@@ -185,6 +188,10 @@ export const procedures = {
   domainQemuAgentCommand: qemu(3, { domain, command: text, timeoutSeconds: int, flags }, optional(text)),
   domainQemuMonitorCommand: qemu(1, { domain, command: text, flags }, text),
 
+  /** No events: whoever wants to know looks. */
+  connectListAllNodeDevices: remote(285, { needResults, flags }, counted(struct({ name: text }), maxObjects)),
+  nodeDeviceGetXmlDesc: remote(114, { name: text, flags }, text),
+
   networkLookupByName: remote(46, { name: text }, network),
   networkDefineXml: remote(41, { xml: text }, network),
   networkCreateXml: remote(40, { xml: text }, network),
@@ -204,6 +211,7 @@ export const procedures = {
   storagePoolBuild: remote(79, { pool: storagePool, flags }, nothing),
   storagePoolCreate: remote(78, { pool: storagePool, flags }, nothing),
   storagePoolRefresh: remote(83, { pool: storagePool, flags }, nothing),
+  storagePoolSetAutostart: remote(90, { pool: storagePool, autostart: flag }, nothing),
   storagePoolDestroy: remote(80, { pool: storagePool }, nothing),
   storagePoolUndefine: remote(82, { pool: storagePool }, nothing),
   storagePoolIsActive: remote(154, { pool: storagePool }, flag),
@@ -245,6 +253,10 @@ export const procedures = {
   storageVolGetPath: remote(100, { volume: storageVolume }, text),
   storageVolGetXmlDesc: remote(99, { volume: storageVolume, flags }, text),
   storageVolResize: remote(260, { volume: storageVolume, capacityBytes: uhyper, flags }, nothing),
+
+  secretDefineXml: remote(142, { xml: text, flags }, secret),
+  secretSetValue: remote(144, { secret, value: opaque(65536), flags }, nothing),
+  secretUndefine: remote(146, { secret }, nothing),
 } satisfies Record<string, Procedure>
 
 export type ProcedureName = keyof typeof procedures

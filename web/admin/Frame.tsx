@@ -27,6 +27,7 @@ export function Frame() {
   return (
     <AppShell
       header={{ height: sizes.header }}
+      footer={{ height: sizes.tray }}
       navbar={{ width: sizes.navigation, breakpoint: 'sm', collapsed: { mobile: !navigation } }}
       transitionDuration={0}
     >
@@ -94,7 +95,10 @@ export function Frame() {
           <Outlet />
         </div>
       </AppShell.Main>
-      <Tasks />
+      {/* Above the page: the list of tasks opens upwards. */}
+      <AppShell.Footer className={classes.surface ?? ''} zIndex={150} component="div">
+        <Tasks />
+      </AppShell.Footer>
       {palette && <Palette onClose={find.close} />}
       <HelpDialog />
     </AppShell>

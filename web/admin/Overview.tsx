@@ -1,5 +1,5 @@
 import { Button, Group, SimpleGrid, Stack, Text } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
+import { useQueries, useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import type { TFunction } from 'i18next'
 import { CircleAlert, CircleCheck, TriangleAlert } from 'lucide-react'
@@ -18,6 +18,7 @@ import {
   templatesQuery,
   usageMs,
 } from '../data/queries.ts'
+import { clusterStoragesQuery, storagePoolsQuery } from '../data/storage.ts'
 import { taskWord } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
 import { formatNumber } from '../ui/format.ts'
@@ -30,6 +31,7 @@ import { HostLosses } from './host-losses.tsx'
 import classes from './Overview.module.css'
 import { type Finding, findingsOf } from './overview-findings.ts'
 import { PoolBars } from './overview-pools.tsx'
+import type { StorageSeen } from './overview-storage.ts'
 import { ResourceMeters } from './resources.tsx'
 import { desktopsRunning, resourcesSum } from './resources-sum.ts'
 
@@ -50,6 +52,7 @@ export function Overview() {
   const cutOff = useQuery({ ...desktopsQuery({ noNetwork: true, limit: 100 }), enabled: may('desktop.read') })
   const templates = useQuery({ ...templatesQuery({ limit: 200 }), enabled: may('template.read') })
   const tasks = useQuery(tasksQuery({ limit: 30 }))
+  const storage = useStorages(clusters.data?.items ?? [], machines)
   if ((machines && !hosts.data && !hosts.error) || (!pools.data && !pools.error)) return <PageWait />
 
   const poolItems = pools.data?.items ?? []
@@ -59,6 +62,7 @@ export function Overview() {
     troubled: troubled.data?.items ?? [],
     cutOff: cutOff.data?.items ?? [],
     templates: templates.data?.items ?? [],
+    storage,
   })
   return (
     <>
@@ -92,6 +96,17 @@ export function Overview() {
       </Stack>
     </>
   )
+}
+
+/** How full storages are changes without an event that says so: asked again as the figures of use are. */
+function useStorages(clusters: readonly Cluster[], enabled: boolean): StorageSeen {
+  const again = { enabled, refetchInterval: usageMs }
+  const pools = useQuery({ ...storagePoolsQuery(), ...again })
+  const roots = useQueries({ queries: clusters.map(({ id }) => ({ ...clusterStoragesQuery(id), ...again })) })
+  return {
+    pools: pools.data?.items ?? [],
+    roots: clusters.map(({ id }, index) => ({ clusterId: id, storages: roots[index]?.data?.items ?? [] })),
+  }
 }
 
 /** Of many findings the worst stand there at once. More: what stands beneath them is out of sight. */

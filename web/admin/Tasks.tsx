@@ -11,7 +11,7 @@ import { taskLogQuery, tasksQuery } from '../data/queries.ts'
 import { stepWord, taskWord } from '../data/words.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
-import { formatTime } from '../ui/format.ts'
+import { formatNumber, formatTime } from '../ui/format.ts'
 import { notifyError } from '../ui/notify.tsx'
 import { TaskTray, type TrayTask } from '../ui/TaskTray.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
@@ -71,6 +71,17 @@ function TaskLog({ task, onClose }: { task: TrayTask; onClose: () => void }) {
       {task.failed && task.text && (
         <Text size="sm" c="var(--mantine-color-error)" mb="sm">
           {task.text}
+        </Text>
+      )}
+      {data && data.summary.steps.length > 0 && (
+        <Text size="sm" mb="sm">
+          {[
+            t('customise.summary', { seconds: formatNumber(data.summary.ms / 1000, 1) }),
+            ...data.summary.steps.map(
+              ({ name, ms, exitCode }) =>
+                `${stepWord(t, name)} ${formatNumber(ms / 1000, 1)} s${exitCode ? ` (${t('customise.exit', { code: exitCode })})` : ''}`,
+            ),
+          ].join(' · ')}
         </Text>
       )}
       <ScrollArea.Autosize mah="60vh">

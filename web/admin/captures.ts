@@ -1,5 +1,5 @@
 /** Template versions made of desktops, as pages show them. Pure. */
-import type { Desktop, Template, TemplateVersion } from '../data/nouns.ts'
+import type { Desktop } from '../data/nouns.ts'
 
 export interface DesktopChoice {
   value: string
@@ -27,16 +27,4 @@ export function desktopChoices(
     }
   })
   return choices.toSorted((a, b) => Number(a.disabled) - Number(b.disabled) || a.label.localeCompare(b.label))
-}
-
-/** The version that is being made of this desktop now. */
-export function captureOf(
-  templates: readonly Template[],
-  desktopId: string,
-): { template: Template; version: TemplateVersion } | undefined {
-  for (const template of templates)
-    for (const version of template.versions)
-      if (version.state === 'making' && version.source.kind === 'desktop' && version.source.desktopId === desktopId)
-        return { template, version }
-  return undefined
 }

@@ -149,6 +149,14 @@ export function ClusterDialog(props: {
                   suffix=" s"
                   {...number('lostSeconds')}
                 />
+                <NumberInput
+                  label={t('bin.days')}
+                  description={t('bin.daysHelp')}
+                  min={0}
+                  max={3650}
+                  suffix={` ${t('bin.daysUnit')}`}
+                  {...number('binDays')}
+                />
               </SimpleGrid>
               <TextInput
                 label={t('clusters.supernet')}

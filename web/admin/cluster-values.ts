@@ -19,6 +19,7 @@ export interface ClusterValues {
   personReservePercent: Field
   suspectSeconds: Field
   lostSeconds: Field
+  binDays: Field
   fenceCommand: string
   powerCommand: string
 }
@@ -36,6 +37,7 @@ export const emptyCluster = (siteId: string): ClusterValues => ({
   personReservePercent: 10,
   suspectSeconds: 8,
   lostSeconds: 15,
+  binDays: 7,
   fenceCommand: '',
   powerCommand: '',
 })
@@ -52,6 +54,7 @@ export const clusterValuesOf = (cluster: Cluster): ClusterValues => ({
   personReservePercent: Math.round(cluster.personReserve * 100),
   suspectSeconds: cluster.suspectMs / 1000,
   lostSeconds: cluster.lostMs / 1000,
+  binDays: cluster.binDays,
   fenceCommand: cluster.fenceCommand ?? '',
   powerCommand: cluster.powerCommand ?? '',
 })
@@ -63,7 +66,7 @@ const cidrForm = /^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/
 
 type ClusterWrong =
   | 'pools.form.nameBad'
-  | `clusters.form.${'siteMissing' | 'supernetBad' | 'portBad' | 'portOrder' | 'perCoreBad' | 'reserveBad' | 'secondsBad' | 'lostOrder' | 'commandBad'}`
+  | `clusters.form.${'siteMissing' | 'supernetBad' | 'portBad' | 'portOrder' | 'perCoreBad' | 'reserveBad' | 'secondsBad' | 'lostOrder' | 'commandBad' | 'binBad'}`
 
 /** Field → message key of what is wrong with it. Empty: nothing. */
 export function wrongInCluster(values: ClusterValues) {
@@ -78,6 +81,7 @@ export function wrongInCluster(values: ClusterValues) {
     wrong.vcpusPerCore = 'clusters.form.perCoreBad'
   for (const field of ['memoryReservePercent', 'personReservePercent'] as const)
     if (!between(values[field], 0, 90)) wrong[field] = 'clusters.form.reserveBad'
+  if (!between(values.binDays, 0, 3650)) wrong.binDays = 'clusters.form.binBad'
   for (const field of ['suspectSeconds', 'lostSeconds'] as const)
     if (!between(values[field], 4, 3600)) wrong[field] = 'clusters.form.secondsBad'
   for (const field of ['fenceCommand', 'powerCommand'] as const)
@@ -99,6 +103,7 @@ export const clusterUpdateBody = (values: ClusterValues): Ask<'clusterUpdate'>['
   personReserve: Number(values.personReservePercent) / 100,
   suspectMs: Math.round(Number(values.suspectSeconds) * 1000),
   lostMs: Math.round(Number(values.lostSeconds) * 1000),
+  binDays: Math.round(Number(values.binDays)),
   fenceCommand: values.fenceCommand.trim() || null,
   powerCommand: values.powerCommand.trim() || null,
 })

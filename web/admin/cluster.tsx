@@ -21,6 +21,7 @@ import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { ClusterBalance } from './cluster-balance.tsx'
 import { ClusterDialog } from './cluster-form.tsx'
+import { ClusterStorage } from './cluster-storage.tsx'
 import { HostJoin } from './host-join.tsx'
 import { HostTable } from './host-tree.tsx'
 import { ResourceMeters } from './resources.tsx'
@@ -66,6 +67,7 @@ export function ClusterDetail() {
             <ClusterFacts cluster={cluster} />
           </Panel>
         </SimpleGrid>
+        <ClusterStorage cluster={cluster} />
         <ClusterBalance cluster={cluster} />
         <ErrorPanel error={hosts.error} retry={() => void hosts.refetch()} />
         {!!hosts.data?.items.length && (

@@ -1,9 +1,21 @@
 /** Copies of template versions in clusters, as pages show and ask for them. Pure. */
-import type { Cluster, VersionCopy } from '../data/nouns.ts'
+import type { Cluster, Template, VersionCopy } from '../data/nouns.ts'
 
 /** Clusters that a version can be copied to: those that neither have it nor get it. */
 export const clustersWithout = (clusters: readonly Cluster[], copies: readonly VersionCopy[]): Cluster[] =>
   clusters.filter(({ id }) => copies.every(copy => copy.clusterId !== id))
+
+/** What of a template's hardware no host of the cluster has; empty: it fits, or nothing is known yet. */
+export function tooLargeFor(
+  { largest }: Pick<Cluster, 'largest'>,
+  { vcpus, memoryBytes }: Pick<Template['hardware'], 'vcpus' | 'memoryBytes'>,
+): ('vcpus' | 'memoryBytes')[] {
+  if (!largest) return []
+  return [
+    ...(vcpus > largest.vcpus ? (['vcpus'] as const) : []),
+    ...(memoryBytes > largest.memoryBytes ? (['memoryBytes'] as const) : []),
+  ]
+}
 
 const MiB = 2 ** 20
 /** Within what the server takes. */

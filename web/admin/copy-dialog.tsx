@@ -1,4 +1,4 @@
-import { Button, Group, NumberInput, Select, Skeleton, Stack, Text } from '@mantine/core'
+import { Alert, Button, Group, NumberInput, Select, Skeleton, Stack, Text } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { Copy, Server } from 'lucide-react'
@@ -13,11 +13,11 @@ import { ButtonLink } from '../frame/links.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
-import { formatNumber } from '../ui/format.ts'
+import { formatBytes, formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
-import { bytesPerSecondOf, clustersWithout, copyFieldOf, limitMiB } from './copies.ts'
+import { bytesPerSecondOf, clustersWithout, copyFieldOf, limitMiB, tooLargeFor } from './copies.ts'
 
 interface CopyDialogProps {
   template: Template
@@ -112,6 +112,7 @@ function CopyForm({ template, version, clusters, onClose }: CopyDialogProps & { 
           }))}
           {...form.getInputProps('clusterId')}
         />
+        {chosen && <Mapping cluster={chosen} template={template} />}
         <NumberInput
           label={t('copies.limit')}
           description={t('copies.limitHelp')}
@@ -132,5 +133,33 @@ function CopyForm({ template, version, clusters, onClose }: CopyDialogProps & { 
         </Group>
       </Stack>
     </form>
+  )
+}
+
+/** How desktops made of it there will be: by the cluster's own network and storage, if its hosts are large enough. */
+function Mapping({ cluster, template }: { cluster: Cluster; template: Template }) {
+  const { t } = useTranslation()
+  const { largest, supernet } = cluster
+  const { vcpus, memoryBytes } = template.hardware
+  const lacks = tooLargeFor(cluster, template.hardware)
+  return (
+    <>
+      <Text size="sm" c="dimmed">
+        {t('copies.mapped', { network: supernet })}
+      </Text>
+      {lacks.length > 0 && largest && (
+        <Alert color="yellow" title={t('copies.tooLarge')}>
+          <Text size="sm">
+            {t('copies.tooLargeText', {
+              needed: t('copies.machine', { cpus: formatNumber(vcpus), memory: formatBytes(memoryBytes) }),
+              largest: t('copies.machine', {
+                cpus: formatNumber(largest.vcpus),
+                memory: formatBytes(largest.memoryBytes),
+              }),
+            })}
+          </Text>
+        </Alert>
+      )}
+    </>
   )
 }

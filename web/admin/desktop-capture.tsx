@@ -6,9 +6,8 @@ import { Package, TriangleAlert } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal, useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
-import { useMay } from '../data/me.ts'
 import type { Desktop } from '../data/nouns.ts'
-import { poolQuery, templatesQuery } from '../data/queries.ts'
+import { poolQuery, templateQuery } from '../data/queries.ts'
 import { stepWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
@@ -17,7 +16,6 @@ import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { SealSwitch } from './capture-fields.tsx'
-import { captureOf } from './captures.ts'
 import { nameForm } from './name-form.ts'
 
 /** Makes a version of this desktop's disk: of the template it stands on, or of a new one. */
@@ -121,30 +119,25 @@ export function CaptureDesktop({ desktop, onClose }: { desktop: Desktop; onClose
 /** That a version is being made of it, which keeps it as it is; nothing while none is. */
 export function BeingCaptured({ desktop }: { desktop: Desktop }) {
   const { t } = useTranslation()
-  const may = useMay()
-  const refused = desktop.actions.some(({ name, allowed }) => name === 'capture' && !allowed)
-  const enabled = refused && desktop.phase === 'stopped' && may('template.read')
-  const templates = useQuery({ ...templatesQuery({ limit: 500 }), enabled })
-  const found = enabled ? captureOf(templates.data?.items ?? [], desktop.id) : undefined
-  if (!found) return null
-  const { template, version } = found
+  const { capturedBy } = desktop
+  const read = useQuery({ ...templateQuery(capturedBy?.templateId ?? ''), enabled: capturedBy !== null })
+  if (!capturedBy) return null
+  const { templateId, templateName: name, number } = capturedBy
+  const version = read.data?.versions.find(one => one.number === number)
   return (
-    <Alert
-      color="blue"
-      icon={<Icon of={Package} />}
-      title={t('templates.beingCaptured', { name: template.name, number: version.number })}
-    >
-      <Progress
-        value={Math.max(2, version.progress)}
-        aria-label={t('templates.versionName', { number: version.number })}
-      />
-      <Text size="sm" my="xs">
-        {version.progress} % {version.text && `· ${stepWord(t, version.text)}`}
-      </Text>
+    <Alert color="blue" icon={<Icon of={Package} />} title={t('templates.beingCaptured', { name, number })}>
+      {version && (
+        <>
+          <Progress value={Math.max(2, version.progress)} aria-label={t('templates.versionName', { number })} />
+          <Text size="sm" my="xs">
+            {version.progress} % {version.text && `· ${stepWord(t, version.text)}`}
+          </Text>
+        </>
+      )}
       <Text size="sm" mb="xs">
         {t('templates.beingCapturedText')}
       </Text>
-      <AnchorLink to="/admin/templates/$id" params={{ id: template.id }}>
+      <AnchorLink to="/admin/templates/$id" params={{ id: templateId }}>
         {t('templates.toTemplate')}
       </AnchorLink>
     </Alert>

@@ -1,49 +1,71 @@
 /** What one desktop is made of, and its change by hand. */
-import { Button, Group, NumberInput, Stack, Text } from '@mantine/core'
+import { Alert, Button, Group, NumberInput, Stack } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import type { TFunction } from 'i18next'
+import { TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
-import { useWrite } from '../data/actions.ts'
+import { useRefusal, useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
 import type { Desktop } from '../data/nouns.ts'
+import { ActionButton } from '../ui/ActionButton.tsx'
 import { Bytes } from '../ui/Bytes.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
-import { formatNumber } from '../ui/format.ts'
+import { formatBytes, formatNumber } from '../ui/format.ts'
+import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { problemOf } from '../ui/problem.ts'
+import { DiscDialog, DiscName } from './desktop-disc.tsx'
+import { HardwareApplies } from './hardware-applies.tsx'
 import { appliesText, hardwareChange, hardwareValues } from './hardware-values.ts'
 
 export function DesktopHardware({ desktop }: { desktop: Desktop }) {
   const { t } = useTranslation()
   const may = useMay()
-  const [open, setOpen] = useState(false)
-  const { hardware } = desktop
+  const [open, setOpen] = useState<'hardware' | 'disc' | null>(null)
+  const { hardware, runsWith } = desktop
+  const has = (name: 'vcpus' | 'memoryBytes', format: (amount: number) => string) =>
+    runsWith === null || runsWith[name] === hardware[name]
+      ? format(hardware[name])
+      : t('desktops.hardwareHas', { wished: format(hardware[name]), has: format(runsWith[name]) })
+  const reason = useRefusal()(desktop.actions, 'change') ?? null
   return (
     <Panel
       title={t('pools.hardware')}
       aside={
         may('desktop.write') && (
-          <Button size="xs" variant="default" onClick={() => setOpen(true)}>
-            {t('desktops.hardwareChange')}
-          </Button>
+          <Group gap="xs">
+            <ActionButton size="xs" variant="default" reason={reason} onClick={() => setOpen('disc')}>
+              {t('making.discChange')}
+            </ActionButton>
+            <ActionButton size="xs" variant="default" reason={reason} onClick={() => setOpen('hardware')}>
+              {t('desktops.hardwareChange')}
+            </ActionButton>
+          </Group>
         )
       }
     >
       <Facts
         of={[
-          [t('pools.form.vcpus'), formatNumber(hardware.vcpus)],
-          [t('pools.form.memory'), <Bytes key="m" of={hardware.memoryBytes} />],
+          [t('pools.form.vcpus'), has('vcpus', formatNumber)],
+          [t('pools.form.memory'), has('memoryBytes', formatBytes)],
           [
             t('templates.disk'),
             hardware.diskBytes === null ? t('desktops.diskOfTemplate') : <Bytes key="d" of={hardware.diskBytes} />,
           ],
+          [t('making.disc'), <DiscName key="c" desktop={desktop} />],
         ]}
       />
-      {open && <HardwareDialog desktop={desktop} onClose={() => setOpen(false)} />}
+      {runsWith?.text && (
+        <Alert mt="sm" color="yellow" icon={<Icon of={TriangleAlert} />}>
+          {runsWith.text}
+        </Alert>
+      )}
+      {open === 'hardware' && <HardwareDialog desktop={desktop} onClose={() => setOpen(null)} />}
+      {open === 'disc' && <DiscDialog desktop={desktop} onClose={() => setOpen(null)} />}
     </Panel>
   )
 }
@@ -81,7 +103,6 @@ function HardwareDialog({ desktop, onClose }: { desktop: Desktop; onClose: () =>
     <Dialog onClose={onClose} title={t('desktops.hardwareTitle', { name: desktop.name })}>
       <form onSubmit={form.onSubmit(submit)} noValidate>
         <Stack>
-          <Text size="sm">{t('desktops.hardwareText')}</Text>
           <NumberInput data-autofocus label={t('pools.form.vcpus')} allowDecimal={false} {...number('vcpus')} />
           <NumberInput label={t('pools.form.memory')} suffix=" MiB" allowDecimal={false} {...number('memoryMib')} />
           <NumberInput
@@ -91,6 +112,7 @@ function HardwareDialog({ desktop, onClose }: { desktop: Desktop; onClose: () =>
             suffix=" GiB"
             {...number('diskGib')}
           />
+          <HardwareApplies id={desktop.id} hardware={hardwareChange(desktop.hardware, form.values)} />
           <ErrorPanel error={save.error} />
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>

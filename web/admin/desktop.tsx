@@ -1,32 +1,35 @@
 import { Alert, Button, Group, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { ArrowRightLeft, Package, ScreenShare, Waypoints } from 'lucide-react'
-import { useState } from 'react'
+import { ArrowRightLeft, ScreenShare, Waypoints } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
-import { useRefusal, useWrite } from '../data/actions.ts'
 import { DesktopBadge } from '../data/badges.tsx'
-import { client } from '../data/client.ts'
 import { useMay, useMe } from '../data/me.ts'
-import type { Desktop, DesktopAction } from '../data/nouns.ts'
+import type { Desktop } from '../data/nouns.ts'
 import { desktopQuery, movesQuery } from '../data/queries.ts'
-import { actionWord, stepWord } from '../data/words.ts'
+import { stepWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
-import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
+import { formatBytes, formatExact } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
-import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { DesktopActions } from './desktop-actions.tsx'
 import { BeingCaptured, CaptureDesktop } from './desktop-capture.tsx'
+import { DesktopDongles } from './desktop-dongles.tsx'
 import { DesktopHardware } from './desktop-hardware.tsx'
 import { DesktopHistory } from './desktop-history.tsx'
-import { asksFirst, desktopLoss } from './desktop-loss.ts'
 import { MoveDesktop } from './desktop-move.tsx'
+import { DesktopScreen } from './desktop-screen.tsx'
+import { DesktopSetup } from './desktop-setup.tsx'
+import { DesktopSnapshots } from './desktop-snapshots.tsx'
 import { DesktopTrouble } from './desktop-trouble.tsx'
+import { DesktopVolumes } from './desktop-volumes.tsx'
+import { DesktopXml } from './libvirt-xml.tsx'
 import { MoveProgress, Moves } from './moves.tsx'
+import { InTheBin } from './recycle-bin.tsx'
 import { WhyHere } from './why-here.tsx'
 
 export function DesktopDetail() {
@@ -52,9 +55,9 @@ export function DesktopDetail() {
         actions={
           <>
             {desktop.userId === me.id &&
-              (desktop.phase === 'unknown' ? (
+              (desktop.phase === 'unknown' || desktop.binned ? (
                 <ActionButton
-                  reason={t('screen.hostLost')}
+                  reason={desktop.binned ? t('bin.here') : t('screen.hostLost')}
                   leftSection={<Icon of={ScreenShare} small />}
                   onClick={() => undefined}
                 >
@@ -69,15 +72,17 @@ export function DesktopDetail() {
                   {t('action.open')}
                 </ButtonLink>
               ))}
-            <Actions desktop={desktop} onMove={() => show('move')} onCapture={() => show('capture')} />
+            <DesktopActions desktop={desktop} onMove={() => show('move')} onCapture={() => show('capture')} />
           </>
         }
       />
       <Stack gap="lg">
         {desktop.move && may('desktop.read') && <OnItsWay desktopId={id} />}
+        <InTheBin desktop={desktop} />
         <BeingCaptured desktop={desktop} />
         <DesktopTrouble desktop={desktop} />
-        <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+        <SimpleGrid cols={{ base: 1, md: 2, ...(may('desktop.write') && { lg: 3 }) }} spacing="lg">
+          {may('desktop.write') && <DesktopScreen desktop={desktop} />}
           <Panel title={t('desktops.overview')}>
             <DesktopFacts desktop={desktop} onWhy={() => show('why')} />
           </Panel>
@@ -109,8 +114,13 @@ export function DesktopDetail() {
             />
           </Panel>
         </SimpleGrid>
+        {may('desktop.read') && <DesktopSetup desktop={desktop} />}
         {may('desktop.read') && <DesktopHardware desktop={desktop} />}
+        {may('desktop.read') && <DesktopDongles desktop={desktop} />}
+        {may('desktop.read') && desktop.kind === 'persistent' && <DesktopSnapshots desktop={desktop} />}
+        {may('host.read') && <DesktopVolumes desktop={desktop} />}
         <DesktopHistory id={id} />
+        {may('desktop.read') && <DesktopXml desktop={desktop} />}
         {may('desktop.read') && <PastMoves id={id} />}
       </Stack>
       {search.show === 'why' && <WhyHere desktop={desktop} onClose={show} />}
@@ -152,7 +162,15 @@ function DesktopFacts({ desktop, onWhy }: { desktop: Desktop; onWhy: () => void 
               <AnchorLink to="/admin/hosts/$id" params={{ id: desktop.hostId }}>
                 {desktop.hostName}
               </AnchorLink>
-              <Button size="compact-xs" variant="default" leftSection={<Icon of={Waypoints} small />} onClick={onWhy}>
+              <Button
+                size="compact-xs"
+                variant="default"
+                // A third of a page is narrow for some languages.
+                h="auto"
+                styles={{ label: { whiteSpace: 'normal' } }}
+                leftSection={<Icon of={Waypoints} small />}
+                onClick={onWhy}
+              >
                 {t('why.ask')}
               </Button>
             </Group>
@@ -171,91 +189,17 @@ function DesktopFacts({ desktop, onWhy }: { desktop: Desktop; onWhy: () => void 
               ] as [string, React.ReactNode],
             ]
           : []),
+        ...(desktop.saved
+          ? [
+              [
+                t('saved.title'),
+                t('saved.text', { size: formatBytes(desktop.saved.bytes), when: formatExact(desktop.saved.at) }),
+              ] as [string, React.ReactNode],
+            ]
+          : []),
         [t('desktops.since'), <TimeAgo key="since" at={desktop.since} />],
       ]}
     />
-  )
-}
-
-const headActions = [
-  'start',
-  'resume',
-  'shutdown',
-  'suspend',
-  'reboot',
-  'poweroff',
-  'reset',
-  'release',
-  'delete',
-] as const
-
-function Actions({ desktop, onMove, onCapture }: { desktop: Desktop; onMove: () => void; onCapture: () => void }) {
-  const { t } = useTranslation()
-  const may = useMay()
-  const refusal = useRefusal()
-  const [loss, setLoss] = useState<Loss | null>(null)
-  const act = useWrite(
-    (name: DesktopAction) => client.desktopAct({ params: { id: desktop.id, name } }),
-    ['desktop', 'pool'],
-  )
-  const ask = (name: DesktopAction) => {
-    const done = () => notifyDone(t('actionDone.asked', { action: t(`action.${name}`), name: desktop.name }))
-    if (!asksFirst(name)) return act.mutate(name, { onSuccess: done, onError: error => notifyError(error) })
-    setLoss({
-      ...desktopLoss(t, name, [desktop]),
-      act: async () => {
-        await act.mutateAsync(name)
-        done()
-      },
-    })
-  }
-  const migrate = refusal(desktop.actions, 'migrate')
-  const capture = may('template.write') ? refusal(desktop.actions, 'capture') : undefined
-  const other = (name: 'resume' | 'suspend') => refusal(desktop.actions, name === 'resume' ? 'suspend' : 'resume')
-  return (
-    <>
-      {headActions.map(name => {
-        const reason = refusal(desktop.actions, name)
-        if (reason === undefined) return null
-        // One of a pair is enough: what is suspended can only be resumed.
-        if (reason !== null && (name === 'resume' || name === 'suspend') && other(name) === null) return null
-        return (
-          <ActionButton
-            key={name}
-            size="xs"
-            variant="default"
-            reason={reason}
-            danger={name === 'delete'}
-            onClick={() => ask(name)}
-          >
-            {actionWord(t, name)}
-          </ActionButton>
-        )
-      })}
-      {migrate !== undefined && (
-        <ActionButton
-          size="xs"
-          variant="default"
-          reason={migrate}
-          leftSection={<Icon of={ArrowRightLeft} small />}
-          onClick={onMove}
-        >
-          {t('moves.button')}
-        </ActionButton>
-      )}
-      {capture !== undefined && (
-        <ActionButton
-          size="xs"
-          variant="default"
-          reason={capture}
-          leftSection={<Icon of={Package} small />}
-          onClick={onCapture}
-        >
-          {t('templates.captureAsk')}
-        </ActionButton>
-      )}
-      <ConfirmLoss loss={loss} onClose={() => setLoss(null)} />
-    </>
   )
 }
 

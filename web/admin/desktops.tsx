@@ -1,8 +1,10 @@
+import { Button, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { Monitor } from 'lucide-react'
+import { Monitor, ScreenShare, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { Answer } from '../../api/client.ts'
 import { useRefusal, useWrite } from '../data/actions.ts'
 import { DesktopBadge } from '../data/badges.tsx'
 import { client } from '../data/client.ts'
@@ -13,13 +15,17 @@ import { stepWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { type BulkAction, type Column, DataTable } from '../ui/DataTable.tsx'
+import { Dialog } from '../ui/Dialog.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
+import { Icon } from '../ui/Icon.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { StateBadge } from '../ui/StateBadge.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
-import { desktopLoss } from './desktop-loss.ts'
+import { asksFirst, desktopLoss } from './desktop-loss.ts'
+import { MakeDesktop } from './desktop-making.tsx'
+import { useUndo } from './desktop-undo.ts'
 import { given, useListState } from './list-state.ts'
 
 const phases = [
@@ -34,14 +40,56 @@ const phases = [
   'unknown',
 ] as const
 const bulkNames = ['start', 'shutdown', 'poweroff', 'release', 'delete'] as const satisfies DesktopAction[]
+const rareNames = ['reboot', 'reset', 'suspend', 'resume', 'save', 'customise'] as const satisfies DesktopAction[]
 
 export function Desktops() {
   const { t } = useTranslation()
+  const may = useMay()
+  const [making, setMaking] = useState(false)
   return (
     <>
-      <PageHead title={t('desktops.title')} />
+      <PageHead
+        title={t('desktops.title')}
+        actions={
+          may('desktop.write') && (
+            <>
+              <ButtonLink to="/admin/recycle-bin" size="xs" variant="default" leftSection={<Icon of={Trash2} small />}>
+                {t('bin.button')}
+              </ButtonLink>
+              <Button size="xs" onClick={() => setMaking(true)}>
+                {t('making.button')}
+              </Button>
+            </>
+          )
+        }
+      />
       <DesktopTable />
+      {making && <MakeDesktop onClose={() => setMaking(false)} />}
     </>
+  )
+}
+
+type BulkAnswer = Answer<'desktopsAct'>
+interface RefusedOne {
+  name: string
+  why: string
+}
+const nameOf = (rows: Desktop[], id: string) => rows.find(row => row.id === id)?.name ?? id
+
+/** Of many that were asked: which were refused, and why. */
+function Refused({ of, onClose }: { of: RefusedOne[]; onClose: () => void }) {
+  const { t } = useTranslation()
+  return (
+    <Dialog onClose={onClose} title={t('bulk.refused', { count: of.length })}>
+      <Stack gap="xs">
+        <Text size="sm">{t('bulk.text')}</Text>
+        {of.map(({ name, why }) => (
+          <Text key={name} size="sm">
+            <strong>{name}</strong> – {why}
+          </Text>
+        ))}
+      </Stack>
+    </Dialog>
   )
 }
 
@@ -51,7 +99,9 @@ export function DesktopTable({ poolId, hostId }: { poolId?: string; hostId?: str
   const may = useMay()
   const refusal = useRefusal()
   const { state, onState, query } = useListState()
+  const undo = useUndo()
   const [loss, setLoss] = useState<Loss | null>(null)
+  const [refused, setRefused] = useState<RefusedOne[]>([])
   const { filters, search } = state
   const read = useQuery(
     desktopsQuery({
@@ -67,16 +117,16 @@ export function DesktopTable({ poolId, hostId }: { poolId?: string; hostId?: str
   const pools = useQuery({ ...poolsQuery({ limit: 500 }), enabled: !poolId && may('pool.read') })
   const hosts = useQuery({ ...hostsQuery({ limit: 500 }), enabled: !hostId && may('host.read') })
   const act = useWrite(
-    async ({ name, rows }: { name: DesktopAction; rows: Desktop[] }) => {
-      for (const { id } of rows) await client.desktopAct({ params: { id, name } })
-    },
+    ({ name, rows }: { name: DesktopAction; rows: Desktop[] }) =>
+      client.desktopsAct({ params: { name }, body: { ids: rows.map(({ id }) => id) } }),
     ['desktop', 'pool'],
   )
   const columns = useDesktopColumns({ pool: !poolId, host: !hostId })
 
   const bulk: BulkAction<Desktop>[] = may('desktop.write')
-    ? bulkNames.map(name => ({
+    ? [...bulkNames, ...rareNames].map(name => ({
         name,
+        rare: rareNames.some(rare => rare === name),
         label: t(`action.${name}`),
         danger: name === 'delete' || name === 'release',
         refusal: row => {
@@ -84,14 +134,18 @@ export function DesktopTable({ poolId, hostId }: { poolId?: string; hostId?: str
           return reason === undefined ? t('problem.code.forbidden') : reason
         },
         act: rows => {
-          const done = () => notifyDone(t('actionDone.askedMany', { action: t(`action.${name}`), count: rows.length }))
-          if (name === 'start')
+          const done = ({ results }: BulkAnswer) => {
+            setRefused(results.flatMap(one => (one.error ? [{ name: nameOf(rows, one.id), why: one.error.text }] : [])))
+            const asked = rows.filter(row => results.some(({ id, error }) => id === row.id && error === null))
+            const words = { action: t(`action.${name}`), count: asked.length }
+            if (asked.length > 0) notifyDone(t('actionDone.askedMany', words), undo(name, asked))
+          }
+          if (!asksFirst(name))
             return act.mutate({ name, rows }, { onSuccess: done, onError: error => notifyError(error) })
           setLoss({
             ...desktopLoss(t, name, rows),
             act: async () => {
-              await act.mutateAsync({ name, rows })
-              done()
+              done(await act.mutateAsync({ name, rows }))
             },
           })
         },
@@ -150,6 +204,7 @@ export function DesktopTable({ poolId, hostId }: { poolId?: string; hostId?: str
         }
       />
       <ConfirmLoss loss={loss} onClose={() => setLoss(null)} />
+      {refused.length > 0 && <Refused of={refused} onClose={() => setRefused([])} />}
     </Panel>
   )
 }
@@ -157,14 +212,31 @@ export function DesktopTable({ poolId, hostId }: { poolId?: string; hostId?: str
 function useDesktopColumns(shown: { pool: boolean; host: boolean }): Column<Desktop>[] {
   const { t } = useTranslation()
   const may = useMay()
+  const screens = (row: Desktop) =>
+    may('desktop.write') && row.actions.some(({ name, allowed }) => name === 'screen' && allowed)
   return [
     {
       key: 'name',
       head: t('desktops.name'),
       cell: row => (
-        <Link to="/admin/desktops/$id" params={{ id: row.id }}>
-          {row.name}
-        </Link>
+        <>
+          <Link to="/admin/desktops/$id" params={{ id: row.id }}>
+            {row.name}
+          </Link>
+          {screens(row) && (
+            <>
+              {' '}
+              <AnchorLink
+                to="/admin/desktops/$id/screen"
+                params={{ id: row.id }}
+                preload={false}
+                aria-label={t('watch.open', { name: row.name })}
+              >
+                <Icon of={ScreenShare} small />
+              </AnchorLink>
+            </>
+          )}
+        </>
       ),
       text: row => row.name,
     },

@@ -32,23 +32,37 @@ export function hardwareChange(before: Hardware, { vcpus, memoryMib, diskGib }: 
   ) as Partial<Hardware>
 }
 
+type Changed = keyof Hardware | 'cdrom'
 interface Applies {
-  now: (keyof Hardware)[]
-  nextStart: (keyof Hardware)[]
+  now: Changed[]
+  nextStart: Changed[]
+  why: { [K in Changed]?: string | undefined }
 }
 
-export function appliesText(t: TFunction, { now, nextStart }: Applies): string {
-  const words = {
+const wordsOf = (t: TFunction) =>
+  ({
     vcpus: t('pools.form.vcpus'),
     memoryBytes: t('pools.form.memory'),
     diskBytes: t('templates.disk'),
     video: t('pools.form.video'),
     sound: t('pools.form.sound'),
-  } satisfies Record<keyof Hardware, string>
-  const list = (names: (keyof Hardware)[]) => formatList(names.map(name => words[name]))
-  const said = [
+    cdrom: t('making.disc'),
+  }) satisfies Record<Changed, string>
+
+/** What was saved, in a line or two. */
+export function appliesText(t: TFunction, applies: Applies): string {
+  const lines = appliesLines(t, applies)
+  return lines.length > 0 ? lines.join(' ') : t('desktops.hardwareSame')
+}
+
+/** What holds at once, what after the next start, and what waits for a reason of its own. */
+export function appliesLines(t: TFunction, { now, nextStart, why }: Applies): string[] {
+  const words = wordsOf(t)
+  const list = (names: Changed[]) => formatList(names.map(name => words[name]))
+  const plain = nextStart.filter(name => !why[name])
+  return [
     now.length > 0 ? t('desktops.hardwareNow', { what: list(now) }) : '',
-    nextStart.length > 0 ? t('desktops.hardwareNext', { what: list(nextStart) }) : '',
-  ].filter(text => text !== '')
-  return said.length > 0 ? said.join(' ') : t('desktops.hardwareSame')
+    plain.length > 0 ? t('desktops.hardwareNext', { what: list(plain) }) : '',
+    ...nextStart.map(name => (why[name] ? t('desktops.hardwareNextWhy', { what: words[name], why: why[name] }) : '')),
+  ].filter(line => line !== '')
 }

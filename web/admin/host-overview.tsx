@@ -11,60 +11,70 @@ import { formatBytes, formatNumber, formatPercent } from '../ui/format.ts'
 import { Meter, toneOfShare } from '../ui/Meter.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { StateBadge } from '../ui/StateBadge.tsx'
+import { ForeignMachines } from './foreign-machines.tsx'
 import { HostTags } from './host-tags.tsx'
+import { HostUsb } from './host-usb.tsx'
+import { HostXml } from './libvirt-xml.tsx'
 import { ResourceMeters } from './resources.tsx'
 
 export function HostOverview({ host }: { host: Host }) {
   const { t } = useTranslation()
   const { facts } = host
   return (
-    <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
-      <Panel title={t('hosts.use')}>
-        <Stack gap="lg">
-          <ResourceMeters of={host.resources} />
-          {host.usage && (
-            <Meter
-              label={t('hosts.cpuNow')}
-              text={formatPercent(host.usage.cpu)}
-              whole={1}
-              parts={[{ value: host.usage.cpu, tone: toneOfShare(host.usage.cpu) }]}
+    <Stack gap="lg">
+      <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
+        <Panel title={t('hosts.use')}>
+          <Stack gap="lg">
+            <ResourceMeters of={host.resources} />
+            {host.usage && (
+              <Meter
+                label={t('hosts.cpuNow')}
+                text={formatPercent(host.usage.cpu)}
+                whole={1}
+                parts={[{ value: host.usage.cpu, tone: toneOfShare(host.usage.cpu) }]}
+              />
+            )}
+          </Stack>
+        </Panel>
+        <Panel title={t('hosts.facts')}>
+          {facts ? (
+            <Facts
+              of={[
+                [t('hosts.hostName'), facts.hostName],
+                [t('hosts.cpuModel'), `${facts.cpuModel} · ${t('hosts.cpus', { count: facts.cpus })}`],
+                [t('hosts.memory'), <Bytes key="m" of={facts.memoryBytes} />],
+                [t('hosts.accel'), facts.accelerator === 'kvm' ? t('hosts.kvm') : t('hosts.tcg')],
+                [t('hosts.kernel'), facts.kernel],
+                [t('hosts.libvirt'), facts.libvirtVersion],
+                [t('hosts.qemu'), facts.qemuVersion],
+                [t('hosts.address'), host.address || t('common.none')],
+                [t('hosts.subnet'), host.subnet || t('common.none')],
+                [t('hosts.bridges'), facts.bridges.join(', ') || t('common.none')],
+              ]}
             />
+          ) : (
+            <Text size="sm">{t('hosts.noFacts')}</Text>
           )}
-        </Stack>
+        </Panel>
+        <Panel title={t('hosts.ready')}>
+          <Readiness host={host} />
+        </Panel>
+        <Panel title={t('hosts.capacity')}>
+          <Capacity host={host} />
+        </Panel>
+        <Panel title={t('hosts.queueTitle')}>
+          <BootQueue host={host} />
+        </Panel>
+        <Panel title={t('hosts.tags')}>
+          <HostTags host={host} />
+        </Panel>
+      </SimpleGrid>
+      <Panel title={t('dongles.usb')}>
+        <HostUsb host={host} />
       </Panel>
-      <Panel title={t('hosts.facts')}>
-        {facts ? (
-          <Facts
-            of={[
-              [t('hosts.hostName'), facts.hostName],
-              [t('hosts.cpuModel'), `${facts.cpuModel} · ${t('hosts.cpus', { count: facts.cpus })}`],
-              [t('hosts.memory'), <Bytes key="m" of={facts.memoryBytes} />],
-              [t('hosts.accel'), facts.accelerator === 'kvm' ? t('hosts.kvm') : t('hosts.tcg')],
-              [t('hosts.kernel'), facts.kernel],
-              [t('hosts.libvirt'), facts.libvirtVersion],
-              [t('hosts.qemu'), facts.qemuVersion],
-              [t('hosts.address'), host.address || t('common.none')],
-              [t('hosts.subnet'), host.subnet || t('common.none')],
-              [t('hosts.bridges'), facts.bridges.join(', ') || t('common.none')],
-            ]}
-          />
-        ) : (
-          <Text size="sm">{t('hosts.noFacts')}</Text>
-        )}
-      </Panel>
-      <Panel title={t('hosts.ready')}>
-        <Readiness host={host} />
-      </Panel>
-      <Panel title={t('hosts.capacity')}>
-        <Capacity host={host} />
-      </Panel>
-      <Panel title={t('hosts.queueTitle')}>
-        <BootQueue host={host} />
-      </Panel>
-      <Panel title={t('hosts.tags')}>
-        <HostTags host={host} />
-      </Panel>
-    </SimpleGrid>
+      <ForeignMachines host={host} />
+      <HostXml host={host} />
+    </Stack>
   )
 }
 

@@ -80,6 +80,7 @@ function FateOf({ of: item }: { of: HostRemoval['desktops'][number] }) {
           ? t(`removal.${item.fate}To`, { host: item.hostName })
           : t(`fate.${item.fate}`)}
       </Text>
+      {item.losesDongle && <Text size="sm">{t('removal.losesDongle')}</Text>}
       {item.userName && (
         <Text size="xs" c="dimmed">
           {item.userName}

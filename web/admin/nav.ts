@@ -1,5 +1,5 @@
 /** Where a console leads to, and who may go there: one table for navigation, palette and help. */
-import { FileClock, Gauge, Layers, type LucideIcon, Monitor, Package, Server, Users } from 'lucide-react'
+import { FileClock, Gauge, HardDrive, Layers, type LucideIcon, Monitor, Package, Server, Users } from 'lucide-react'
 import type { Permission } from '../data/nouns.ts'
 import type { en } from '../i18n/en.ts'
 
@@ -12,6 +12,7 @@ export interface Place {
     | '/admin/templates'
     | '/admin/people'
     | '/admin/hosts'
+    | '/admin/storage'
     | '/admin/audit'
   icon: LucideIcon
   permission: Permission
@@ -24,5 +25,6 @@ export const places: Place[] = [
   { name: 'templates', to: '/admin/templates', icon: Package, permission: 'template.read' },
   { name: 'people', to: '/admin/people', icon: Users, permission: 'user.read' },
   { name: 'hosts', to: '/admin/hosts', icon: Server, permission: 'host.read' },
+  { name: 'storage', to: '/admin/storage', icon: HardDrive, permission: 'host.read' },
   { name: 'audit', to: '/admin/audit', icon: FileClock, permission: 'audit.read' },
 ]

@@ -1,6 +1,7 @@
 /** What is wrong, worst first, each with where to look next. Pure: the words stand in the message files. */
 import type { Desktop, Host, Pool, Template } from '../data/nouns.ts'
 import { type ProblemCode, problemOf } from '../ui/problem.ts'
+import { type StorageSeen, storageFindings } from './overview-storage.ts'
 
 export interface Finding {
   key: string
@@ -16,6 +17,9 @@ export interface Finding {
           | 'overview.poolRestrained'
           | 'overview.poolEmpty'
           | 'overview.poolWaiting'
+          | 'overview.rootFills'
+          | 'overview.storagePoolFills'
+          | 'overview.storagePoolFails'
         name: string
       }
     | { key: 'overview.templateFailed'; name: string; number: number }
@@ -27,7 +31,13 @@ export interface Finding {
     | `overview.${'hostLostNext' | 'hostSuspectNext' | 'peopleWaitNext' | 'peopleStayNext' | 'noNetworkNext' | 'poolEmptyNext' | 'noHostsNext'}`
     | `problem.code.${ProblemCode}`
     | null
-  to: '/admin/hosts' | '/admin/hosts/$id' | '/admin/desktops/$id' | '/admin/pools/$id' | '/admin/templates/$id'
+  to:
+    | '/admin/hosts'
+    | '/admin/hosts/$id'
+    | '/admin/hosts/clusters/$id'
+    | '/admin/desktops/$id'
+    | '/admin/pools/$id'
+    | '/admin/templates/$id'
   id: string
   /** A dialogue of that page, opened at once. */
   show?: 'fence'
@@ -42,9 +52,10 @@ export interface Seen {
   /** Desktops that came from another cluster and have no network yet. */
   cutOff: readonly Desktop[]
   templates: readonly Template[]
+  storage: StorageSeen
 }
 
-export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen): Finding[] {
+export function findingsOf({ hosts, pools, troubled, cutOff, templates, storage }: Seen): Finding[] {
   const found: Finding[] = []
   const add = (finding: Omit<Finding, 'next' | 'text'> & Partial<Finding>) =>
     found.push({ next: null, text: null, ...finding })
@@ -92,6 +103,7 @@ export function findingsOf({ hosts, pools, troubled, cutOff, templates }: Seen):
         ...at,
       })
   }
+  found.push(...storageFindings(storage))
   for (const pool of pools) {
     const at = { to: '/admin/pools/$id', id: pool.id } as const
     const name = pool.name

@@ -32,6 +32,8 @@ import { PageUnread } from '../ui/PageUnread.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { DryRun } from './dry-run.tsx'
+import { PoolChange } from './pool-change.tsx'
+import { PoolCustomise } from './pool-customise.tsx'
 import { PoolPlacement } from './pool-placement.tsx'
 import {
   createBody,
@@ -262,6 +264,7 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
             />
           </SimpleGrid>
         </Panel>
+        <PoolCustomise form={form} />
         <PoolPlacement form={form} opened={placing} onToggle={place.toggle} />
         <Panel title={t('pools.form.review')}>
           <Text size="sm">
@@ -277,6 +280,9 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
               all: formatBytes(memoryBytes * Number(wished.maxSize)),
             })}
           </Text>
+          {pool && Object.keys(wrongIn(wished)).length === 0 && (
+            <PoolChange id={pool.id} body={updateBody(wished) ?? {}} />
+          )}
           {may('host.read') && wished.templateId && (
             <Stack mt="md" gap="xs">
               <Text size="sm" fw={600}>

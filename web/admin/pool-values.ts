@@ -1,6 +1,7 @@
 /** A pool as its form holds it, and back. Pure: the words stand in the message files. */
 import type { Ask } from '../../api/client.ts'
 import type { Pool, Template } from '../data/nouns.ts'
+import { type CustomiseValues, customiseBody, customiseValues } from './pool-customise-values.ts'
 
 export interface PoolValues {
   name: string
@@ -32,6 +33,7 @@ export interface PoolValues {
   vlan: number | string
   neighbours: boolean
   allow: AllowValues[]
+  customise: CustomiseValues
 }
 
 /** One line of the allow-list as its three boxes hold it. */
@@ -73,6 +75,7 @@ export function emptyPool(templates: readonly Template[], wantedId?: string): Po
     vlan: '',
     neighbours: false,
     allow: [],
+    customise: customiseValues(null),
   }
 }
 
@@ -106,6 +109,7 @@ export const valuesOf = (pool: Pool): PoolValues => ({
     protocol: protocol ?? 'any',
     ports: ports ?? '',
   })),
+  customise: customiseValues(pool.customise),
 })
 
 /** Whether the part that is folded away says anything that a new pool's does not. */
@@ -129,7 +133,7 @@ const portsForm = /^\d{1,5}(-\d{1,5})?(\s*,\s*\d{1,5}(-\d{1,5})?)*$/
 
 /** Field → message key of what is wrong with it; lines of the allow-list by their place. Empty: nothing. */
 export function wrongIn(values: PoolValues) {
-  const wrong: { [K in keyof PoolValues | `allow.${number}.${'cidr' | 'ports'}`]?: PoolWrong } = {}
+  const wrong: { [K in keyof PoolValues | AllowField | DomainField]?: PoolWrong } = {}
   if (!values.name) wrong.name = 'pools.form.nameMissing'
   else if (!nameForm.test(values.name)) wrong.name = 'pools.form.nameBad'
   if (!values.templateId) wrong.templateId = 'pools.form.templateMissing'
@@ -147,10 +151,16 @@ export function wrongIn(values: PoolValues) {
     if (hasPorts(protocol) && ports.trim() && !portsForm.test(ports.trim()))
       wrong[`allow.${index}.ports`] = 'pools.form.portsBad'
   }
+  const { joins, domain, passwordSet } = values.customise
+  if (joins && !domain.name.trim()) wrong['customise.domain.name'] = 'pools.form.domainMissing'
+  if (joins && !domain.user.trim()) wrong['customise.domain.user'] = 'pools.form.domainUserMissing'
+  if (joins && !domain.password && !passwordSet) wrong['customise.domain.password'] = 'pools.form.domainPasswordMissing'
   return wrong
 }
+type AllowField = `allow.${number}.${'cidr' | 'ports'}`
+type DomainField = `customise.domain.${'name' | 'user' | 'password'}`
 type PoolWrong =
-  `pools.form.${'nameMissing' | 'nameBad' | 'templateMissing' | 'wholeNumber' | 'atLeastOne' | 'maxLess' | 'interfaceMissing' | 'vlanBad' | 'cidrBad' | 'portsBad'}`
+  `pools.form.${'nameMissing' | 'nameBad' | 'templateMissing' | 'wholeNumber' | 'atLeastOne' | 'maxLess' | 'interfaceMissing' | 'vlanBad' | 'cidrBad' | 'portsBad' | 'domainMissing' | 'domainUserMissing' | 'domainPasswordMissing'}`
 
 export const hasPorts = (protocol: AllowValues['protocol']) => protocol === 'tcp' || protocol === 'udp'
 
@@ -176,6 +186,7 @@ export const updateBody = (values: PoolValues): Ask<'poolUpdate'>['body'] => ({
   needs: values.needs,
   ha: values.ha,
   network: networkOf(values),
+  customise: customiseBody(values.customise),
 })
 
 /** Whether desktops of such a pool may see each other on our own bridges: an exam's never do. */

@@ -1,23 +1,18 @@
-import { Alert, SimpleGrid, Stack, Tabs, Text } from '@mantine/core'
+import { Alert, Box, SimpleGrid, Stack, Tabs, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
-import { Pencil, Trash2, TriangleAlert } from 'lucide-react'
-import { useState } from 'react'
+import { Pencil, TriangleAlert } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
-import { useRefusal, useWrite } from '../data/actions.ts'
 import { PoolBadge } from '../data/badges.tsx'
 import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
 import type { Pool } from '../data/nouns.ts'
 import { clustersQuery, poolQuery } from '../data/queries.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
-import { ActionButton } from '../ui/ActionButton.tsx'
 import { Bytes } from '../ui/Bytes.tsx'
-import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { formatDuration, formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { Meter } from '../ui/Meter.tsx'
-import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
@@ -25,7 +20,10 @@ import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { DesktopTable } from './desktops.tsx'
 import { DryRun } from './dry-run.tsx'
 import { PoolAccess } from './pool-access.tsx'
+import { PoolPushes } from './pool-pushes.tsx'
+import { RemovePool } from './pool-removal.tsx'
 import { networkTold } from './pool-values.ts'
+import { PoolVerify } from './pool-verify.tsx'
 
 const tabs = ['overview', 'desktops', 'access'] as const
 
@@ -168,6 +166,7 @@ function PoolOverview({ pool }: { pool: Pool }) {
           ]}
         />
       </Panel>
+      <PoolPushes pool={pool} />
       <Panel title={t('pools.place')}>
         <PlacementFacts pool={pool} />
       </Panel>
@@ -179,6 +178,10 @@ function PoolOverview({ pool }: { pool: Pool }) {
           <DryRun act={count => client.poolPlace({ params: { id: pool.id }, body: { count, priority: 'prewarm' } })} />
         </Panel>
       )}
+      {/* Its table needs the room. */}
+      <Box style={{ gridColumn: '1 / -1' }}>
+        <PoolVerify pool={pool} />
+      </Box>
     </SimpleGrid>
   )
 }
@@ -225,36 +228,7 @@ function PlacementFacts({ pool }: { pool: Pool }) {
 function PoolActions({ pool }: { pool: Pool }) {
   const { t } = useTranslation()
   const may = useMay()
-  const navigate = useNavigate()
-  const refusal = useRefusal()
-  const [loss, setLoss] = useState<Loss | null>(null)
-  const remove = useWrite(
-    (force: boolean) => client.poolDelete({ params: { id: pool.id }, query: { force } }),
-    ['pool', 'desktop'],
-  )
   if (!may('pool.write')) return null
-  const { total, assigned } = pool.counts
-  const ask = () =>
-    setLoss({
-      title: t('loss.title', { action: t('action.delete'), name: pool.name }),
-      facts: [
-        [t('pools.total'), formatNumber(total)],
-        [t('pools.assigned'), formatNumber(assigned)],
-      ],
-      lost: [
-        t('pools.deleteLoss', { count: total }),
-        ...(assigned ? [t('pools.deletePeople', { count: assigned })] : []),
-      ].join(' '),
-      ...(assigned > 0 && { also: t('pools.deleteForce') }),
-      confirm: t('common.delete'),
-      act: async force => {
-        await remove.mutateAsync(force)
-        notifyDone(t('pools.deleted', { name: pool.name }))
-        await navigate({ to: '/admin/pools' })
-      },
-    })
-  // A pool with people in it can be deleted by force: the dialog asks for it, so that reason does not lock the button.
-  const refused = refusal(pool.actions, 'delete')
   return (
     <>
       <ButtonLink
@@ -266,17 +240,7 @@ function PoolActions({ pool }: { pool: Pool }) {
       >
         {t('common.edit')}
       </ButtonLink>
-      <ActionButton
-        size="xs"
-        variant="default"
-        danger
-        leftSection={<Icon of={Trash2} small />}
-        reason={assigned > 0 ? null : (refused ?? null)}
-        onClick={ask}
-      >
-        {t('common.delete')}
-      </ActionButton>
-      <ConfirmLoss loss={loss} onClose={() => setLoss(null)} />
+      <RemovePool pool={pool} />
     </>
   )
 }

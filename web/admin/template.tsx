@@ -22,7 +22,7 @@ import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { newestOf } from './templates.tsx'
 import { Version } from './version.tsx'
-import { VersionDialog } from './version-dialog.tsx'
+import { VersionDialog, versionHows } from './version-dialog.tsx'
 
 export function TemplateDetail() {
   const { t } = useTranslation()
@@ -99,7 +99,7 @@ export function TemplateDetail() {
       {adding && (
         <VersionDialog
           template={template}
-          how={newestOf(template)?.source.kind ?? 'recipe'}
+          how={versionHows.find(how => how === newestOf(template)?.source.kind) ?? 'recipe'}
           onClose={() => setAdding(false)}
           onMade={() => setAdding(false)}
         />

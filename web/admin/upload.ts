@@ -4,24 +4,6 @@ import { client } from '../data/client.ts'
 import { queryClient } from '../data/queries.ts'
 import { fileSha256 } from './sha256.ts'
 
-export type UploadFormat = 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso'
-
-const formats: Record<string, UploadFormat> = {
-  qcow2: 'qcow2',
-  raw: 'raw',
-  img: 'raw',
-  vmdk: 'vmdk',
-  vdi: 'vdi',
-  vpc: 'vpc',
-  vhd: 'vpc',
-  vhdx: 'vhdx',
-  iso: 'iso',
-}
-
-/** By the ending of its name; the host looks into the file itself before it believes it. */
-export const formatOf = (fileName: string): UploadFormat | null =>
-  formats[fileName.split('.').at(-1)?.toLowerCase() ?? ''] ?? null
-
 export interface Announced {
   templateId: string
   number: number

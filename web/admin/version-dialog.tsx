@@ -14,8 +14,9 @@ import {
 } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { Upload } from 'lucide-react'
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import { formatNamed, formatRefusal, saidBytes } from '../../lib/image-format.ts'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import type { Template } from '../data/nouns.ts'
@@ -26,8 +27,9 @@ import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { DesktopSelect, SealSwitch } from './capture-fields.tsx'
+import { FileSaysPanel, useFileSays } from './file-says.tsx'
 import { nameForm } from './name-form.ts'
-import { formatOf, type UploadState, useUpload } from './upload.ts'
+import { type UploadState, useUpload } from './upload.ts'
 
 /** What a version may be made of. */
 export const versionHows = ['recipe', 'upload', 'desktop'] as const
@@ -96,13 +98,30 @@ export function VersionDialog(props: {
         how !== 'upload'
           ? null
           : value
-            ? formatOf(value.name)
+            ? formatNamed(value.name)
               ? null
               : t('templates.fileBad')
             : t('templates.fileMissing'),
       desktopId: value => (how !== 'desktop' || value ? null : t('templates.capturedMissing')),
     },
   })
+
+  const says = useFileSays(how === 'upload' ? form.values.file : null)
+  const proposed = says.data
+  const taken = useRef<typeof proposed>(undefined)
+  // Once for each file, and only into fields that hold nothing of the person's own.
+  useEffect(() => {
+    const before = taken.current
+    if (!proposed || proposed.kind === 'image' || proposed === before) return
+    taken.current = proposed
+    const { name, description, notes, readyWhen } = proposed
+    const isFree = (field: 'name' | 'description' | 'notes') =>
+      ['', before?.[field] ?? ''].includes(form.getValues()[field])
+    if (name !== null && isFree('name')) form.setFieldValue('name', name)
+    if (isFree('description')) form.setFieldValue('description', description)
+    if (isFree('notes')) form.setFieldValue('notes', notes)
+    if (readyWhen !== null) form.setFieldValue('readyWhen', readyWhen)
+  }, [proposed, form.setFieldValue, form.getValues])
 
   type Source = Parameters<typeof client.versionAdd>[0]['body']['source']
   const announce = async (values: VersionValues, source: Source) => {
@@ -114,6 +133,7 @@ export function VersionDialog(props: {
             description: values.description,
             // Of a desktop it is known.
             ...(source.kind !== 'desktop' && { readyWhen: values.readyWhen }),
+            ...(source.kind === 'upload' && proposed?.hardware && { hardware: proposed.hardware }),
             source,
             notes: values.notes,
           },
@@ -145,8 +165,13 @@ export function VersionDialog(props: {
       )
       return
     }
-    const format = file && formatOf(file.name)
+    const format = file && formatNamed(file.name)
     if (!file || !format) return
+    const refused = formatRefusal(new Uint8Array(await file.slice(0, saidBytes).arrayBuffer()), format)
+    if (refused !== null) {
+      form.setFieldError('file', t('templates.fileNot', { format }))
+      return
+    }
     let madeId = ''
     const arrived = await upload.start(file, async sha256 => {
       const made = await announce(values, { kind: 'upload', format, sizeBytes: file.size, sha256 })
@@ -224,6 +249,7 @@ export function VersionDialog(props: {
                 leftSection={<Icon of={Upload} small />}
                 {...form.getInputProps('file')}
               />
+              <FileSaysPanel says={says} fresh={template === null} />
               {!template && (
                 <Select
                   disabled={busy}

@@ -23,6 +23,7 @@ import { CopyDialog } from './copy-dialog.tsx'
 import { useUpload } from './upload.ts'
 import { VersionCopies } from './version-copies.tsx'
 import { UploadProgress } from './version-dialog.tsx'
+import { ExportMenu, VersionExports } from './version-exports.tsx'
 
 interface VersionProps {
   template: Template
@@ -80,6 +81,7 @@ export function Version({ template, version, ask }: VersionProps) {
                 {t('copies.copy')}
               </ActionButton>
             )}
+            <ExportMenu template={template} version={version} />
             {deleteReason !== undefined && (
               <ActionButton
                 size="xs"
@@ -138,13 +140,14 @@ export function Version({ template, version, ask }: VersionProps) {
               t('copies.title'),
               everywhere ? (
                 <Text key="w" size="sm" c="dimmed">
-                  {t('copies.everywhere')}
+                  {version.source.kind === 'recipe' ? t('copies.everywhere') : t('copies.everywhereSame')}
                 </Text>
               ) : undefined,
             ],
           ]}
         />
         <VersionCopies template={template} version={version} ask={ask} />
+        <VersionExports template={template} version={version} ask={ask} />
       </Stack>
       {copying && <CopyDialog template={template} version={version} onClose={() => setCopying(false)} />}
     </Panel>
@@ -155,6 +158,7 @@ export function Version({ template, version, ask }: VersionProps) {
 function sourceFacts(t: TFunction, source: TemplateVersion['source']): [name: string, value: React.ReactNode][] {
   const name = t('templates.source')
   if (source.kind === 'recipe') return [[name, t('templates.recipeNote', { recipe: source.recipe })]]
+  if (source.kind === 'blank') return [[name, t('templates.blankNote')]]
   if (source.kind === 'upload') return [[name, t('templates.uploadNote', { format: source.format })]]
   return [
     [

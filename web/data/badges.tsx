@@ -2,7 +2,18 @@
 import { useTranslation } from 'react-i18next'
 import type { Look } from '../ui/look.ts'
 import { StateBadge } from '../ui/StateBadge.tsx'
-import type { Desktop, Host, Move, Pool, Task, TemplateVersion, VersionCopy } from './nouns.ts'
+import type {
+  Desktop,
+  Dongle,
+  Host,
+  Move,
+  Pool,
+  Push,
+  Task,
+  TemplateVersion,
+  VersionCopy,
+  VersionExport,
+} from './nouns.ts'
 
 const desktopLooks = {
   making: 'busy',
@@ -48,6 +59,12 @@ const copyLooks = {
   failed: 'bad',
 } satisfies Record<VersionCopy['state'], Look>
 
+const exportLooks = {
+  making: 'busy',
+  ready: 'good',
+  failed: 'bad',
+} satisfies Record<VersionExport['state'], Look>
+
 const taskLooks = {
   queued: 'waiting',
   running: 'busy',
@@ -65,12 +82,29 @@ const moveLooks = {
   cancelled: 'stopped',
 } satisfies Record<Move['state'], Look>
 
+const dongleLooks = {
+  attached: 'good',
+  waiting: 'waiting',
+  missing: 'warn',
+  inUse: 'bad',
+  refused: 'bad',
+  unknown: 'unknown',
+} satisfies Record<NonNullable<Dongle['state']> | 'unknown', Look>
+
+const pushLooks = {
+  scheduled: 'waiting',
+  running: 'busy',
+  done: 'good',
+  cancelled: 'stopped',
+} satisfies Record<Push['state'], Look>
+
 interface Size {
   size?: 'sm' | 'md'
 }
 
 export function DesktopBadge({ desktop, ...size }: { desktop: Desktop } & Size) {
   const { t } = useTranslation()
+  if (desktop.saved) return <StateBadge look="paused" word={t('saved.word')} {...size} />
   return <StateBadge look={desktopLooks[desktop.phase]} word={t(`phase.${desktop.phase}`)} {...size} />
 }
 
@@ -94,6 +128,17 @@ export function CopyBadge({ copy, ...size }: { copy: VersionCopy } & Size) {
   return <StateBadge look={copyLooks[copy.state]} word={t(`copyState.${copy.state}`)} {...size} />
 }
 
+export function DongleBadge({ dongle, ...size }: { dongle: Dongle } & Size) {
+  const { t } = useTranslation()
+  const state = dongle.state ?? 'unknown'
+  return <StateBadge look={dongleLooks[state]} word={t(`dongleState.${state}`)} {...size} />
+}
+
+export function ExportBadge({ file, ...size }: { file: VersionExport } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={exportLooks[file.state]} word={t(`exportState.${file.state}`)} {...size} />
+}
+
 export function TaskBadge({ task, ...size }: { task: Task } & Size) {
   const { t } = useTranslation()
   return <StateBadge look={taskLooks[task.state]} word={t(`taskState.${task.state}`)} {...size} />
@@ -102,4 +147,9 @@ export function TaskBadge({ task, ...size }: { task: Task } & Size) {
 export function MoveBadge({ move, ...size }: { move: Move } & Size) {
   const { t } = useTranslation()
   return <StateBadge look={moveLooks[move.state]} word={t(`moveState.${move.state}`)} {...size} />
+}
+
+export function PushBadge({ push, ...size }: { push: Push } & Size) {
+  const { t } = useTranslation()
+  return <StateBadge look={pushLooks[push.state]} word={t(`pushState.${push.state}`)} {...size} />
 }

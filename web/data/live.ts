@@ -31,6 +31,7 @@ const alsoShownBy: Record<string, string[]> = {
   version: ['template', 'pool'],
   assignment: ['desktop', 'pool'],
   session: ['desktop'],
+  dongle: ['desktop'],
   entitlement: ['pool'],
   user: ['group', 'me'],
   group: ['user'],

@@ -10,7 +10,7 @@ import {
   QueryClient,
   queryOptions,
 } from '@tanstack/react-query'
-import type { Ask, OperationId } from '../../api/client.ts'
+import type { Answer, Ask, OperationId } from '../../api/client.ts'
 import { ApiError, client } from './client.ts'
 
 const signedOutListeners = new Set<() => void>()
@@ -53,6 +53,86 @@ export const poolsQuery = (query: Query<'poolList'> = {}) =>
   })
 export const poolQuery = (id: string) =>
   queryOptions({ queryKey: ['pool', id], queryFn: () => client.poolGet({ params: { id } }) })
+export const pushesQuery = (poolId: string) =>
+  queryOptions({
+    queryKey: ['pool', poolId, 'pushes'],
+    queryFn: () => client.pushList({ params: { id: poolId }, query: { limit: 10 } }),
+  })
+/** No event tells who looks. Shorter: traffic for a page that waits; longer: it names somebody who has left. */
+const holderEveryMs = 2_000
+export const screenQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['desktop', id, 'screen'],
+    queryFn: () => client.screenGet({ params: { id } }),
+    refetchInterval: holderEveryMs,
+    staleTime: 0,
+    gcTime: 0,
+  })
+/** Shorter: pictures that nobody tells apart; longer: nobody calls it live. */
+const pictureEveryMs = 3_000
+/** Asked again for as long as somebody sees it: not in a tab behind another, and nothing is kept. */
+export const screenshotQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['screenshot', id],
+    queryFn: ({ signal }) => client.screenshot(id, signal),
+    refetchInterval: pictureEveryMs,
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  })
+/** Those that are not on it yet are few: whoever wants the rest asks the API. */
+export const pushDesktopsQuery = (id: string, place: 'inUse' | 'failed' | 'waiting' | 'remaking' | 'lost') =>
+  queryOptions({
+    queryKey: ['pool', 'push', id, place],
+    queryFn: () => client.pushDesktopList({ params: { id }, query: { place, limit: 50 } }),
+    placeholderData: keepPreviousData,
+  })
+export const verificationsQuery = (poolId: string) =>
+  queryOptions({
+    queryKey: ['pool', poolId, 'verifications'],
+    queryFn: () => client.verificationList({ params: { id: poolId }, query: { limit: 1 } }),
+  })
+export const verifiedQuery = (id: string, state?: 'failed') =>
+  queryOptions({
+    queryKey: ['pool', 'verification', id, state],
+    queryFn: () => client.verificationDesktopList({ params: { id }, query: { limit: 100, ...(state && { state }) } }),
+    placeholderData: keepPreviousData,
+  })
+/** A dry run asks by POST and changes nothing. */
+export const pushPlanQuery = (poolId: string, ask: NonNullable<Ask<'pushMake'>['body']>) =>
+  queryOptions({
+    queryKey: ['pool', poolId, 'push plan', ask],
+    queryFn: async () => {
+      const plan = await client.pushMake({ params: { id: poolId }, body: { ...ask, dryRun: true } })
+      if ('task' in plan) throw new Error('a dry run made a push')
+      return plan
+    },
+    placeholderData: keepPreviousData,
+  })
+/** Asked by PATCH, and nothing is changed. */
+/** Asked by PATCH, and nothing is changed. */
+export const hardwareAppliesQuery = (id: string, hardware: NonNullable<Ask<'desktopUpdate'>['body']>['hardware']) =>
+  queryOptions({
+    queryKey: ['desktop', 'applies', id, hardware],
+    queryFn: () => client.desktopUpdate({ params: { id }, body: { hardware, dryRun: true } }),
+    placeholderData: keepPreviousData,
+    retry: false,
+    // What its host has left changes with every other desktop.
+    staleTime: 0,
+  })
+export const poolChangesQuery = (id: string, body: NonNullable<Ask<'poolUpdate'>['body']>) =>
+  queryOptions({
+    queryKey: ['pool', id, 'changes', body],
+    queryFn: async () => (await client.poolUpdate({ params: { id }, query: { dryRun: true }, body })).changes,
+    placeholderData: keepPreviousData,
+    retry: false,
+  })
+export const poolRemovalQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['pool', id, 'removal'],
+    queryFn: () => client.poolRemovalPlan({ params: { id } }),
+    staleTime: 0,
+  })
 export const entitlementQuery = (id: string) =>
   queryOptions({ queryKey: ['pool', id, 'entitlement'], queryFn: () => client.entitlementGet({ params: { id } }) })
 
@@ -64,6 +144,23 @@ export const desktopsQuery = (query: Query<'desktopList'> = {}) =>
   })
 export const desktopQuery = (id: string) =>
   queryOptions({ queryKey: ['desktop', id], queryFn: () => client.desktopGet({ params: { id } }) })
+export const desktopSetupQuery = (id: string) =>
+  queryOptions({ queryKey: ['desktop', id, 'setup'], queryFn: () => client.desktopSetup({ params: { id } }) })
+/** What libvirt says is read anew when something of the machine changed, and now and then: never shown from before. */
+const xmlOptions = { staleTime: 0, refetchInterval: 10_000, placeholderData: keepPreviousData }
+export const desktopXmlQuery = ({ id, hostId, power, phase, hardware }: Answer<'desktopGet'>) =>
+  queryOptions({
+    queryKey: ['xml', 'desktop', id, hostId, power, phase, hardware],
+    queryFn: () => client.desktopXml({ params: { id } }),
+    ...xmlOptions,
+  })
+export const hostXmlQuery = (id: string) =>
+  queryOptions({ queryKey: ['xml', 'host', id], queryFn: () => client.hostXml({ params: { id } }), ...xmlOptions })
+export const snapshotsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['desktop', id, 'snapshots'],
+    queryFn: () => client.snapshotList({ params: { id } }),
+  })
 export const historyQuery = (id: string) =>
   queryOptions({
     queryKey: ['desktop', id, 'history'],
@@ -112,6 +209,14 @@ export const clustersQuery = queryOptions({
 export const clusterQuery = (id: string) =>
   queryOptions({ queryKey: ['cluster', id], queryFn: () => client.clusterGet({ params: { id } }) })
 
+export const usbDevicesQuery = (hostId: string) =>
+  queryOptions({
+    queryKey: ['dongle', 'host', hostId],
+    queryFn: () => client.usbDeviceList({ params: { id: hostId } }),
+  })
+export const donglesQuery = (query: Query<'dongleList'> = {}) =>
+  queryOptions({ queryKey: ['dongle', 'list', query], queryFn: () => client.dongleList({ query }) })
+
 export const movesQuery = (query: Query<'migrationList'> = {}) =>
   queryOptions({
     queryKey: ['migration', 'list', query],
@@ -152,6 +257,13 @@ export const tasksQuery = (query: Query<'taskList'> = {}) =>
   queryOptions({ queryKey: ['task', 'list', query], queryFn: () => client.taskList({ query }) })
 export const taskLogQuery = (id: string) =>
   queryOptions({ queryKey: ['task', id, 'log'], queryFn: () => client.taskLog({ params: { id } }) })
+
+/** Under its host's key: the host tells when there are others. */
+export const foreignMachinesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['host', id, 'foreign'],
+    queryFn: () => client.foreignMachineList({ params: { id } }),
+  })
 
 export const usersQuery = (query: Query<'userList'> = {}) =>
   queryOptions({

@@ -14,14 +14,18 @@ type Became = keyof typeof en.became
 const paced = /^(?<step>.+), (?<pace>[\d.]+ MiB\/s)$/
 export function stepWord(t: TFunction, name: string): string {
   const { step = name, pace } = paced.exec(name)?.groups ?? {}
-  const word = step in en.step ? t(`step.${step as StepName}`) : step
+  const word = step in en.step ? t(`step.${step as StepName}`) : actionWord(t, step)
   return pace === undefined ? word : `${word} · ${pace}`
 }
 export const actionWord = (t: TFunction, name: string): string =>
   name in en.action ? t(`action.${name as ActionName}`) : name
 /** A phase, or what happened within one. */
-export const phaseWord = (t: TFunction, name: string): string =>
-  name in en.phase ? t(`phase.${name as Phase}`) : name in en.became ? t(`became.${name as Became}`) : name
+export function phaseWord(t: TFunction, name: string): string {
+  if (name in en.phase) return t(`phase.${name as Phase}`)
+  if (name in en.became) return t(`became.${name as Became}`)
+  const asked = /^(\w+) asked$/.exec(name)?.[1]
+  return asked === undefined ? name : t('desktops.wasAsked', { action: actionWord(t, asked) })
+}
 /** `desktop.start` and `desktopStart` are one kind. */
 export function taskWord(t: TFunction, kind: string): string {
   const key = kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)

@@ -36,6 +36,8 @@ interface TopBarProps {
   copied: string | null
   keyRow: boolean
   onKeyRow: () => void
+  /** An administrator looks at it: there is nothing to give back. */
+  watching: boolean
 }
 
 const tones = { good: 'good', fair: 'warn', poor: 'bad', noHealth: 'good' } as const
@@ -199,13 +201,20 @@ export function TopBar(props: TopBarProps) {
             </button>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Item leftSection={<Icon of={LogOut} small />} onClick={() => void navigate({ to: '/' })}>
+            <Menu.Item
+              leftSection={<Icon of={LogOut} small />}
+              onClick={() =>
+                void (props.watching && desktop
+                  ? navigate({ to: '/admin/desktops/$id', params: { id: desktop.id } })
+                  : navigate({ to: '/' }))
+              }
+            >
               {t('screen.disconnect')}
               <Text size="xs" c="dimmed">
                 {t('screen.disconnectHelp')}
               </Text>
             </Menu.Item>
-            {desktop && (
+            {desktop && !props.watching && (
               <Menu.Item
                 component="a"
                 href={`/api/v1/desktops/${desktop.id}/viewer-file`}
@@ -215,10 +224,14 @@ export function TopBar(props: TopBarProps) {
                 {t('screen.download')}
               </Menu.Item>
             )}
-            <Menu.Divider />
-            <Menu.Item leftSection={<Icon of={Undo2} small />} disabled={!desktop} onClick={() => setAsking(true)}>
-              {t('screen.giveBack')}
-            </Menu.Item>
+            {!props.watching && (
+              <>
+                <Menu.Divider />
+                <Menu.Item leftSection={<Icon of={Undo2} small />} disabled={!desktop} onClick={() => setAsking(true)}>
+                  {t('screen.giveBack')}
+                </Menu.Item>
+              </>
+            )}
           </Menu.Dropdown>
         </Menu>
       </div>

@@ -1,11 +1,15 @@
 import { Button, Loader } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Session, SessionStatus } from '../../spice/session.ts'
+import { useMe } from '../data/me.ts'
 import type { Desktop } from '../data/nouns.ts'
+import { screenQuery } from '../data/queries.ts'
 import { personNotice } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
 import { useStart } from '../portal/claim.ts'
+import { formatTime } from '../ui/format.ts'
 import { problemOf } from '../ui/problem.ts'
 import classes from './Desktop.module.css'
 
@@ -16,11 +20,13 @@ interface VeilProps {
   session: Session | null
   /** Its host was lost or it starts again, and it is not there yet. */
   returning: boolean
+  watch?: { take: () => void } | undefined
 }
 
 /** What stands over the last picture while it is not live, in plain words and with what can be done. */
-export function Veil({ desktopId, desktop, status, session, returning }: VeilProps) {
+export function Veil(props: VeilProps) {
   const { t } = useTranslation()
+  const { desktopId, desktop, status, session, returning, watch } = props
   const start = useStart()
   if (status.state === 'ready') return null
   const again = (label: string) => (
@@ -28,7 +34,11 @@ export function Veil({ desktopId, desktop, status, session, returning }: VeilPro
       {label}
     </Button>
   )
-  const home = (
+  const home = watch ? (
+    <ButtonLink to="/admin/desktops/$id" params={{ id: desktopId }} variant="default">
+      {t('watch.back')}
+    </ButtonLink>
+  ) : (
     <ButtonLink to="/" variant="default">
       {t('screen.home')}
     </ButtonLink>
@@ -71,7 +81,11 @@ export function Veil({ desktopId, desktop, status, session, returning }: VeilPro
   if (status.reason === 'left') return null
   if (status.reason === 'taken_over_or_off') {
     const off = desktop && desktop.power !== 'running' && desktop.phase !== 'ready'
-    return off ? (
+    return off && watch ? (
+      <Word title={t('screen.offTitle')} text={t('watch.offText')}>
+        <div className={classes.buttons}>{home}</div>
+      </Word>
+    ) : off ? (
       <Word title={t('screen.offTitle')} text={t('screen.offText')}>
         <div className={classes.buttons}>
           <Button
@@ -99,6 +113,17 @@ export function Veil({ desktopId, desktop, status, session, returning }: VeilPro
       </Word>
     )
   }
+  if (status.reason === 'taken' && !watch)
+    return (
+      <Word title={t('watch.takenTitle')} text={t('watch.takenText')}>
+        <div className={classes.buttons}>
+          {again(t('screen.takeBack'))}
+          {home}
+        </div>
+      </Word>
+    )
+  if (watch && (status.reason === 'taken' || status.cause?.code === 'conflict'))
+    return <Held {...props} take={watch.take} home={home} />
   if (status.reason === 'ended')
     return (
       <Word title={t('screen.endedTitle')} text={t('screen.endedText')}>
@@ -126,7 +151,39 @@ export function Veil({ desktopId, desktop, status, session, returning }: VeilPro
   )
 }
 
-function Word({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
+/** Somebody has the screen: who, since when, and what it means to take it from them. */
+function Held({ desktopId, status, session, take, home }: VeilProps & { take: () => void; home: ReactNode }) {
+  const { t } = useTranslation()
+  const me = useMe()
+  const { data } = useQuery(screenQuery(desktopId))
+  if (!data) return null
+  const { holder } = data
+  const other = holder && holder.userId !== me.id ? holder : null
+  const cause = status.state === 'closed' ? status.cause : null
+  const words = {
+    name: other?.userName ?? t('watch.somebody'),
+    since: other?.since ? formatTime(other.since) : t('common.unknown'),
+  }
+  const reconnect = () => {
+    if (other) take()
+    session?.reconnect()
+  }
+  return (
+    <Word
+      title={other ? t('watch.heldTitle', words) : cause ? t('screen.refusedTitle') : t('watch.lostTitle')}
+      text={other ? t(other.administrator ? 'watch.heldByAdministrator' : 'watch.heldText', words) : cause?.message}
+    >
+      <div className={classes.buttons}>
+        <Button onClick={reconnect} variant="white">
+          {other ? t('watch.take') : t('screen.again')}
+        </Button>
+        {home}
+      </div>
+    </Word>
+  )
+}
+
+function Word({ title, text, children }: { title: string; text?: string | undefined; children?: ReactNode }) {
   return (
     <div className={classes.veil}>
       <div className={classes.word} role="status">

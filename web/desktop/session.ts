@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'react'
 import { type ErrorCode, errorCodes, HdcsError } from '../../lib/errors.ts'
 import { openSession, type Session, type SessionStatus } from '../../spice/session.ts'
-import { ApiError, client } from '../data/client.ts'
+import { ApiError } from '../data/client.ts'
 import type { Desktop } from '../data/nouns.ts'
 
 /** The session understands the house's errors: a refusal is told apart from a network that is away. */
@@ -19,7 +19,11 @@ export interface ScreenSession {
   copied: string | null
 }
 
-export function useScreen(desktopId: string, area: React.RefObject<HTMLElement | null>): ScreenSession {
+/** Asks for a way in; `resume`: the session whose screen the desktop closed, to be refused unless it moved. */
+export type Connect = (resume: { resume?: string }) => Promise<{ sessionId: string; webSocketUrl: string }>
+
+/** @param connect the same one for as long as it is the same screen. */
+export function useScreen(connect: Connect, area: React.RefObject<HTMLElement | null>): ScreenSession {
   const [status, setStatus] = useState<SessionStatus>({ state: 'connecting' })
   const [session, setSession] = useState<Session | null>(null)
   const [copied, setCopied] = useState<string | null>(null)
@@ -30,9 +34,8 @@ export function useScreen(desktopId: string, area: React.RefObject<HTMLElement |
     let sessionId: string | undefined
     const opened = openSession({
       connect: async back => {
-        const query = back && sessionId ? { resume: sessionId } : {}
         try {
-          const connection = await client.desktopConnect({ params: { id: desktopId }, query })
+          const connection = await connect(back && sessionId ? { resume: sessionId } : {})
           sessionId = connection.sessionId
           return connection.webSocketUrl
         } catch (thrown) {
@@ -54,7 +57,7 @@ export function useScreen(desktopId: string, area: React.RefObject<HTMLElement |
       opened.close()
       setSession(null)
     }
-  }, [desktopId, area])
+  }, [connect, area])
   return { status, session, copied }
 }
 
@@ -63,18 +66,24 @@ const comingUp: readonly (string | undefined)[] = ['unknown', 'making', 'startin
 
 /**
  * Its host was lost, or it starts again: the page waits until it is there, on this host or another, and shows it then.
+ * @param booting is seen too: as soon as the machine runs, whether its guest answers or not.
  * @returns whether it waits.
  */
-export function useReturn(desktop: Desktop | undefined, { status, session }: ScreenSession): boolean {
+export function useReturn(
+  desktop: Desktop | undefined,
+  { status, session }: ScreenSession,
+  { booting }: { booting: boolean },
+): boolean {
   const [waits, setWaits] = useState(false)
-  const phase = desktop?.phase
   const live = status.state === 'ready'
+  const there = booting ? desktop?.power === 'running' : desktop?.phase === 'ready'
+  const coming = comingUp.includes(desktop?.phase) && !(booting && there)
   useEffect(() => {
-    if (live || !comingUp.includes(phase)) {
+    if (live || !coming) {
       setWaits(false)
-      if (waits && !live && phase === 'ready') session?.reconnect()
+      if (waits && !live && there) session?.reconnect()
     } else setWaits(true)
-  }, [phase, waits, live, session])
+  }, [coming, there, waits, live, session])
   return waits
 }
 

@@ -68,6 +68,7 @@ export const enHosts = {
       suspectHelp: 'Then it gets no new desktops.',
       lostHelp: 'Then its desktops return elsewhere.',
       secondsBad: 'Between 4 and 3600 seconds.',
+      binBad: 'Between 0 and 3650 days.',
       lostOrder: 'Must be longer than “suspect”.',
       supernetHelp:
         'Addresses of its desktops, of 10/8, 172.16/12, 192.168/16 or 100.64/10; each host gets a part. Only changeable while no desktop is here.',
@@ -314,6 +315,7 @@ export const enHosts = {
     title: 'Give up {{name}} with what is on it?',
     lost: 'HDCS forgets the host for good: do this only when the server is off and does not come back. Should it come back all the same, desktops that still run there end, and their disks stay. What becomes of each desktop stands above.',
     movedTo: 'goes to {{host}}, with its disk',
+    losesDongle: 'its dongle stays behind',
     returnedTo: 'returned to {{host}}; its old copy may still run here, until this host hears that it was removed',
   },
   fate: {

@@ -1,9 +1,18 @@
+import { enCustomise } from './en-customise.ts'
 import { enDesktops } from './en-desktops.ts'
+import { enDongles } from './en-dongles.ts'
+import { enExports } from './en-exports.ts'
+import { enForeign } from './en-foreign.ts'
 import { enHostHistory } from './en-host-history.ts'
 import { enHosts } from './en-hosts.ts'
+import { enMachine } from './en-machine.ts'
+import { enMaking } from './en-making.ts'
 import { enPeople } from './en-people.ts'
 import { enPools } from './en-pools.ts'
 import { enPortal } from './en-portal.ts'
+import { enPushes } from './en-pushes.ts'
+import { enScreens } from './en-screens.ts'
+import { enStorage } from './en-storage.ts'
 
 /** Every English sentence of the web. `zh.ts` must hold the same keys; no component holds a string of its own. */
 export const en = {
@@ -33,12 +42,15 @@ export const en = {
     of: '{{part}} of {{whole}}',
     dismiss: 'Dismiss',
     justNow: 'just now',
+    undo: 'Undo',
+    more: 'More',
   },
 
   language: { en: 'English', zh: '中文', pseudo: 'Long words (test)' },
   scheme: { label: 'Appearance', light: 'Light', dark: 'Dark', auto: 'As the system' },
 
   ...enPortal,
+  ...enPushes,
 
   frame: {
     console: 'Console',
@@ -73,6 +85,14 @@ export const en = {
   },
 
   ...enDesktops,
+  ...enMachine,
+  ...enCustomise,
+  ...enDongles,
+  ...enForeign,
+  ...enScreens,
+  ...enMaking,
+  ...enExports,
+  ...enStorage,
   poolStatus: {
     ok: 'Well',
     filling: 'Filling',
@@ -111,6 +131,7 @@ export const en = {
     templates: 'Templates',
     people: 'People',
     hosts: 'Hosts',
+    storage: 'Storage',
     audit: 'Audit trail',
   },
 
@@ -155,26 +176,48 @@ export const en = {
   taskKind: {
     claim: 'Get a desktop',
     desktop_claim: 'Get a desktop',
+    desktop_adopt: 'Adopt a machine',
     desktop_start: 'Start',
     desktop_shutdown: 'Shut down',
     desktop_poweroff: 'Force off',
+    desktop_customise: 'Customise again',
     desktop_reboot: 'Reboot',
     desktop_reset: 'Reset',
     desktop_suspend: 'Suspend',
     desktop_resume: 'Resume',
+    desktop_save: 'Save',
+    desktop_script: 'Try a script',
+    desktop_snapshot: 'Take snapshot',
+    desktop_snapshot_remove: 'Remove snapshot',
+    desktop_revert: 'Revert',
     desktop_release: 'Give back',
     desktop_delete: 'Delete',
     desktop_migrate: 'Move',
+    desktop_clone: 'Copy',
+    desktop_many: 'Many desktops',
+    desktop_restore: 'Restore',
+    desktop_purge: 'Remove for good',
     host_enter_maintenance: 'Enter maintenance',
     host_leave_maintenance: 'End maintenance',
     host_fence: 'Make sure it is off',
     host_remove: 'Remove host',
     pool_delete: 'Remove pool',
     pool_fill: 'Fill pool',
+    pool_push: 'Push a version',
+    pool_verify: 'Check desktops',
     template_build: 'Build template',
     template_import: 'Import template',
     template_make: 'Make template',
     template_copy: 'Copy template',
+    template_export: 'Export template',
+    storage_pool_make: 'Add storage pool',
+    storage_pool_refresh: 'Read storage pool',
+    storage_pool_delete: 'Forget storage pool',
+    volume_make: 'Make volume',
+    volume_resize: 'Enlarge volume',
+    volume_attach: 'Attach volume',
+    volume_detach: 'Detach volume',
+    volume_delete: 'Delete volume',
   },
 
   overview: {
@@ -219,6 +262,9 @@ export const en = {
     poolEmpty: 'The pool {{name}} has nothing left to give',
     poolEmptyNext: 'Raise its maximum, or wait until somebody gives one back.',
     poolWaiting: 'The pool {{name}} is waiting',
+    rootFills: 'The storage of {{name}} fills up',
+    storagePoolFills: 'The storage pool {{name}} fills up',
+    storagePoolFails: 'The storage pool {{name}} has trouble',
     noHosts: 'There is no host yet',
     noHostsNext: 'Join a server under Hosts.',
     look: 'Look',
@@ -275,6 +321,8 @@ export const en = {
       storage_full: 'There is no storage left. Tell your administrator.',
       disk_in_use: 'It waits until its old server is surely off, and then starts by itself.',
       start_failed: 'The desktop did not start. Try again; if it fails once more, tell your administrator.',
+      setup_failed:
+        'The desktop could not be made ready for you. Try again; if it fails once more, tell your administrator.',
       unreachable: 'A server does not answer at the moment. Try again in a minute.',
       timeout: 'It took too long. Try again.',
       protocol: 'The two sides did not understand each other. Load the page again.',

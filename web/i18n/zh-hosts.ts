@@ -71,6 +71,7 @@ export const zhHosts = {
       suspectHelp: '此后不再放置新桌面。',
       lostHelp: '此后其桌面在别处恢复。',
       secondsBad: '请填 4 到 3600 秒。',
+      binBad: '请填 0 到 3650 天。',
       lostOrder: '必须长于“可疑”的时限。',
       supernetHelp: '桌面的地址，取自 10/8、172.16/12、192.168/16 或 100.64/10，每个节点各得一段。有桌面时不能更改。',
       supernetAuto: '下一个空闲网段',
@@ -313,6 +314,7 @@ export const zhHosts = {
     title: '放弃 {{name}} 及其上的一切？',
     lost: 'HDCS 将永远忘记此节点：只有服务器已关机且不再恢复时才这样做。万一它恢复，仍在其上运行的桌面将被终止，磁盘保留。每个桌面的去向见上。',
     movedTo: '连同磁盘迁往 {{host}}',
+    losesDongle: '其加密狗留在原处',
     returnedTo: '已在 {{host}} 恢复；其旧副本可能仍在此节点上运行，直到它得知自己已被移除',
   },
   fate: {

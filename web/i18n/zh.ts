@@ -1,11 +1,20 @@
 /** 中文，逐句写成，不是逐词翻译。键与 en.ts 相同，由类型检查保证。 */
 import type { Messages } from './en.ts'
+import { zhCustomise } from './zh-customise.ts'
 import { zhDesktops } from './zh-desktops.ts'
+import { zhDongles } from './zh-dongles.ts'
+import { zhExports } from './zh-exports.ts'
+import { zhForeign } from './zh-foreign.ts'
 import { zhHostHistory } from './zh-host-history.ts'
 import { zhHosts } from './zh-hosts.ts'
+import { zhMachine } from './zh-machine.ts'
+import { zhMaking } from './zh-making.ts'
 import { zhPeople } from './zh-people.ts'
 import { zhPools } from './zh-pools.ts'
 import { zhPortal } from './zh-portal.ts'
+import { zhPushes } from './zh-pushes.ts'
+import { zhScreens } from './zh-screens.ts'
+import { zhStorage } from './zh-storage.ts'
 
 export const zh = {
   app: { name: 'HDCS', title: '{{page}} · HDCS', skip: '跳到正文' },
@@ -34,12 +43,15 @@ export const zh = {
     of: '{{part}} / {{whole}}',
     dismiss: '知道了',
     justNow: '刚刚',
+    undo: '撤销',
+    more: '更多',
   },
 
   language: { en: 'English', zh: '中文', pseudo: '长文本（测试）' },
   scheme: { label: '外观', light: '浅色', dark: '深色', auto: '跟随系统' },
 
   ...zhPortal,
+  ...zhPushes,
 
   frame: {
     console: '管理控制台',
@@ -72,6 +84,14 @@ export const zh = {
   },
 
   ...zhDesktops,
+  ...zhMachine,
+  ...zhCustomise,
+  ...zhDongles,
+  ...zhForeign,
+  ...zhScreens,
+  ...zhMaking,
+  ...zhExports,
+  ...zhStorage,
   poolStatus: {
     ok: '正常',
     filling: '补充中',
@@ -110,6 +130,7 @@ export const zh = {
     templates: '模板',
     people: '人员',
     hosts: '服务器节点',
+    storage: '存储',
     audit: '审计日志',
   },
 
@@ -154,26 +175,48 @@ export const zh = {
   taskKind: {
     claim: '领取桌面',
     desktop_claim: '领取桌面',
+    desktop_adopt: '接管虚拟机',
     desktop_start: '开机',
     desktop_shutdown: '关机',
     desktop_poweroff: '强制关机',
+    desktop_customise: '重新定制',
     desktop_reboot: '重启',
     desktop_reset: '硬重启',
     desktop_suspend: '挂起',
     desktop_resume: '恢复运行',
+    desktop_save: '保存',
+    desktop_script: '试运行脚本',
+    desktop_snapshot: '创建快照',
+    desktop_snapshot_remove: '移除快照',
+    desktop_revert: '恢复快照',
     desktop_release: '归还',
     desktop_delete: '删除',
     desktop_migrate: '迁移',
+    desktop_clone: '克隆',
+    desktop_many: '批量操作',
+    desktop_restore: '还原',
+    desktop_purge: '彻底删除',
     host_enter_maintenance: '进入维护模式',
     host_leave_maintenance: '结束维护',
     host_fence: '确认已关机',
     host_remove: '移除节点',
     pool_delete: '移除桌面池',
     pool_fill: '补充桌面池',
+    pool_push: '推送版本',
+    pool_verify: '检查桌面',
     template_build: '制作模板',
     template_import: '导入模板',
     template_make: '制作模板',
     template_copy: '复制模板',
+    template_export: '导出模板',
+    storage_pool_make: '添加存储池',
+    storage_pool_refresh: '读取存储池',
+    storage_pool_delete: '移除存储池',
+    volume_make: '创建卷',
+    volume_resize: '扩大卷',
+    volume_attach: '挂接卷',
+    volume_detach: '分离卷',
+    volume_delete: '删除卷',
   },
 
   overview: {
@@ -217,6 +260,9 @@ export const zh = {
     poolEmpty: '桌面池 {{name}} 已无桌面可领',
     poolEmptyNext: '请提高上限，或等待有人归还。',
     poolWaiting: '桌面池 {{name}} 正在等待',
+    rootFills: '{{name}} 的存储快满了',
+    storagePoolFills: '存储池 {{name}} 快满了',
+    storagePoolFails: '存储池 {{name}} 出现问题',
     noHosts: '还没有服务器节点',
     noHostsNext: '请在“服务器节点”中添加一台服务器。',
     look: '查看',
@@ -273,6 +319,7 @@ export const zh = {
       storage_full: '存储空间已满，请告知管理员。',
       disk_in_use: '正在等待确认它原来的服务器已关机，之后会自动启动。',
       start_failed: '桌面没有启动。请重试；如果再次失败，请告知管理员。',
+      setup_failed: '桌面未能为您准备就绪。请重试；如果再次失败，请告知管理员。',
       unreachable: '有服务器暂时没有响应，请一分钟后再试。',
       timeout: '耗时过长，请重试。',
       protocol: '双方未能正确通信，请重新加载页面。',

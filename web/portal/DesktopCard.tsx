@@ -14,6 +14,7 @@ import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { Picture } from '../ui/Picture.tsx'
+import { BackNotice } from './BackNotice.tsx'
 import classes from './Cards.module.css'
 import { useStart } from './claim.ts'
 import { useGiveBack } from './give-back.ts'
@@ -57,6 +58,11 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
         {notice && (
           <Text size="sm" c="var(--mantine-color-error)" role="status">
             {notice}
+          </Text>
+        )}
+        {desktop.backAt && (
+          <Text size="sm" c="var(--hdcs-warn-ink)" role="status">
+            <BackNotice at={desktop.backAt} />
           </Text>
         )}
         {desktop.move && (

@@ -14,6 +14,8 @@ export interface Loss {
   facts?: [name: string, value: ReactNode][]
   /** What is gone afterwards, in one or two sentences. */
   lost: string
+  /** Instead: nothing is lost yet, and until when it can be undone. */
+  kept?: string
   /** A gentler way, said beneath. */
   instead?: string
   confirm: string
@@ -51,12 +53,16 @@ function Question({ loss, onClose }: { loss: Loss; onClose: () => void }) {
     <Dialog onClose={onClose} title={loss.title}>
       <Stack gap="md">
         {loss.facts && <Facts of={loss.facts} />}
-        <Alert color="red" variant="light" icon={<Icon of={TriangleAlert} />} title={t('loss.lost')}>
-          <Text size="sm">{loss.lost}</Text>
-          <Text size="sm" fw={600} mt="xs">
-            {t('loss.final')}
-          </Text>
-        </Alert>
+        {loss.kept ? (
+          <Text size="sm">{loss.kept}</Text>
+        ) : (
+          <Alert color="red" variant="light" icon={<Icon of={TriangleAlert} />} title={t('loss.lost')}>
+            <Text size="sm">{loss.lost}</Text>
+            <Text size="sm" fw={600} mt="xs">
+              {t('loss.final')}
+            </Text>
+          </Alert>
+        )}
         {loss.instead && <Text size="sm">{loss.instead}</Text>}
         {loss.also && (
           <Checkbox label={loss.also} checked={also} onChange={event => setAlso(event.currentTarget.checked)} />

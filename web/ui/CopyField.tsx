@@ -7,13 +7,20 @@ import { Icon } from './Icon.tsx'
 export function CopyField({ value }: { value: string }) {
   const { t } = useTranslation()
   return (
-    <Group gap="xs" wrap="nowrap" align="stretch">
-      <Code block flex={1} fz="sm" tabIndex={0} style={{ whiteSpace: 'pre-wrap', wordBreak: 'break-all' }}>
+    <Group gap="xs" wrap="nowrap" align="flex-start">
+      <Code
+        block
+        flex={1}
+        fz="sm"
+        mah="24rem"
+        tabIndex={0}
+        style={{ whiteSpace: 'pre-wrap', wordBreak: 'break-all', overflowY: 'auto' }}
+      >
         {value}
       </Code>
       <CopyButton value={value}>
         {({ copied, copy }) => (
-          <Button variant="default" onClick={copy} h="auto" leftSection={<Icon of={copied ? Check : Copy} small />}>
+          <Button variant="default" onClick={copy} leftSection={<Icon of={copied ? Check : Copy} small />}>
             {copied ? t('common.copied') : t('common.copy')}
           </Button>
         )}

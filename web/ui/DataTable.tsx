@@ -13,6 +13,7 @@ import { EmptyState } from './EmptyState.tsx'
 import { ErrorPanel } from './ErrorPanel.tsx'
 import { type Filter, FilterChip } from './FilterChip.tsx'
 import { Icon } from './Icon.tsx'
+import { MoreMenu } from './MoreMenu.tsx'
 import { SearchBox } from './SearchBox.tsx'
 
 export interface Column<T> {
@@ -31,6 +32,8 @@ export interface BulkAction<T> {
   refusal: (row: T) => string | null
   act: (rows: T[]) => void
   danger?: boolean
+  /** Seldom asked for: in the menu of the others. */
+  rare?: boolean
 }
 
 export interface ListState {
@@ -79,8 +82,10 @@ export function DataTable<T>(props: DataTableProps<T>) {
   /** Up and down walk the rows' links, Space picks: the links stay ordinary links. */
   const onKeyDown = (event: KeyboardEvent<HTMLTableSectionElement>) => {
     if (!(event.target instanceof HTMLAnchorElement)) return
-    const links = [...(body.current?.querySelectorAll<HTMLAnchorElement>(`td.${classes.name} a`) ?? [])]
-    const at = links.indexOf(event.target)
+    const lines = [...(body.current?.rows ?? [])].filter(line => line.querySelector(`td.${classes.name} a`))
+    const links = lines.map(line => line.querySelector<HTMLAnchorElement>(`td.${classes.name} a`))
+    const { target } = event
+    const at = lines.findIndex(line => line.contains(target))
     const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: links.length - 1 }[event.key]
     if (to !== undefined && at >= 0) {
       event.preventDefault()
@@ -92,27 +97,30 @@ export function DataTable<T>(props: DataTableProps<T>) {
     }
   }
 
+  const acts = (bulk ?? []).map(({ name, label, refusal, act, danger = false, rare = false }) => {
+    const able = selected.filter(row => refusal(row) === null)
+    const [first] = selected
+    const some = able.length < selected.length
+    return {
+      name,
+      label: some ? `${label} (${t('common.of', { part: able.length, whole: selected.length })})` : label,
+      reason: able.length || !first ? null : t('table.noneAllow', { reason: refusal(first) ?? '' }),
+      onClick: () => act(able),
+      danger,
+      rare,
+    }
+  })
   const bar = selected.length > 0 && bulk && (
     <div className={classes.bar} data-selection>
       <strong>{t('table.selected', { count: selected.length })}</strong>
-      {bulk.map(action => {
-        const able = selected.filter(row => action.refusal(row) === null)
-        const first = selected[0]
-        const reason = able.length || !first ? null : t('table.noneAllow', { reason: action.refusal(first) ?? '' })
-        return (
-          <ActionButton
-            key={action.name}
-            size="xs"
-            variant="default"
-            danger={action.danger ?? false}
-            reason={reason}
-            onClick={() => action.act(able)}
-          >
-            {action.label}
-            {able.length < selected.length && ` (${t('common.of', { part: able.length, whole: selected.length })})`}
+      {acts
+        .filter(({ rare }) => !rare)
+        .map(({ name, label, reason, danger, onClick }) => (
+          <ActionButton key={name} size="xs" variant="default" reason={reason} danger={danger} onClick={onClick}>
+            {label}
           </ActionButton>
-        )
-      })}
+        ))}
+      <MoreMenu items={acts.filter(({ rare }) => rare)} />
       <Button
         size="xs"
         variant="subtle"

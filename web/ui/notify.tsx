@@ -1,3 +1,4 @@
+import { Button, Group } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
 import i18next from 'i18next'
 import { Check, CircleAlert } from 'lucide-react'
@@ -6,9 +7,34 @@ import { problemOf } from './problem.ts'
 
 const closeButtonProps = () => ({ 'aria-label': i18next.t('common.dismiss') })
 
-/** Something a person asked for was done. */
-export function notifyDone(message: string): void {
-  notifications.show({ message, icon: <Icon of={Check} small />, color: 'teal', closeButtonProps: closeButtonProps() })
+/** Time to read what went where, and to think better of it. Shorter: gone before the hand is there; longer: notices pile up. */
+const undoMs = 12_000
+
+/** Something a person asked for was done. @param undo takes it back; asked for once. */
+export function notifyDone(message: string, undo?: () => void): void {
+  const id = notifications.show({
+    message: undo ? (
+      <Group gap="xs" justify="space-between">
+        {message}
+        <Button
+          size="compact-sm"
+          variant="default"
+          onClick={() => {
+            notifications.hide(id)
+            undo()
+          }}
+        >
+          {i18next.t('common.undo')}
+        </Button>
+      </Group>
+    ) : (
+      message
+    ),
+    ...(undo && { autoClose: undoMs }),
+    icon: <Icon of={Check} small />,
+    color: 'teal',
+    closeButtonProps: closeButtonProps(),
+  })
 }
 
 /** Something failed where no dialog is open to say it; stays until it is read. */

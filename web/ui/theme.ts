@@ -68,6 +68,7 @@ export const sizes = {
   stroke: 1.75,
   header: 56,
   navigation: 232,
+  tray: 44,
   portalPage: 1040,
   dialogue: 520,
 } as const

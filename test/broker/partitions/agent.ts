@@ -13,6 +13,7 @@ import {
 } from '../../../vmm/agent-world.ts'
 import { memoryAnswered, memoryFailed } from '../../../vmm/memory.ts'
 import { isBooting, type MachineStep, planMachine } from '../../../vmm/plan.ts'
+import { noVolumes } from '../../../vmm/plan-volumes.ts'
 import { beatMs, type FromAgent, protocolVersion, type ToAgent } from '../../../vmm/protocol.ts'
 import type { HostReport } from '../../../vmm/report.ts'
 import { hostHands, type Room, type RoomHost } from './room.ts'
@@ -95,6 +96,7 @@ export function startModelAgent(
         ...known,
         image: 'ready',
         imageSha256: null,
+        volumes: noVolumes,
         networkReady: true,
         networkTrouble: null,
         wishHeard: world.wishHeard,

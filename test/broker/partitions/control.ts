@@ -80,6 +80,7 @@ const unobserved: DesktopFacts['observed'] = {
   ready: false,
   step: null,
   trouble: null,
+  saved: null,
   gone: false,
 }
 
@@ -170,7 +171,7 @@ export function makeModelControl({ timeline, send, fence }: ControlParts): Model
       if (row?.hostName !== name) continue
       if (row.observed.step !== report.step) row.stepSince = timeline.now()
       const { generation, incarnation, power, stopped, ready, step, trouble } = report
-      row.observed = { generation, incarnation, power, stopped, ready, step, trouble, gone: false }
+      row.observed = { generation, incarnation, power, stopped, ready, step, trouble, saved: null, gone: false }
       settle(row)
     }
     for (const id of gone) {
@@ -191,7 +192,7 @@ export function makeModelControl({ timeline, send, fence }: ControlParts): Model
       moving: null,
       diskMade: row.diskIncarnation === row.incarnation,
       waitsFor: row.waits || null,
-      wished: row,
+      wished: { ...row, saved: false },
       observed: row.observed,
     }
     const { phase, reason } = desktopPhase(facts)
@@ -243,6 +244,7 @@ export function makeModelControl({ timeline, send, fence }: ControlParts): Model
         rests: desktopRests({ ...row, wishedPower: row.power }, host.stateSince),
         moving: false,
         justMoved: false,
+        pinned: null,
         host: { ...host, lostSince: host.stateSince },
         others: online(),
       })

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => world?.[Symbol.asyncDispose]())
 
 const act =
-  (id: string, ...names: ('start' | 'shutdown' | 'poweroff' | 'reboot' | 'reset' | 'suspend' | 'resume')[]) =>
+  (id: string, ...names: ('start' | 'shutdown' | 'poweroff' | 'reboot' | 'reset' | 'suspend' | 'resume' | 'save')[]) =>
   async ({ ana }: Clients) => {
     for (const name of names) {
       // A guest that starts anew answers a moment later than its host.
@@ -40,6 +40,16 @@ async function startedAgain(ask: Clients) {
   if (power === 'stopped') await act(mineId, 'start')(ask)
 }
 
+/** Whether its host gave it a dongle. */
+const donglesOf = async (id: string) => {
+  const machines = (await Promise.all(world.members.map(({ host }) => host.machines()))).flat()
+  return machines.find(machine => machine.id === id)?.dongles?.length ?? 0
+}
+async function dongleUnbound({ root }: Clients) {
+  const { items } = await root.dongleList({ query: {} })
+  for (const { id } of items) await root.dongleUnbind({ params: { id } })
+  await until('it is out', async () => (await donglesOf(mineId)) === 0)
+}
 const operations: Record<keyof typeof walked.desktops, Operation> = {
   'a claim and its giving back': {
     asks: walked.desktops['a claim and its giving back'],
@@ -69,11 +79,66 @@ const operations: Record<keyof typeof walked.desktops, Operation> = {
     asks: walked.desktops['a desktop that is made by hand, and removed'],
     async run({ root }) {
       const own = { name: 'by-hand', hardware: { vcpus: 2 } }
-      const { desktop, task } = await root.desktopMake({ params: { id: ownId }, body: own })
+      const made = await root.desktopMake({ params: { id: ownId }, body: own })
+      if (!('task' in made)) throw new Error('that was no plan')
+      await done(root, made.task)
+      await done(root, (await root.desktopAct({ params: { id: made.desktop.id, name: 'delete' } })).task)
+    },
+    restore: ask => allGivenBack(world, ask, ownId),
+  },
+  'a machine of a host that is adopted, and removed': {
+    asks: walked.desktops['a machine of a host that is adopted, and removed'],
+    async run({ root }) {
+      const [host] = world.members
+      if (!host) throw new Error('no host')
+      const { id } = host
+      // What became of it the last time is not told before the host is read anew.
+      await world.agentAgain(host)
+      const machine = await until('its host tells of it', async () =>
+        (await root.foreignMachineList({ params: { id } })).items.find(({ name }) => name === 'by-hand'),
+      )
+      const { items } = await root.userList({ query: { name: 'ana' } })
+      const params = { id, foreignId: machine.id }
+      const { desktop, task } = await root.foreignMachineAdopt({ params, body: { userId: items[0]?.id ?? '' } })
       await done(root, task)
       await done(root, (await root.desktopAct({ params: { id: desktop.id, name: 'delete' } })).task)
     },
+    // Without the pool and the template that are made for the first one: each run makes them anew.
+    async restore({ root }) {
+      const pools = async () => (await root.poolList({ query: { name: 'adopted' } })).items
+      for (const { id } of await pools())
+        await root.poolDelete({ params: { id }, query: { force: true } }).catch(refused)
+      await until('its pool is gone', async () => (await pools()).length === 0)
+      const { items } = await root.templateList({ query: { name: 'empty-disk' } })
+      for (const { id } of items) await root.templateDelete({ params: { id } })
+    },
+  },
+  'a desktop that is deleted, restored and deleted for good': {
+    asks: walked.desktops['a desktop that is deleted, restored and deleted for good'],
+    async run({ ana, root }) {
+      const { desktop, task } = await ana.poolClaim({ params: { id: ownId } })
+      await done(ana, task)
+      const { id } = desktop
+      for (const name of ['delete', 'restore', 'delete', 'purge'] as const)
+        await done(root, (await root.desktopAct({ params: { id, name } })).task)
+    },
     restore: ask => allGivenBack(world, ask, ownId),
+  },
+  'a desktop that is copied': {
+    asks: walked.desktops['a desktop that is copied'],
+    async run({ root }) {
+      await done(root, (await root.desktopAct({ params: { id: mineId, name: 'poweroff' } })).task)
+      const { desktop, task } = await root.desktopClone({ params: { id: mineId }, body: { name: 'copied' } })
+      await done(root, task)
+      const body = { ids: [mineId, desktop.id] }
+      await done(root, (await root.desktopsAct({ params: { name: 'start' }, body })).task)
+    },
+    async restore(ask) {
+      await startedAgain(ask)
+      const { items } = await ask.root.desktopList({ query: { name: 'copied' } })
+      for (const { id } of items) await ask.root.desktopAct({ params: { id, name: 'delete' } })
+      await allGivenBack(world, ask, ownId)
+    },
   },
   'a claim that is called off': {
     asks: walked.desktops['a claim that is called off'],
@@ -94,11 +159,59 @@ const operations: Record<keyof typeof walked.desktops, Operation> = {
     run: ask => act(mineId, 'suspend', 'resume', 'reboot', 'reset')(ask),
     restore: startedAgain,
   },
+  'a dongle that is bound, plugged in, and taken out': {
+    asks: walked.desktops['a dongle that is bound, plugged in, and taken out'],
+    async run(ask) {
+      const { hostId } = await ask.root.desktopGet({ params: { id: mineId } })
+      const body = { hostId: hostId ?? '', desktopId: mineId, vendor: '0529', product: '0001' }
+      await ask.root.dongleBind({ body })
+      await until('it is in', async () => (await donglesOf(mineId)) === 1)
+      await dongleUnbound(ask)
+    },
+    restore: dongleUnbound,
+  },
+  'saving its memory, and going on from there': {
+    asks: walked.desktops['saving its memory, and going on from there'],
+    run: ask => act(mineId, 'save', 'start')(ask),
+    restore: startedAgain,
+  },
+  'a script that is tried': {
+    asks: walked.desktops['a script that is tried'],
+    run: async ask => {
+      const text = 'echo tried'
+      await done(ask.root, (await ask.root.desktopScriptTry({ params: { id: mineId }, body: { text } })).task)
+    },
+    restore: startedAgain,
+  },
+  'a snapshot that is taken, reverted to, and removed': {
+    asks: walked.desktops['a snapshot that is taken, reverted to, and removed'],
+    async run(ask) {
+      const params = { id: mineId }
+      await until('it may be taken', async () => {
+        const { actions } = await ask.root.snapshotList({ params })
+        return actions.some(({ allowed }) => allowed)
+      })
+      await done(ask.root, (await ask.root.snapshotTake({ params, body: { name: 'before' } })).task)
+      await act(mineId, 'poweroff')(ask)
+      const named = { params: { ...params, name: 'before' } }
+      await done(ask.root, (await ask.root.snapshotRevert(named)).task)
+      await done(ask.root, (await ask.root.snapshotRemove(named)).task)
+      await act(mineId, 'start')(ask)
+    },
+    async restore(ask) {
+      await world.settled()
+      const { items } = await ask.root.snapshotList({ params: { id: mineId } })
+      for (const { name } of items)
+        await done(ask.root, (await ask.root.snapshotRemove({ params: { id: mineId, name } })).task)
+      await startedAgain(ask)
+    },
+  },
   'opening a screen': {
     asks: walked.desktops['opening a screen'],
-    async run({ ana }) {
+    async run({ ana, root }) {
       await until('it is ready', async () => (await ana.desktopGet({ params: { id: mineId } })).phase === 'ready')
       await ana.desktopConnect({ params: { id: mineId } })
+      await root.screenOpen({ params: { id: mineId }, body: { take: true } })
       await ana.desktopViewerFile({ params: { id: mineId } })
     },
     restore: async () => undefined,

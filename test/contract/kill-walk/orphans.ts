@@ -1,7 +1,10 @@
 /** What a site is compared with: what still moves in its database, and what its hosts have that it does not name. */
 import { readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { sql } from 'kysely'
 import type { Broker } from '../../../broker/broker.ts'
+import { exportsFolder } from '../../../broker/exports.ts'
+import { filesIn } from '../../../broker/kept-files.ts'
 import { screenPortsReconciler } from '../../../broker/reconcile/screen-ports.ts'
 import { templatesReconciler } from '../../../broker/reconcile/templates.ts'
 import type { Db } from '../../../db/connect.ts'
@@ -68,7 +71,9 @@ export async function strangers(broker: Broker, members: readonly Member[], uplo
     where not d.address <<= c.supernet::inet and d.observed_power is distinct from 'running'
       and d.wished_power = 'running'`.execute(db)
   const sessions = await db.selectFrom('session').select('desktop_id').where('ended_at', 'is', null).execute()
-  const files = readdirSync(uploadFolder)
+  const dongles = await db.selectFrom('dongle').select(['id', 'desktop_id']).execute()
+  const files = readdirSync(uploadFolder).filter(name => name !== basename(exportsFolder(uploadFolder)))
+  const exports = await db.selectFrom('template_export').select(['id', 'state']).execute()
 
   return [
     ...differing(
@@ -111,6 +116,20 @@ export async function strangers(broker: Broker, members: readonly Member[], uplo
       storages.flatMap((storage, index) => [...storage.images.keys()].map(id => `${id} on storage ${index}`)),
     ),
     ...differing(
+      'volume',
+      (await db.selectFrom('volume').select('id').execute()).map(({ id }) => id),
+      storages.flatMap(({ volumes }) => [...volumes.values()].flatMap(held => [...held.keys()])),
+    ),
+    ...differing(
+      'storage pool',
+      (await db.selectFrom('host_storage').selectAll().execute()).map(
+        row => `${row.pool_id} on ${at(row.host_id)?.name}`,
+      ),
+      (await Promise.all(here.map(async ({ name, host }) => ({ name, ids: await host.storagePools() })))).flatMap(
+        ({ name, ids }) => ids.map(id => `${id} on ${name}`),
+      ),
+    ),
+    ...differing(
       'port',
       desktops.map(row => `${row.id} on ${row.host_id}`),
       ports.map(row => `${row.desktop_id} on ${row.host_id}`),
@@ -120,6 +139,13 @@ export async function strangers(broker: Broker, members: readonly Member[], uplo
       addresses.map(({ id, text }) => `${text} on ${at(desktops.find(row => row.id === id)?.host_id ?? '')?.name}`),
       members.flatMap(({ name, host }) => host.nics().map(({ address }) => `${address} on ${name}`)),
     ),
+    ...differing(
+      'dongle',
+      dongles.map(({ id, desktop_id }) => `${id} of ${desktop_id}`),
+      here.flatMap(({ machines }) =>
+        machines.flatMap(({ id, dongles = [] }) => dongles.map(one => `${one.id} of ${id}`)),
+      ),
+    ),
     ...(new Set(addresses.map(({ text }) => text)).size === addresses.length ? [] : ['an address is given twice']),
     ...foreign.map(({ text }) => `${text} has an address of another cluster`),
     ...sessions.flatMap(row =>
@@ -128,6 +154,11 @@ export async function strangers(broker: Broker, members: readonly Member[], uplo
         : [`a session of ${row.desktop_id}, which is nobody’s`],
     ),
     ...files.flatMap(name => (versions.some(({ id }) => id === name) ? [] : [`the upload ${name}`])),
+    ...differing(
+      'exported file',
+      exports.filter(({ state }) => state === 'ready').map(({ id }) => id),
+      await filesIn(exportsFolder(uploadFolder)),
+    ),
   ]
 }
 

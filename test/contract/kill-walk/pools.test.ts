@@ -1,10 +1,9 @@
-/** Pools and templates, at every statement of what is done with them. */
-import { createHash } from 'node:crypto'
+/** Pools, at every statement of what is done with them. */
 import { afterAll, beforeAll, describe, it } from 'vitest'
 import { until } from '../../support/site.ts'
-import { done, type Operation, refused, walk } from './walk.ts'
+import { done, type Operation, poolAway, poolGone, walk } from './walk.ts'
 import { walked } from './walked.ts'
-import { type Clients, type KillWorld, makeKillWorld } from './world.ts'
+import { type KillWorld, makeKillWorld } from './world.ts'
 
 let world: KillWorld
 beforeAll(async () => {
@@ -16,26 +15,6 @@ beforeAll(async () => {
   await world.settled()
 })
 afterAll(() => world?.[Symbol.asyncDispose]())
-
-const file = new TextEncoder().encode('what an image is made of')
-const upload = {
-  kind: 'upload',
-  format: 'qcow2',
-  sizeBytes: file.length,
-  sha256: createHash('sha256').update(file).digest('hex'),
-} as const
-
-const poolNamed = async ({ root }: Clients, name: string) => {
-  const { items } = await root.poolList({ query: { name } })
-  return items[0]
-}
-const poolGone = (ask: Clients, name: string) =>
-  until('the pool is gone', async () => (await poolNamed(ask, name)) === undefined)
-const poolAway = (name: string) => async (ask: Clients) => {
-  const left = await poolNamed(ask, name)
-  if (left) await ask.root.poolDelete({ params: { id: left.id }, query: { force: true } }).catch(refused)
-  await poolGone(ask, name)
-}
 
 const operations: Record<keyof typeof walked.pools, Operation> = {
   'a pool that is made, filled and removed': {
@@ -73,6 +52,73 @@ const operations: Record<keyof typeof walked.pools, Operation> = {
     },
     restore: poolAway('pushed'),
   },
+  'a push that waits, is given another time, runs, and is rolled back, and one that is called off': {
+    asks: walked.pools[
+      'a push that waits, is given another time, runs, and is rolled back, and one that is called off'
+    ],
+    async run(ask) {
+      const { root } = ask
+      const wish = { name: 'walked', kind: 'floating', templateId: world.templateId, warm: 1, maxSize: 1 } as const
+      const { id } = await root.poolCreate({ body: { ...wish, templateVersion: 1 } })
+      const on = (version: number) =>
+        until(`it is on version ${version}`, async () => {
+          const { items } = await root.desktopList({ query: { poolId: id } })
+          return items.length > 0 && items.every(row => row.templateVersion === version && row.phase === 'ready')
+        })
+      await on(1)
+      const later = new Date(Date.now() + 3_600_000).toISOString()
+      const made = await root.pushMake({ params: { id }, body: { version: 2, at: later } })
+      if (!('push' in made)) throw new Error('no dry run was asked for')
+      const params = { id: made.push.id }
+      await root.pushUpdate({ params, body: { at: new Date().toISOString() } })
+      await done(root, made.task)
+      await on(2)
+      await done(root, (await root.pushRollback({ params, body: {} })).task)
+      await on(1)
+      const other = await root.pushMake({ params: { id }, body: { version: 2, at: later } })
+      if ('push' in other) await root.pushCancel({ params: { id: other.push.id } })
+      await root.poolDelete({ params: { id }, query: { force: true } })
+      await poolGone(ask, 'walked')
+    },
+    restore: poolAway('walked'),
+  },
+  'a pool whose guests are customised, one of which is set aside and tried again': {
+    asks: walked.pools['a pool whose guests are customised, one of which is set aside and tried again'],
+    async run(ask) {
+      const { root } = ask
+      const customise = { before: { text: 'exit 3 # once', retries: 0 } }
+      const wish = { name: 'custom', kind: 'floating', templateId: world.templateId, warm: 1, maxSize: 1 } as const
+      const { id } = await root.poolCreate({ body: { ...wish, customise } })
+      const aside = await until('it is set aside', async () => {
+        const { items } = await root.desktopList({ query: { poolId: id } })
+        return items.find(({ actions }) => actions.some(({ name, allowed }) => name === 'customise' && allowed))
+      })
+      await done(root, (await root.desktopAct({ params: { id: aside.id, name: 'customise' } })).task)
+      await until('it is ready', async () => (await root.poolGet({ params: { id } })).counts.ready === 1)
+      await root.poolDelete({ params: { id }, query: { force: true } })
+      await poolGone(ask, 'custom')
+    },
+    restore: poolAway('custom'),
+  },
+  'desktops of a pool that are looked at, and a look that is called off': {
+    asks: walked.pools['desktops of a pool that are looked at, and a look that is called off'],
+    async run(ask) {
+      const { root } = ask
+      const wish = { name: 'looked', kind: 'floating', templateId: world.templateId, warm: 0, maxSize: 2 } as const
+      const { id } = await root.poolCreate({ body: { ...wish, cold: 2 } })
+      const still = () =>
+        until('they stand still', async () => (await root.poolGet({ params: { id } })).counts.stopped === 2)
+      await still()
+      await done(root, (await root.verificationMake({ params: { id }, body: {} })).task)
+      await still()
+      const { task } = await root.verificationMake({ params: { id }, body: { batch: 1 } })
+      await root.taskCancel({ params: { id: task.id } })
+      await still()
+      await root.poolDelete({ params: { id }, query: { force: true } })
+      await poolGone(ask, 'looked')
+    },
+    restore: poolAway('looked'),
+  },
   'a pool that grows, shrinks and is switched off': {
     asks: walked.pools['a pool that grows, shrinks and is switched off'],
     async run({ root }) {
@@ -88,61 +134,6 @@ const operations: Record<keyof typeof walked.pools, Operation> = {
       await update({ enabled: true })
     },
     restore: ({ root }) => root.poolUpdate({ params: { id: world.demoId }, body: { warm: 2, cold: 0, enabled: true } }),
-  },
-  'a desktop that becomes a template version, which goes to another cluster, and is removed': {
-    asks: walked.pools['a desktop that becomes a template version, which goes to another cluster, and is removed'],
-    async run(ask) {
-      const { root, ana } = ask
-      const wish = { name: 'golden', kind: 'persistent', templateId: world.templateId, warm: 0, maxSize: 1 } as const
-      const { id } = await root.poolCreate({ body: wish })
-      await root.entitlementSet({ params: { id }, body: { everyone: true } })
-      const { task, desktop } = await ana.poolClaim({ params: { id } })
-      await done(ana, task)
-      await done(ana, (await ana.desktopAct({ params: { id: desktop.id, name: 'poweroff' } })).task)
-      const source = { kind: 'desktop', desktopId: desktop.id } as const
-      const made = await root.templateCreate({ body: { name: 'golden', source } })
-      await done(root, made.task)
-      const { id: clusterId } = await root.clusterCreate({ body: { name: 'far' } })
-      const params = { id: made.template.id, number: 1, clusterId }
-      const copy = () => root.copyMake({ params, body: {} })
-      await root.taskCancel({ params: { id: (await copy()).task.id } })
-      await copy()
-      await root.copyRemove({ params })
-      await root.clusterDelete({ params: { id: clusterId } })
-      await root.templateDelete({ params: { id: made.template.id } })
-      await root.poolDelete({ params: { id }, query: { force: true } })
-      await poolGone(ask, 'golden')
-    },
-    async restore(ask) {
-      const { root } = ask
-      for (const { id } of (await root.templateList({ query: { name: 'golden' } })).items)
-        await root.templateDelete({ params: { id } })
-      for (const { id } of (await root.clusterList({ query: { name: 'far' } })).items)
-        await root.clusterDelete({ params: { id } })
-      await poolAway('golden')(ask)
-    },
-  },
-  'a template that is built, called off, tried again, sent as a file, and removed': {
-    asks: walked.pools['a template that is built, called off, tried again, sent as a file, and removed'],
-    async run({ root }) {
-      const recipe = { kind: 'recipe', recipe: 'tiny' } as const
-      const made = await root.templateCreate({ body: { name: 'brief', source: recipe } })
-      await done(root, made.task)
-      const params = { id: made.template.id }
-      const second = { ...params, number: 2 }
-      await root.templateUpdate({ params, body: { description: 'Used for a moment.' } })
-      const waiting = await root.versionAdd({ params, body: { source: upload } })
-      await root.taskCancel({ params: { id: waiting.task.id } })
-      const { task } = await root.versionRetry({ params: second })
-      await root.upload({ templateId: params.id, number: 2, file: new Blob([file]) })
-      await done(root, task)
-      await root.versionDelete({ params: second })
-      await root.templateDelete({ params })
-    },
-    async restore({ root }) {
-      const { items } = await root.templateList({ query: { name: 'brief' } })
-      for (const { id } of items) await root.templateDelete({ params: { id } })
-    },
   },
 }
 

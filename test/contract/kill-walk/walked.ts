@@ -9,6 +9,14 @@ export const walked = {
     'a claim and its giving back': ['poolClaim', 'desktopAct release'],
     'a desktop of one’s own, made, changed and removed': ['poolClaim', 'desktopUpdate', 'desktopAct delete'],
     'a desktop that is made by hand, and removed': ['desktopMake', 'desktopAct delete'],
+    'a machine of a host that is adopted, and removed': ['foreignMachineAdopt', 'desktopAct delete'],
+    'a desktop that is deleted, restored and deleted for good': [
+      'poolClaim',
+      'desktopAct delete',
+      'desktopAct restore',
+      'desktopAct purge',
+    ],
+    'a desktop that is copied': ['desktopAct poweroff', 'desktopClone', 'desktopsAct'],
     'a claim that is called off': ['poolClaim', 'taskCancel'],
     'shutting down, starting, power off and start': ['desktopAct shutdown', 'desktopAct start', 'desktopAct poweroff'],
     'suspending, resuming, reboot and reset': [
@@ -17,7 +25,17 @@ export const walked = {
       'desktopAct reboot',
       'desktopAct reset',
     ],
-    'opening a screen': ['desktopConnect'],
+    'a dongle that is bound, plugged in, and taken out': ['dongleBind', 'dongleUnbind'],
+    'saving its memory, and going on from there': ['desktopAct save', 'desktopAct start'],
+    'a script that is tried': ['desktopScriptTry'],
+    'a snapshot that is taken, reverted to, and removed': [
+      'snapshotTake',
+      'desktopAct poweroff',
+      'snapshotRevert',
+      'snapshotRemove',
+      'desktopAct start',
+    ],
+    'opening a screen': ['desktopConnect', 'screenOpen'],
     'a person who is removed with desktops': ['poolClaim', 'userDelete'],
   },
   pools: {
@@ -30,7 +48,28 @@ export const walked = {
       'desktopAct release',
       'poolDelete',
     ],
+    'a push that waits, is given another time, runs, and is rolled back, and one that is called off': [
+      'poolCreate',
+      'pushMake',
+      'pushUpdate',
+      'pushRollback',
+      'pushCancel',
+      'poolDelete',
+    ],
+    'desktops of a pool that are looked at, and a look that is called off': [
+      'poolCreate',
+      'verificationMake',
+      'taskCancel',
+      'poolDelete',
+    ],
     'a pool that grows, shrinks and is switched off': ['poolUpdate'],
+    'a pool whose guests are customised, one of which is set aside and tried again': [
+      'poolCreate',
+      'desktopAct customise',
+      'poolDelete',
+    ],
+  },
+  templates: {
     'a template that is built, called off, tried again, sent as a file, and removed': [
       'templateCreate',
       'templateUpdate',
@@ -38,6 +77,8 @@ export const walked = {
       'taskCancel',
       'versionRetry',
       'versionUpload',
+      'exportMake',
+      'exportRemove',
       'versionDelete',
       'templateDelete',
     ],
@@ -66,6 +107,19 @@ export const walked = {
     ],
     'a move while it is shut down': ['desktopAct poweroff', 'desktopMigrate', 'desktopAct start'],
     'a maintenance with evacuation, and its end': ['hostEnterMaintenance', 'hostLeaveMaintenance'],
+  },
+  storage: {
+    'a storage pool and a volume on it, which a desktop has for a while': [
+      'storagePoolCreate',
+      'storagePoolUpdate',
+      'storagePoolRefresh',
+      'volumeCreate',
+      'volumeAttach',
+      'volumeResize',
+      'volumeDetach',
+      'volumeDelete',
+      'storagePoolDelete',
+    ],
   },
   hosts: {
     'a host that is cut off while its desktops run on, is confirmed to be off, and is heard again': ['hostFence'],
@@ -97,12 +151,15 @@ const rowsAlone = 'one transaction, of which no host hears'
 const readsAlone = 'says what would be, and writes nothing but the trail'
 
 export const unwalked: Partial<Record<OperationId, string>> = {
+  desktopConsole: 'a question to its host, which is forgotten with its answer; nothing else is written',
   login: rowsAlone,
   logout: rowsAlone,
   meUpdate: rowsAlone,
   poolPlace: readsAlone,
   placementDryRun: readsAlone,
+  answerFilePreview: readsAlone,
   clusterBalance: readsAlone,
+  templateFileInspect: readsAlone,
   userCreate: rowsAlone,
   userUpdate: rowsAlone,
   userPasswordReset: rowsAlone,

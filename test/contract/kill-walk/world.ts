@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { exportTake } from '../../../api/agent-exports.ts'
 import { mountAgents } from '../../../api/agents.ts'
 import { makeApp } from '../../../api/app.ts'
 import { type Client, makeClient } from '../../../api/client.ts'
@@ -15,12 +16,16 @@ import { uploadsSweep } from '../../../api/uploads.ts'
 import type { Role } from '../../../auth/policy.ts'
 import { sessionOpen } from '../../../auth/tokens.ts'
 import type { AgentHub } from '../../../broker/agents.ts'
+import { exportsFolder } from '../../../broker/exports.ts'
 import { firstStart, localHost } from '../../../broker/first-start.ts'
 import type { Db } from '../../../db/connect.ts'
 import { nudge } from '../../../db/events.ts'
 import { settingInstallationId } from '../../../db/settings.ts'
+import { HdcsError } from '../../../lib/errors.ts'
 import { makeLog } from '../../../lib/log.ts'
 import { type AgentConnection, startAgent } from '../../../vmm/agent.ts'
+import type { HostOptions } from '../../../vmm/host.ts'
+import { simForeign } from '../../../vmm/sim-foreign.ts'
 import { makeSimHost, type SimHost } from '../../../vmm/sim-host.ts'
 import { makeSimStorage, type SimStorage } from '../../../vmm/sim-storage.ts'
 import { freshDatabase } from '../../support/database.ts'
@@ -75,6 +80,7 @@ export async function makeKillWorld() {
 
   async function controlStart(): Promise<void> {
     await uploadsSweep(uploadFolder)
+    await uploadsSweep(exportsFolder(uploadFolder))
     let behindMs = listenedMs
     const clock = {
       now() {
@@ -170,6 +176,9 @@ export async function makeKillWorld() {
     member.agent = null
   }
 
+  /** Its host is read anew at once. */
+  const agentAgain = (member: Member) => agentEnd(member).then(() => agentStart(member))
+
   /** What a machine asks that wants to be a host. @returns its id as one. */
   async function joinAsked(ask: { token: string; hostName: string; key: string }): Promise<string> {
     const headers = { 'content-type': 'application/json' }
@@ -178,10 +187,22 @@ export async function makeKillWorld() {
     if (!response.ok) throw new Error(`joining was answered ${response.status}`)
     return ((await response.json()) as { hostId: string }).hostId
   }
+  /** To the control plane that runs then, which may be dying. */
+  const sendTo =
+    (hostId: string): NonNullable<HostOptions['sendExport']> =>
+    async (id, { sizeBytes, sha256, open }, signal) => {
+      if (!control || control.mortal.isDead()) throw new HdcsError('unreachable', 'No control plane runs.')
+      const { broker, mortal } = control
+      await exportTake(broker, hostId, { id, sizeBytes, sha256, body: open(), signal }).catch(thrown => {
+        throw mortal.isDead() ? new HdcsError('unreachable', 'It was killed.', { cause: thrown }) : thrown
+      })
+    }
   /** A host of that id takes part from now on. */
   async function enter(id: string, name: string, storage: SimStorage): Promise<Member> {
     const installationId = await settingInstallationId(db)
-    const host = makeSimHost({ installationId, hostName: name, storage, cpus: 64 })
+    const foreign = [simForeign(name, 'by-hand')]
+    const sendExport = sendTo(id)
+    const host = makeSimHost({ installationId, hostName: name, storage, cpus: 64, sendExport, foreign })
     const member: Member = { id, name, host, storage, agent: null, cut: false, dial: () => {} }
     members.push(member)
     await agentStart(member)
@@ -236,7 +257,7 @@ export async function makeKillWorld() {
     const look = async () => {
       found = await strangers(now().broker, members, uploadFolder)
       if (found.length > 0 && Date.now() - readMs > rereadMs) {
-        await Promise.all(members.map(member => agentEnd(member).then(() => agentStart(member))))
+        await Promise.all(members.map(agentAgain))
         readMs = Date.now()
       }
       return found.length === 0
@@ -289,8 +310,10 @@ export async function makeKillWorld() {
     unheard,
     cut,
     powerLost,
+    agentAgain,
     heal,
     settled,
+    restless: () => restless(db, demoId),
     expectNoOrphans,
     memberOf: (hostId: string): Member => {
       const member = members.find(({ id }) => id === hostId)

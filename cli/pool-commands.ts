@@ -1,0 +1,51 @@
+/** What an administrator says of pools: `hdcs push`, `hdcs verify`, `hdcs pools …`. */
+import type { Command } from 'commander'
+import type { Context } from './context.ts'
+import { poolMake, poolRemove, poolResize } from './pools.ts'
+import { push } from './pushes.ts'
+import { poolVerify } from './verify.ts'
+
+type With = <A extends unknown[]>(
+  run: (context: Context, ...args: A) => Promise<void>,
+) => (...args: unknown[]) => Promise<void>
+
+/** @param pools `hdcs pools`, which lists them. */
+export function poolCommands(top: Command, pools: Command, with_: With): void {
+  const sized = (command: Command) =>
+    command
+      .option('--min <count>', 'made even when nobody asks')
+      .option('--max <count>', 'never more than this')
+      .option('--warm <count>', 'running and free, for whoever asks next')
+      .option('--cold <count>', 'made but switched off, besides')
+  sized(pools.command('make <name> <template>'))
+    .description('make a pool of desktops (administrators)')
+    .option('--persistent', 'each person keeps theirs; default: fresh each time')
+    .option('--version <number>', 'default: always the newest')
+    .option('--description <text>')
+    .option('--everyone', 'everyone may use it')
+    .action(with_(poolMake))
+  sized(pools.command('resize <pool>'))
+    .description('say what is made and removed for it; what people have stays')
+    .option('--dry-run', 'only say so')
+    .action(with_(poolResize))
+  pools
+    .command('remove <pool>')
+    .description('say who loses what, ask, and remove it with its desktops')
+    .option('--yes', 'do not ask')
+    .action(with_(poolRemove))
+
+  top
+    .command('push <pool> [version]')
+    .description('bring a pool to another template version; back, cancel: the last one; nothing: how they went')
+    .option('--at <time>', '18:00, +2h, or a date and a time; default: now')
+    .option('--notice <minutes>', 'tell people who have an older one, and give it back after so long')
+    .option('--notes <text>')
+    .option('--dry-run', 'only say what would happen to whom')
+    .action(with_(push))
+  top
+    .command('verify <pool>')
+    .description('see that every desktop of a pool is up and has its address')
+    .option('--batch <count>', 'so many at the same time; default: 10')
+    .option('--all', 'also name those that work')
+    .action(with_(poolVerify))
+}

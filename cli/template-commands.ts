@@ -1,0 +1,53 @@
+/** `hdcs templates …`. */
+import type { Command } from 'commander'
+import type { Context } from './context.ts'
+import { templateExport, templateImport } from './template-files.ts'
+import { templateBuild, templateList, templateRemove, templateSend, templateTake } from './templates.ts'
+
+type With = <A extends unknown[]>(
+  run: (context: Context, ...args: A) => Promise<void>,
+) => (...args: unknown[]) => Promise<void>
+
+export function templateCommands(top: Command, with_: With): void {
+  const templates = top.command('templates').description('templates and their versions').action(with_(templateList))
+  templates
+    .command('build <name>')
+    .description('build one on the server: tiny, desktop, or an empty disk to install a system on')
+    .option('--recipe <recipe>', 'tiny or desktop; default: the name')
+    .option('--blank', 'an empty disk')
+    .option('--disk <gib>', 'how large the disks of its desktops are; an empty disk: 20')
+    .option('--description <text>')
+    .action(with_(templateBuild))
+  templates
+    .command('import <name> [file]')
+    .description(
+      'upload an exported template, an appliance (.ova), a disk or installation image; with a file alone, the name it bears',
+    )
+    .option('--format <format>', 'hdcs, ova, qcow2, raw, vmdk, vdi, vpc, vhdx, iso; default: what the file says')
+    .option('--description <text>')
+    .action(with_(templateImport))
+  templates
+    .command('export <name> <version> <file>')
+    .description('save a version as a file; said again after a cut, it goes on where it broke off')
+    .option(
+      '--format <format>',
+      'hdcs (with name, notes and hardware), ova, qcow2, raw, vmdk; default: by the file’s name',
+    )
+    .action(with_(templateExport))
+  templates
+    .command('take <name> <desktop>')
+    .description('make one of a stopped desktop’s disk; a template of that name gets a new version')
+    .option('--no-seal', 'keep what makes it this machine: for systems that were generalised inside')
+    .option('--description <text>')
+    .action(with_(templateTake))
+  templates
+    .command('send <name> <version> <cluster>')
+    .description('copy a version to another cluster; said again, it goes on where it broke off')
+    .option('--limit <rate>', 'at most so many MiB a second')
+    .action(with_(templateSend))
+  templates
+    .command('remove <name> [version]')
+    .description('remove a version, or all of a template, from every host; refused while it is used')
+    .option('--yes', 'do not ask')
+    .action(with_(templateRemove))
+}
