@@ -81,7 +81,8 @@ export function libvirtSave(
         over = true
       })
     const [failure] = await Promise.all([saved, watch(id, () => over, progress, signal)])
-    if (!failure) return
+    // A small one is over before the first look at it.
+    if (!failure) return progress(100, 'saving its memory')
     if (signal.aborted) throw new HdcsError('cancelled', 'Saving its memory was cancelled: it runs on.')
     const { code, message } = asHdcsError(failure.thrown)
     throw new HdcsError(code, `Its memory could not be saved. ${message}`, { cause: failure.thrown })

@@ -172,5 +172,6 @@ describe('a desktop that is installed from a disc', () => {
 it('fails as a whole: where it cannot start, nothing of it stays', async () => {
   const { task, desktop } = await make({ name: 'bad-fail-start' })
   expect(await taskGet(site.broker, admin, task.id, 20_000, forever)).toMatchObject({ state: 'failed' })
-  await site.until('nobody has it', async () => (await desktopGet(site.broker, admin, desktop.id)).userId === null)
+  const left = async () => (await desktopList(site.broker, admin, { limit: 10, poolId })).items
+  await site.until('nothing of it stays', async () => !(await left()).some(({ id }) => id === desktop.id))
 })
