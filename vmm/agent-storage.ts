@@ -73,6 +73,7 @@ export function startAgentStorage(parts: {
   let wake: NodeJS.Timeout | undefined
   let ended = false
   let strangersSwept = false
+  let looks = false
 
   const knownIn = <F>(map: Map<string, Known<F>>, id: string): Known<F> => {
     const known = map.get(id) ?? fresh<F>()
@@ -163,6 +164,9 @@ export function startAgentStorage(parts: {
   }
 
   async function look(): Promise<void> {
+    // A server that hangs keeps one look waiting, not one more each time.
+    if (looks) return
+    looks = true
     for (const pool of world.storage?.pools ?? []) {
       const known = pools.get(pool.id)
       if (!known?.found || known.busy || pool.gone) continue
@@ -179,6 +183,7 @@ export function startAgentStorage(parts: {
         : null
       if (known.found === null) known.met = null
     }
+    looks = false
     turn()
   }
   const looking = setInterval(() => track(look()), lookMs)
