@@ -11,6 +11,7 @@ import { describeSaved, type HostAtTest } from './host-saved.ts'
 import { describeSnapshotsRunning, describeSnapshotsStanding } from './host-snapshots.ts'
 import { volumeCases } from './host-volumes.ts'
 import { makingCases } from './making.ts'
+import { listen } from './news.ts'
 
 export interface HostUnderTest {
   host: Host
@@ -36,45 +37,6 @@ export const keepSent =
   (sent: Map<string, Uint8Array>): NonNullable<HostOptions['sendExport']> =>
   async (id, { open }) =>
     void sent.set(id, new Uint8Array(await new Response(open()).arrayBuffer()))
-
-/** An emulated guest boots in 5 s on a quiet machine. */
-const newsMs = 90_000
-
-/** Collects a host's events and waits for one. */
-function listen(host: Host) {
-  const heard: HostEvent[] = []
-  const looks = new Set<() => void>()
-  void (async () => {
-    for await (const event of host.events()) {
-      heard.push(event)
-      for (const look of looks) look()
-    }
-  })()
-  return {
-    heard,
-    event: (is: (event: HostEvent) => boolean) =>
-      new Promise<HostEvent>((resolve, reject) => {
-        const look = () => {
-          const at = heard.findIndex(is)
-          const [event] = at < 0 ? [] : heard.splice(0, at + 1).slice(-1)
-          if (!event) return
-          end()
-          resolve(event)
-        }
-        // The next case must not lose its news to one that gave up.
-        const giveUp = setTimeout(() => {
-          end()
-          reject(new Error(`not told within ${newsMs / 1000} s; heard: ${JSON.stringify(heard)}`))
-        }, newsMs)
-        const end = () => {
-          clearTimeout(giveUp)
-          looks.delete(look)
-        }
-        looks.add(look)
-        look()
-      }),
-  }
-}
 
 /** What every host promises the agent. The cases build on each other: one machine's life from its image to its end. */
 export function describeHost(name: string, open: () => Promise<HostUnderTest & AsyncDisposable>): void {
