@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { clusterCreate, clusterDelete, clusterGet, clusterList, clusterUpdate } from '../broker/clusters.ts'
 import { commandForm, commandsFolder } from '../lib/commands-folder.ts'
+import { interfaceSchema, vlanSchema } from './interfaces.ts'
 import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
 import { capacitiesSchema, resourcesSchema } from './sites.ts'
 
@@ -15,6 +16,18 @@ const port = within(1024, 65_535).int(whole)
 /** Agents beat every 3 s: less silence than this would suspect hosts that are well. */
 const silenceMs = within(4_000, 3_600_000, ' milliseconds').int(whole)
 const share = within(0, 0.9)
+/** Where hosts of this cluster have a network that pools name. */
+const networkSchema = z
+  .object({
+    /** As pools name it: their network’s `interface`. */
+    name: interfaceSchema,
+    /** A bridge or interface of the hosts here. */
+    interface: interfaceSchema,
+    /** In place of the pool's; null: none, whatever the pool says; absent: the pool's own. */
+    vlan: vlanSchema.nullable().optional(),
+  })
+  .openapi('ClusterNetwork')
+
 /** A program and its arguments; it is run as it stands, by no shell. */
 const command = z
   .string()
@@ -68,6 +81,8 @@ const clusterSettings = z.object({
   /** A host silent so long is lost: its desktops return elsewhere. */
   lostMs: silenceMs,
   balance: balanceSchema,
+  /** Where pools' networks are here; one that is not named is looked for under its own name. */
+  networks: z.array(networkSchema).max(200),
   /** Deleted desktops of persons stay in the recycle bin for so long; 0: they are gone at once. */
   binDays: within(0, 3650, ' days').int(whole),
   /** Makes sure that a lost host is off. Shown to administrators only. */

@@ -5,6 +5,7 @@ import { poolCreate, poolDelete, poolGet, poolList, poolUpdate } from '../broker
 import { customiseAskSchema, customiseSchema } from './customisation.ts'
 import { desktopSchema } from './desktops.ts'
 import { hardwareSchema } from './hardware.ts'
+import { interfaceSchema, vlanSchema } from './interfaces.ts'
 import { actionSchema, flag, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 
@@ -13,12 +14,9 @@ export const networkSchema = z
   .object({
     /** `nat` and `routed` reach the world, `bridge` puts desktops on a network of the hosts, `isolated` reaches nothing. */
     mode: z.enum(['nat', 'routed', 'bridge', 'isolated']),
-    /** Only for `bridge`: a bridge or VLAN interface of the hosts. */
-    interface: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$/, 'an interface’s name: letters, digits, dots and dashes, 15 at most')
-      .optional(),
-    vlan: z.number().int().min(1).max(4094).optional(),
+    /** Only for `bridge`: a bridge or VLAN interface of the hosts, or a network that clusters say where they have it. */
+    interface: interfaceSchema.optional(),
+    vlan: vlanSchema.optional(),
     /** Desktops of this pool on the same host see each other; not for `isolated`. */
     neighbours: z.boolean().optional(),
     /** Only these may be reached; empty or absent: whatever the mode allows. */

@@ -2,7 +2,8 @@
 import type { Principal } from '../auth/principal.ts'
 import { type BalanceClusterRow, balanceClusters, balanceMovesFailed } from '../db/balance.ts'
 import type { Db } from '../db/connect.ts'
-import { desktopsMovable, type HostEnd, hostEnds, type MovableRow } from '../db/migrations.ts'
+import { type HostEnd, hostEnds } from '../db/host-ends.ts'
+import { desktopsMovable, type MovableRow } from '../db/migrations.ts'
 import { type PlacementFactsRow, placementFacts } from '../db/placements.ts'
 import { HdcsError } from '../lib/errors.ts'
 import {

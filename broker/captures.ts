@@ -2,7 +2,7 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopLock, desktopRows } from '../db/desktops.ts'
-import { hostEnds } from '../db/migrations.ts'
+import { hostEnds } from '../db/host-ends.ts'
 import type { HardwareValue, VersionSource } from '../db/schema.ts'
 import { versionReadyWhen } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'

@@ -18,6 +18,7 @@ import { newId } from '../lib/ids.ts'
 import { type BalanceSettings, balanceSettings } from './balance-settings.ts'
 import type { Broker } from './broker.ts'
 import { capacitiesOf } from './capacity.ts'
+import { type ClusterNetworkAsked, clusterNetworksChecked } from './cluster-networks.ts'
 import { commandCheck } from './commands.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
@@ -45,6 +46,7 @@ function clusterView(row: ClusterRow, hosts: readonly (LoadedHost & { cluster_id
     suspectMs: row.suspect_ms,
     lostMs: row.lost_ms,
     balance: balanceSettings(row.balance),
+    networks: row.networks,
     binDays: row.bin_days,
     // They hold passwords of power switches: not for those who only read.
     fenceCommand: administrator ? row.fence_command : null,
@@ -102,6 +104,8 @@ export interface ClusterWish {
   lostMs: number
   /** What is given of it; the rest stays. */
   balance: BalanceGiven
+  /** The whole list; each network once. */
+  networks: ClusterNetworkAsked[]
   binDays: number
   fenceCommand: string | null
   powerCommand: string | null
@@ -212,7 +216,7 @@ async function siteUsual(tx: Tx): Promise<string> {
   return site.id
 }
 
-const columnsOf = ({ balance, ...body }: Given, before: Record<string, unknown>): ClusterSet => ({
+const columnsOf = ({ balance, networks, ...body }: Given, before: Record<string, unknown>): ClusterSet => ({
   ...defined({
     name: body.name,
     site_id: body.siteId,
@@ -228,6 +232,7 @@ const columnsOf = ({ balance, ...body }: Given, before: Record<string, unknown>)
     fence_command: body.fenceCommand,
     power_command: body.powerCommand,
   }),
+  ...(networks && { networks: JSON.stringify(clusterNetworksChecked(networks)) }),
   ...(balance && { balance: JSON.stringify(balanceChanged(before, balance)) }),
 })
 

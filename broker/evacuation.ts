@@ -3,7 +3,8 @@
  * in, one line for each desktop with its reason comes out; desktops that go to the same host are counted one after the
  * other. The same plan answers a dry run and is worked off (reconcile/evacuations.ts), so it is always made anew.
  */
-import type { HostEnd, MovableRow } from '../db/migrations.ts'
+import type { HostEnd } from '../db/host-ends.ts'
+import type { MovableRow } from '../db/migrations.ts'
 import type { HostState } from '../db/schema.ts'
 import type { MigrationKind } from '../db/schema-hosts.ts'
 import { capturedWaits } from './migration-plan.ts'

@@ -5,16 +5,10 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Db, Tx } from '../db/connect.ts'
 import { desktopsDelete, desktopsLock, transitionNote } from '../db/desktops.ts'
+import { type HostEnd, hostEnds } from '../db/host-ends.ts'
 import { copiesLeftRows } from '../db/host-history.ts'
 import { addressLock, type HostRow, hostDelete, hostRows, hostStateLock } from '../db/hosts.ts'
-import {
-  desktopArrive,
-  desktopsMovable,
-  type HostEnd,
-  hostEnds,
-  type MovableRow,
-  migrationsOpen,
-} from '../db/migrations.ts'
+import { desktopArrive, desktopsMovable, type MovableRow, migrationsOpen } from '../db/migrations.ts'
 import { sessionsEnd } from '../db/sessions.ts'
 import { taskLogAdd } from '../db/tasks.ts'
 import { transact } from '../db/transact.ts'

@@ -3,7 +3,7 @@ import type { desktopSpecs } from '../db/agents.ts'
 import type { ExportWished } from '../db/exports.ts'
 import type { VersionWished } from '../db/templates.ts'
 import type { CloneSpec, ImageSource, ImageSpec, MachineSpec, MoveSpec } from '../vmm/spec.ts'
-import { nicSpec } from './nics.ts'
+import { networkIn, nicSpec } from './nics.ts'
 
 /** What a host is told of its snapshots; nothing for the many that have none. */
 function snapshotsSpec(
@@ -42,7 +42,7 @@ export function machineSpec(row: SpecRow, hostId: string): MachineSpec {
     hardware: row.hardware,
     ...(row.wished_grow.length > 0 && { growNow: row.wished_grow }),
     ...(row.volumes && { volumes: row.volumes }),
-    nic: nicSpec(row.address_text, row.network, row.pool_id),
+    nic: nicSpec(row.address_text, networkIn(row.network, row.networks), row.pool_id),
     screenPort: row.screen_port,
     move: moveSpec(row, hostId),
     graphics: graphicsSpec(row.wished_graphics),

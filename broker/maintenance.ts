@@ -3,11 +3,11 @@ import type { Principal } from '../auth/principal.ts'
 import type { Db, Tx } from '../db/connect.ts'
 import { desktopRows } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
+import { hostEnds } from '../db/host-ends.ts'
 import { hostHistoryAdd } from '../db/host-history.ts'
 import { hostLock } from '../db/hosts.ts'
 import {
   desktopsMovable,
-  hostEnds,
   hostMaintenanceSet,
   hostsInMaintenance,
   type MaintenanceWish,

@@ -11,6 +11,7 @@ import type { Broker } from './broker.ts'
 import { discAsked } from './desktop-changes.ts'
 import { nameRefusal } from './desktop-names.ts'
 import type { OwnWish } from './making.ts'
+import { networkIn } from './nics.ts'
 import {
   type Decision,
   type Demand,
@@ -159,7 +160,11 @@ const hostCheck = (decision: Decision) =>
     : fine(`${decision.hostName}: ${decision.why}`)
 
 function networkText({ network }: PoolRow, chosen: HostFacts | undefined): string {
-  if (network.mode === 'bridge') return `${network.interface ?? 'the site’s network'} gives it its address`
+  if (network.mode === 'bridge') {
+    const { interface: name = 'the site’s network' } = network
+    const { interface: here = name } = networkIn(network, chosen?.networks ?? [])
+    return `${name}${here === name ? '' : `, which is ${here} on ${chosen?.name},`} gives it its address`
+  }
   return chosen ? `one of the ${chosen.addressesFree} free addresses of ${chosen.name}` : 'an address is free'
 }
 

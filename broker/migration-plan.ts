@@ -179,6 +179,8 @@ export interface MoveWay {
   pinned: string | null
   /** A template version is being made of its disk, where that lies. */
   captured: boolean
+  /** Its card is plugged in under another name there (nics.ts). */
+  otherNetwork?: boolean
   source: MoveEnd
   target: MoveEnd
 }
@@ -212,6 +214,11 @@ export function moveFits(way: MoveWay): MoveFacts['fits'] {
           refused:
             'its snapshots go to another storage only while it stands still: shut it down, or let it be restarted',
         }
+  // QEMU sends it with its card where that is plugged in: no libvirt there knows of it.
+  if (way.otherNetwork)
+    return restart
+      ? { kind: 'offline' }
+      : { refused: 'its network has another name there: shut it down, or let it be restarted' }
   if (shut === undefined) return { kind: storageShared(way) ? 'live' : 'storage' }
   if (restart) return { kind: 'offline' }
   return { refused: `${shut.name} cannot take part in a live migration: shut the desktop down, or let it be restarted` }

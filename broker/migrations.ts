@@ -2,16 +2,9 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopLock } from '../db/desktops.ts'
+import { type HostEnd, hostEnds } from '../db/host-ends.ts'
 import { addressLock } from '../db/hosts.ts'
-import {
-  desktopsMovable,
-  type HostEnd,
-  hostEnds,
-  type MigrationRow,
-  type MovableRow,
-  migrationRows,
-  originSet,
-} from '../db/migrations.ts'
+import { desktopsMovable, type MigrationRow, type MovableRow, migrationRows, originSet } from '../db/migrations.ts'
 import type { MigrationKind } from '../db/schema-hosts.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'

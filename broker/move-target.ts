@@ -1,8 +1,10 @@
 /** Where a desktop goes when it leaves its host, and how. Pure: placement (placement.ts) among the hosts it can reach. */
-import type { HostEnd, MovableRow } from '../db/migrations.ts'
+import type { HostEnd } from '../db/host-ends.ts'
+import type { MovableRow } from '../db/migrations.ts'
 import type { MigrationKind } from '../db/schema-hosts.ts'
 import { isSaved, savedText } from './desktop-state.ts'
 import { moveFits } from './migration-plan.ts'
+import { cardDiffers } from './nics.ts'
 import { type Decision, type Demand, type HostFacts, placeDesktop } from './placement.ts'
 import { demandOf } from './placing.ts'
 import { volumesRefusal } from './volume-reach.ts'
@@ -80,6 +82,7 @@ function fitsOn(ends: ReadonlyMap<string, HostEnd>, hostId: string, desktop: Mov
     captured: desktop.captured,
     restart,
     snapshots: desktop.snapshots_any,
+    otherNetwork: cardDiffers(desktop.network, source.networks ?? [], target.networks ?? []),
     source,
     target,
   })

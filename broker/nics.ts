@@ -1,5 +1,5 @@
-/** A desktop's card as its host is told of it. Pure. */
-import type { NetworkValue } from '../db/schema-hosts.ts'
+/** A desktop's card as its host is told of it, and the network that it leads to in a cluster. Pure. */
+import type { ClusterNetworkValue, NetworkValue } from '../db/schema-hosts.ts'
 import type { NicSpec } from '../vmm/spec.ts'
 
 /** A desktop's MAC is its address: 52:54, then the four bytes. Unique because addresses are. */
@@ -20,3 +20,19 @@ export function nicSpec(address: string, network: NetworkValue, poolId: string):
     allow: network.allow?.length ? network.allow : null,
   }
 }
+
+/** A pool's network as a cluster has it: as it is mapped there, else under its own name. */
+export function networkIn(network: NetworkValue, networks: readonly ClusterNetworkValue[]): NetworkValue {
+  const here = network.mode === 'bridge' ? networks.find(({ name }) => name === network.interface) : undefined
+  if (!here) return network
+  const { vlan: own, ...rest } = network
+  const vlan = here.vlan === undefined ? own : here.vlan
+  return { ...rest, interface: here.interface, ...(typeof vlan === 'number' && { vlan }) }
+}
+
+/** Whether a card must be plugged in elsewhere when its desktop goes from one cluster to another. */
+export const cardDiffers = (
+  network: NetworkValue,
+  from: readonly ClusterNetworkValue[],
+  to: readonly ClusterNetworkValue[],
+): boolean => interfaceOf(networkIn(network, from)) !== interfaceOf(networkIn(network, to))

@@ -4,7 +4,14 @@
  * not there"; weights rank the rest.
  */
 import type { HostState } from '../db/schema.ts'
-import type { Affinity, NetworkValue, PlacementHostValue, PlacementPolicy } from '../db/schema-hosts.ts'
+import type {
+  Affinity,
+  ClusterNetworkValue,
+  NetworkValue,
+  PlacementHostValue,
+  PlacementPolicy,
+} from '../db/schema-hosts.ts'
+import { networkIn } from './nics.ts'
 
 export interface Resources {
   vcpus: number
@@ -35,6 +42,8 @@ export interface HostFacts {
   images: ReadonlySet<string>
   tags: readonly string[]
   bridges: readonly string[]
+  /** How its cluster has the networks that pools name. */
+  networks: readonly ClusterNetworkValue[]
   addressesFree: number
   portsFree: number
   /** Desktops by pool: only of pools that were asked for. */
@@ -126,10 +135,13 @@ export const placementFilters = {
     return missing.length === 0 ? undefined : `the host has no ${missing.join(', ')}`
   },
   image: (host, { imageId }) => (host.images.has(imageId) ? undefined : 'the template version is not ready there'),
-  network: (host, { network }) =>
-    network.mode !== 'bridge' || host.bridges.includes(network.interface ?? '')
-      ? undefined
-      : `the host has no network ${network.interface ?? 'of that name'}`,
+  network: (host, { network }) => {
+    const { mode, interface: here = 'of that name' } = networkIn(network, host.networks)
+    if (mode !== 'bridge' || host.bridges.includes(here)) return
+    return here === network.interface
+      ? `the host has no network ${here}`
+      : `the host has no ${here}, which the network ${network.interface} is in ${host.clusterName}`
+  },
   size: (host, { vcpus }) =>
     vcpus <= host.maxVcpus ? undefined : `a machine may have ${host.maxVcpus} vCPU there, ${vcpus} wanted`,
   vcpus: (host, demand) => {

@@ -84,6 +84,7 @@ function factsOf(row: PlacementFactsRow, excluded: string | undefined): HostFact
     images: new Set(row.images),
     tags: row.tags,
     bridges: row.observed_facts?.bridges ?? [],
+    networks: row.networks,
     addressesFree: row.addresses - row.addresses_taken,
     portsFree: row.ports - row.ports_taken,
     poolDesktops: new Map(Object.entries(row.pools)),

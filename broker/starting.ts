@@ -4,8 +4,9 @@
  */
 import type { Tx } from '../db/connect.ts'
 import { desktopLock, desktopWish } from '../db/desktops.ts'
+import { type HostEnd, hostEnds } from '../db/host-ends.ts'
 import { addressLock } from '../db/hosts.ts'
-import { desktopsMovable, type HostEnd, hostEnds, type MovableRow, originSet } from '../db/migrations.ts'
+import { desktopsMovable, type MovableRow, originSet } from '../db/migrations.ts'
 import { desktopCaptured } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { capturedText } from './desktop-state.ts'

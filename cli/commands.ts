@@ -5,6 +5,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { accountForget, accountRead, accountSave, serverUrl } from './account.ts'
 import { clusterBalance } from './balance.ts'
 import { type CallInput, documentRead, inputOf, namesFound, operationsOf, operationTable, usage } from './call.ts'
+import { clusterNetwork } from './cluster-networks.ts'
 import { consoleCommands } from './console-commands.ts'
 import { answer, type Context, type Terminal } from './context.ts'
 import { act, claim, connect, desktopList, poolList } from './desktops.ts'
@@ -219,6 +220,12 @@ function program(around: Surroundings): Command {
     .option('--rebalance <on|off>', 'move desktops away from busy hosts')
     .option('--consolidate <on|off>', 'empty idle hosts and switch them off')
     .action(with_(clusterBalance))
+  clusters
+    .command('network <cluster> [network] [interface]')
+    .description('where its hosts have a network that pools name; without a network: all that are said')
+    .option('--vlan <vlan>', 'in place of the pool’s: 1 to 4094, or none')
+    .option('--remove', 'say nothing of it any more: it is looked for under its own name')
+    .action(with_(clusterNetwork))
   const hosts = top.command('hosts').description('hosts, by site and cluster').action(with_(hostList))
   hosts.command('join [cluster]').description('the line that lets a new host join').action(with_(hostJoin))
   hosts

@@ -174,9 +174,12 @@ export function desktopSpecs(db: Db, hostId: string, ids?: string[]) {
     .leftJoin('screen_port as target_port', join =>
       join.onRef('target_port.desktop_id', '=', 'desktop.id').onRef('target_port.host_id', '=', 'move.to_host_id'),
     )
+    // Of the host that is told: it may be another than the desktop is at home on.
+    .innerJoin('host as told', join => join.on('told.id', '=', hostId))
+    .innerJoin('cluster', 'cluster.id', 'told.cluster_id')
     .selectAll('desktop')
     .select(volumesOfDesktop.as('volumes'))
-    .select(['template.ready_when', 'pool.network', desktopDongles(hostId).as('dongles')])
+    .select(['template.ready_when', 'pool.network', 'cluster.networks', desktopDongles(hostId).as('dongles')])
     .select(customiseFor.as('customise'))
     .select(['port.port as screen_port', 'target_port.port as target_port', 'target.observed_facts as target_facts'])
     .select(['source.observed_facts as source_facts', 'source_image.observed_sha256 as source_image_sha256'])

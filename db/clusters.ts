@@ -59,6 +59,8 @@ export interface ClusterSet {
   lost_ms?: number
   bin_days?: number
   /** JSON. */
+  networks?: string
+  /** JSON. */
   balance?: string
   fence_command?: string | null
   power_command?: string | null

@@ -25,6 +25,7 @@ import * as exports from './migrations/0020-exports.ts'
 import * as pushes from './migrations/0021-pushes.ts'
 import * as liveHardware from './migrations/0022-live-hardware.ts'
 import * as storageKeys from './migrations/0025-storage-keys.ts'
+import * as clusterNetworks from './migrations/0028-cluster-networks.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -51,6 +52,7 @@ const migrations = {
   '0021-pushes': pushes,
   '0022-live-hardware': liveHardware,
   '0025-storage-keys': storageKeys,
+  '0028-cluster-networks': clusterNetworks,
 }
 
 /**

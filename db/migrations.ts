@@ -4,11 +4,11 @@ import { type DesktopObserved, unheard } from './agents.ts'
 import { type Db, pageOfRows, type Tx } from './connect.ts'
 import { desktopPinned } from './dongles.ts'
 import { hardwareTaken } from './placements.ts'
-import type { HostState, TroubleValue } from './schema.ts'
+import type { TroubleValue } from './schema.ts'
 import type { MigrationCause, MigrationKind, MigrationState, PlacementHostValue } from './schema-hosts.ts'
 import { hasSnapshots } from './snapshots.ts'
 import { desktopIsCaptured } from './templates.ts'
-import { storagesHeld, volumesHeld } from './volumes.ts'
+import { volumesHeld } from './volumes.ts'
 
 export interface MigrationNew {
   id: string
@@ -92,8 +92,13 @@ export function migrationsOpen(db: Db | Tx, which: { hostId?: string } = {}) {
     .innerJoin('desktop', 'desktop.id', 'migration.desktop_id')
     .innerJoin('host as source', 'source.id', 'migration.from_host_id')
     .innerJoin('host as target', 'target.id', 'migration.to_host_id')
+    .innerJoin('pool', 'pool.id', 'desktop.pool_id')
+    .innerJoin('cluster as source_cluster', 'source_cluster.id', 'source.cluster_id')
+    .innerJoin('cluster as target_cluster', 'target_cluster.id', 'target.cluster_id')
     .selectAll('migration')
+    .select(['source_cluster.networks as from_networks', 'target_cluster.networks as to_networks'])
     .select([
+      'pool.network',
       'desktop.name as desktop_name',
       'desktop.pool_id',
       'desktop.user_id',
@@ -249,35 +254,6 @@ export async function desktopAddressForeign(tx: Tx, id: string): Promise<string 
 
 export async function desktopAddressSet(tx: Tx, id: string, address: string) {
   await tx.updateTable('desktop').set({ address }).where('id', '=', id).execute()
-}
-
-/** What of a host decides whether and how a desktop can come to it or leave it. */
-export interface HostEnd {
-  id: string
-  name: string
-  state: HostState
-  clusterId: string
-  /** Null: it has not told its facts yet. */
-  storageId: string | null
-  /** Null: it takes no part in live migrations. */
-  migrationUri: string | null
-  /** libvirt's lock manager guards its disks. */
-  diskLocks?: boolean
-  /** Of each storage pool that it has ready: what lies there. */
-  storages?: Record<string, string> | null
-}
-
-export async function hostEnds(db: Db | Tx): Promise<Map<string, HostEnd>> {
-  const rows = await db
-    .selectFrom('host')
-    .select(['id', 'name', 'state', 'cluster_id', 'observed_facts'])
-    .select(storagesHeld.as('storages'))
-    .execute()
-  const ends = rows.map(({ id, name, state, cluster_id: clusterId, observed_facts: facts, storages }) => {
-    const { storageId = null, migrationUri = null, diskLocks = false } = facts ?? {}
-    return { id, name, state, clusterId, storageId, migrationUri, diskLocks, storages }
-  })
-  return new Map(ends.map(end => [end.id, end]))
 }
 
 export type MovableRow = Awaited<ReturnType<typeof desktopsMovable>>[number]

@@ -2,7 +2,7 @@
 import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
 import type { Database, HardwareValue, HostFactsValue, HostState, HostUsageValue, TroubleValue } from './schema.ts'
-import type { PlacementHostValue, PlacementPolicy, PlacementTable } from './schema-hosts.ts'
+import type { ClusterNetworkValue, PlacementHostValue, PlacementPolicy, PlacementTable } from './schema-hosts.ts'
 
 export interface PlacementFactsRow {
   id: string
@@ -19,6 +19,7 @@ export interface PlacementFactsRow {
   vcpus_per_core: number | null
   memory_reserve: number
   person_reserve: number
+  networks: ClusterNetworkValue[]
   /** Wished to run here, or on its way to here. */
   running: number
   vcpus: number
@@ -65,7 +66,7 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
       case when h.state = 'online' and h.wished_state = 'maintenance' then 'maintenance' else h.state end as state,
       h.wished_off_at is not null as wished_off, h.tags, h.observed_facts, h.observed_usage, h.observed_troubles,
       c.id as cluster_id, c.name as cluster_name, c.placement as cluster_placement, c.vcpus_per_core,
-      c.memory_reserve, c.person_reserve,
+      c.memory_reserve, c.person_reserve, c.networks,
       coalesce(used.running, 0) as running, coalesce(used.vcpus, 0)::bigint as vcpus,
       coalesce(used.memory_bytes, 0)::bigint as memory_bytes,
       (2 ^ (32 - masklen(h.subnet)))::int - 3 as addresses, coalesce(addressed.taken, 0) as addresses_taken,

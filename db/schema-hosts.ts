@@ -26,6 +26,8 @@ export interface ClusterTable {
   balance: ColumnType<Record<string, unknown>, string | undefined, string>
   fence_command: string | null
   power_command: string | null
+  /** Networks that pools name, where it has them otherwise than under that name. */
+  networks: ColumnType<ClusterNetworkValue[], string | undefined, string>
   /** So long its desktops stay in the recycle bin; 0: they do not get there. */
   bin_days: Generated<number>
   created_at: Generated<Date>
@@ -41,6 +43,15 @@ export interface NetworkValue {
   neighbours?: boolean
   /** Only these may be reached: CIDRs with optional protocol and ports. Empty or absent: everything the mode allows. */
   allow?: { cidr: string; protocol?: 'tcp' | 'udp' | 'icmp'; ports?: string }[]
+}
+
+/** A network that pools name, as one cluster has it. */
+export interface ClusterNetworkValue {
+  name: string
+  /** A bridge or an interface of its hosts. */
+  interface: string
+  /** Absent: the pool's own; null: none, whatever the pool says. */
+  vlan?: number | null
 }
 
 export type MigrationKind = 'live' | 'storage' | 'offline'

@@ -7,9 +7,10 @@ interface SimFacts {
   cpus: number
   memoryBytes: number
   storageId: string
+  bridges: readonly string[]
 }
 
-export const simFacts = ({ hostName, cpus, memoryBytes, storageId }: SimFacts): HostFacts => ({
+export const simFacts = ({ hostName, cpus, memoryBytes, storageId, bridges }: SimFacts): HostFacts => ({
   hostName: hostName,
   kernel: 'simulated',
   libvirtVersion: 'simulated',
@@ -29,5 +30,5 @@ export const simFacts = ({ hostName, cpus, memoryBytes, storageId }: SimFacts): 
   storageId: storageId,
   diskLocks: true,
   migrationUri: simUri(hostName),
-  bridges: [],
+  bridges: [...bridges],
 })

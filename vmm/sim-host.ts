@@ -45,6 +45,8 @@ export interface SimHostOptions extends Pick<HostOptions, 'installationId' | 'se
   memoryBytes?: number
   /** Machines on it that are not ours. */
   foreign?: readonly ForeignMachine[]
+  /** Networks of the site that it has. */
+  bridges?: readonly string[]
   delays?: Partial<SimDelays>
 }
 
@@ -77,7 +79,7 @@ const refuse = (code: HdcsError['code'], text: string) => new HdcsError(code, te
 
 export function makeSimHost(options: SimHostOptions): SimHost {
   const delays = { ...shortDelays, ...options.delays }
-  const cpus = options.cpus ?? 8
+  const { cpus = 8, bridges = [] } = options
   const memoryBytes = options.memoryBytes ?? cpus * 8 * 2 ** 30
   const storage = options.storage ?? makeSimStorage()
   const { overlays, locks, media } = storage
@@ -221,7 +223,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   }
 
   return {
-    facts: async () => simFacts({ hostName: options.hostName, cpus, memoryBytes, storageId: storage.id }),
+    facts: async () => simFacts({ hostName: options.hostName, cpus, memoryBytes, storageId: storage.id, bridges }),
     async usage(): Promise<HostUsage> {
       const used = [...machines.values()].reduce((sum, { hardware }) => sum + hardware.memoryBytes, 0)
       return {

@@ -16,6 +16,7 @@ import { isSaved, savedText } from '../desktop-state.ts'
 import { type MoveEnd, type MoveFacts, type MoveStep, moveFits, planMove, storageShared } from '../migration-plan.ts'
 import { makeTurns, type Turns } from '../migration-turns.ts'
 import { moveEnd, moveStart } from '../move-ending.ts'
+import { cardDiffers } from '../nics.ts'
 import { addressAtHome } from '../readdressing.ts'
 import { screenPortTake } from '../screen-ports.ts'
 import type { Reconciler } from './driver.ts'
@@ -141,6 +142,7 @@ function factsOf(row: MigrationOpenRow, turn: string | null): MoveFacts {
       restart: row.restart,
       pinned: isSaved(row) ? savedText : row.pinned,
       snapshots: row.snapshots_any,
+      otherNetwork: cardDiffers(row.network, row.from_networks, row.to_networks),
       source,
       target,
     }),

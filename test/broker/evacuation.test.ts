@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { evacuationText, type LeavingDesktop, planEvacuation, planReturn } from '../../broker/evacuation.ts'
 import type { HostFacts } from '../../broker/placement.ts'
 import { startElsewhere } from '../../broker/starting.ts'
-import type { HostEnd } from '../../db/migrations.ts'
+import type { HostEnd } from '../../db/host-ends.ts'
 
 const GiB = 2 ** 30
 const now = new Date('2026-11-21T12:00:00Z')
@@ -24,6 +24,7 @@ const host = (id: string, change: Partial<HostFacts> = {}): HostFacts => ({
   images: new Set(['v1']),
   tags: [],
   bridges: [],
+  networks: [],
   addressesFree: 100,
   portsFree: 100,
   poolDesktops: new Map(),

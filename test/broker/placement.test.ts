@@ -28,6 +28,7 @@ const host = (id: string, facts: Partial<HostFacts> = {}): HostFacts => ({
   images: new Set(['debian']),
   tags: [],
   bridges: [],
+  networks: [],
   addressesFree: 1000,
   portsFree: 1000,
   poolDesktops: new Map(),

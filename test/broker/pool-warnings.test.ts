@@ -19,6 +19,7 @@ const host: HostFacts = {
   images: new Set(),
   tags: [],
   bridges: [],
+  networks: [],
   addressesFree: 1000,
   portsFree: 1000,
   poolDesktops: new Map(),

@@ -180,3 +180,25 @@ it('lets an administrator look at places and plans, and take a host out of use a
   expect(await hdcs(['hosts', 'fence', 'sim-1'], around)).toBe(6)
   expect(err()).toContain('sim-1 is not fenced')
 })
+
+it('says where a cluster has the networks that pools name, and forgets it', async () => {
+  const boss = await signedIn('wire', ['infrastructureAdministrator'])
+  expect(await say(boss, 'clusters', 'network', 'main')).toContain('under the name that pools give it')
+  expect(await say(boss, 'clusters', 'network', 'main', 'office', 'br7', '--vlan', 'none')).toMatch(/office +br7 +none/)
+  expect(await say(boss, 'clusters', 'network', 'main', 'lab', 'eth1', '--vlan', '9')).toMatch(/lab +eth1 +9/)
+  expect(await say(boss, 'clusters', 'network', 'main', 'lab', 'eth2')).toMatch(/lab +eth2 +as the pool says/)
+  const left = JSON.parse(await say(boss, '--json', 'clusters', 'network', 'main', 'lab', '--remove'))
+  expect(left).toEqual([{ name: 'office', interface: 'br7', vlan: null }])
+  await say(boss, 'clusters', 'network', 'main', 'office', '--remove')
+  for (const [said, ...words] of [
+    ['Which interface is lab', 'lab'],
+    ['says nothing of a network lab', 'lab', '--remove'],
+    ['--vlan takes', 'lab', 'eth1', '--vlan', 'x'],
+    ['15 at most', 'lab', 'no name'],
+    ['4094', 'lab', 'eth1', '--vlan', '5000'],
+  ] as const) {
+    const { around, err } = speaker(url, { HDCS_TOKEN: boss })
+    expect(await hdcs(['clusters', 'network', 'main', ...words], around)).not.toBe(exitCodes.done)
+    expect(err()).toContain(said)
+  }
+})

@@ -21,6 +21,7 @@ import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { ClusterBalance } from './cluster-balance.tsx'
 import { ClusterDialog } from './cluster-form.tsx'
+import { ClusterNetworks } from './cluster-networks.tsx'
 import { ClusterStorage } from './cluster-storage.tsx'
 import { HostJoin } from './host-join.tsx'
 import { HostTable } from './host-tree.tsx'
@@ -68,6 +69,7 @@ export function ClusterDetail() {
           </Panel>
         </SimpleGrid>
         <ClusterStorage cluster={cluster} />
+        <ClusterNetworks cluster={cluster} />
         <ClusterBalance cluster={cluster} />
         <ErrorPanel error={hosts.error} retry={() => void hosts.refetch()} />
         {!!hosts.data?.items.length && (

@@ -116,7 +116,7 @@ export const enPools = {
       haRestartHelp:
         'Floating desktops come back fresh; personal ones on their own disk, once it is certain that the old copy is off.',
       haWaitHelp: 'They stay where they are until the host is back.',
-      interfaceHelp: 'As the hosts name it.',
+      interfaceHelp: 'As the hosts name it; a cluster may say where it has it.',
       interfaceMissing: 'Say which bridge or interface.',
       vlanHelp: 'Empty: none.',
       vlanBad: 'Between 1 and 4094.',

@@ -13,6 +13,7 @@ import { enPortal } from './en-portal.ts'
 import { enPushes } from './en-pushes.ts'
 import { enScreens } from './en-screens.ts'
 import { enStorage } from './en-storage.ts'
+import { enTransfer } from './en-transfer.ts'
 
 /** Every English sentence of the web. `zh.ts` must hold the same keys; no component holds a string of its own. */
 export const en = {
@@ -93,6 +94,7 @@ export const en = {
   ...enMaking,
   ...enExports,
   ...enStorage,
+  ...enTransfer,
   poolStatus: {
     ok: 'Well',
     filling: 'Filling',

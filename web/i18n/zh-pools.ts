@@ -118,7 +118,7 @@ export const zhPools = {
       needsHelp: '节点必须具有的标签，例如 gpu。',
       haRestartHelp: '浮动桌面重新制作后恢复；专属桌面在确认旧副本已停止后，用自己的磁盘恢复。',
       haWaitHelp: '桌面留在原处，等节点恢复。',
-      interfaceHelp: '按节点上的名称填写。',
+      interfaceHelp: '按节点上的名称填写；集群可以说明它在本集群中的接口。',
       interfaceMissing: '请填写网桥或接口。',
       vlanHelp: '留空则不使用。',
       vlanBad: '请填 1 到 4094。',

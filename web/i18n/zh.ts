@@ -15,6 +15,7 @@ import { zhPortal } from './zh-portal.ts'
 import { zhPushes } from './zh-pushes.ts'
 import { zhScreens } from './zh-screens.ts'
 import { zhStorage } from './zh-storage.ts'
+import { zhTransfer } from './zh-transfer.ts'
 
 export const zh = {
   app: { name: 'HDCS', title: '{{page}} · HDCS', skip: '跳到正文' },
@@ -92,6 +93,7 @@ export const zh = {
   ...zhMaking,
   ...zhExports,
   ...zhStorage,
+  ...zhTransfer,
   poolStatus: {
     ok: '正常',
     filling: '补充中',
