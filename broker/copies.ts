@@ -1,6 +1,7 @@
 /** Template versions on their way to other clusters: wished here, fetched by the hosts there, judged from what they say. */
 import type { Principal } from '../auth/principal.ts'
 import { clusterRows } from '../db/clusters.ts'
+import type { Db, Tx } from '../db/connect.ts'
 import { type CopyRow, copyDelete, copyRows, copyWish } from '../db/copies.ts'
 import type { CopyState, HostState, TroubleValue } from '../db/schema.ts'
 import { versionFind } from '../db/templates.ts'
@@ -38,10 +39,23 @@ const staysBecause = ({ at_home, desktops }: CopyRow) =>
       ? `${counted(desktops, 'desktop stands', 'desktops stand')} on it there`
       : undefined
 
-interface CopyAsk {
+export interface CopyAsk {
   clusterId: string
   /** At most; null: as fast as it goes. */
   bytesPerSecond: number | null
+}
+
+/** What is to be copied, and where to. @throws HdcsError as `copyMake` does. */
+export async function copyAsked(db: Db | Tx, templateId: string, number: number, clusterId: string) {
+  const version = await versionFind(db, templateId, number)
+  if (!version) throw new HdcsError('not_found', 'There is no such template version.')
+  const [cluster] = await clusterRows(db, { ids: [clusterId] })
+  if (!cluster) throw new HdcsError('not_found', 'There is no such cluster.')
+  if (version.source.kind !== 'desktop')
+    throw new HdcsError('conflict', 'Every cluster makes this version by itself: nothing has to be copied.')
+  if (version.state !== 'sealed')
+    throw new HdcsError('conflict', `Version ${number} is not made yet: copy it when it is.`)
+  return { version, cluster }
 }
 
 /**
@@ -57,14 +71,7 @@ export async function copyMake(
 ) {
   const now = broker.clock.now()
   return transact(broker.db, async tx => {
-    const version = await versionFind(tx, templateId, number)
-    if (!version) throw new HdcsError('not_found', 'There is no such template version.')
-    const [cluster] = await clusterRows(tx, { ids: [clusterId] })
-    if (!cluster) throw new HdcsError('not_found', 'There is no such cluster.')
-    if (version.source.kind !== 'desktop')
-      throw new HdcsError('conflict', 'Every cluster makes this version by itself: nothing has to be copied.')
-    if (version.state !== 'sealed')
-      throw new HdcsError('conflict', `Version ${number} is not made yet: copy it when it is.`)
+    const { version } = await copyAsked(tx, templateId, number, clusterId)
     const wish = { version_id: version.id, cluster_id: clusterId, bytes_per_second: bytesPerSecond }
     const attempt = await copyWish(tx, wish)
     const subject = versionSubject(version.id, version.template_name, number)

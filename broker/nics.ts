@@ -7,7 +7,7 @@ const macOf = (address: string) =>
   ['52', '54', ...address.split('.').map(byte => Number(byte).toString(16).padStart(2, '0'))].join(':')
 
 /** VLAN 100 of eth0 is eth0.100: the agent makes it where it is not there yet. */
-const interfaceOf = ({ interface: name, vlan }: NetworkValue): string | null =>
+export const cardName = ({ interface: name, vlan }: NetworkValue): string | null =>
   name === undefined ? null : vlan === undefined ? name : `${name}.${vlan}`
 
 export function nicSpec(address: string, network: NetworkValue, poolId: string): NicSpec {
@@ -15,7 +15,7 @@ export function nicSpec(address: string, network: NetworkValue, poolId: string):
     mac: macOf(address),
     address,
     mode: network.mode,
-    interface: interfaceOf(network),
+    interface: cardName(network),
     neighbourGroup: network.neighbours ? poolId : null,
     allow: network.allow?.length ? network.allow : null,
   }
@@ -35,4 +35,4 @@ export const cardDiffers = (
   network: NetworkValue,
   from: readonly ClusterNetworkValue[],
   to: readonly ClusterNetworkValue[],
-): boolean => interfaceOf(networkIn(network, from)) !== interfaceOf(networkIn(network, to))
+): boolean => cardName(networkIn(network, from)) !== cardName(networkIn(network, to))

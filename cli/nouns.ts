@@ -1,6 +1,7 @@
 /** The API's nouns as the CLI reads them: types only, nothing of the API is loaded. */
 import type { z } from '@hono/zod-openapi'
 import type { clusterSchema } from '../api/clusters.ts'
+import type { copyPlanSchema } from '../api/copies.ts'
 import type { desktopSchema } from '../api/desktops.ts'
 import type { hostSchema } from '../api/hosts.ts'
 import type { poolChangesSchema, poolSchema } from '../api/pools.ts'
@@ -12,6 +13,7 @@ import type { userSchema } from '../api/users.ts'
 import type { verifiedSchema } from '../api/verifications.ts'
 
 export type Cluster = z.output<typeof clusterSchema>
+export type CopyPlan = z.output<typeof copyPlanSchema>
 export type Desktop = z.output<typeof desktopSchema>
 export type Host = z.output<typeof hostSchema>
 export type Pool = z.output<typeof poolSchema>

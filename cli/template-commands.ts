@@ -2,7 +2,8 @@
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
 import { templateExport, templateImport } from './template-files.ts'
-import { templateBuild, templateList, templateRemove, templateSend, templateTake } from './templates.ts'
+import { templateSend } from './template-send.ts'
+import { templateBuild, templateList, templateRemove, templateTake } from './templates.ts'
 
 type With = <A extends unknown[]>(
   run: (context: Context, ...args: A) => Promise<void>,
@@ -44,6 +45,7 @@ export function templateCommands(top: Command, with_: With): void {
     .command('send <name> <version> <cluster>')
     .description('copy a version to another cluster; said again, it goes on where it broke off')
     .option('--limit <rate>', 'at most so many MiB a second')
+    .option('--dry-run', 'only say where it would lie, whether there is room, and how long it takes')
     .action(with_(templateSend))
   templates
     .command('remove <name> [version]')

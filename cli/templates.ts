@@ -69,37 +69,6 @@ export async function templateTake(
   await finish(context, name, made.task)
 }
 
-export interface SendOptions {
-  /** MiB a second. */
-  limit?: string
-}
-
-/** A version to another cluster; said again, it goes on where it broke off. */
-export async function templateSend(
-  context: Context,
-  name: string,
-  version: string,
-  clusterName: string,
-  { limit }: SendOptions,
-): Promise<void> {
-  const { client } = context
-  const template = await templateFind(context, name)
-  const { items: clusters } = await client.clusterList({ query: { name: clusterName } })
-  const [cluster] = clusters
-  if (!cluster) throw new HdcsError('not_found', `There is no cluster ${clusterName}. Which there are: hdcs clusters`)
-  const [number, mib] = [versionNumber(template, version), limit === undefined ? null : Number(limit)]
-  if (mib !== null && !(mib > 0)) throw new HdcsError('invalid', '--limit takes MiB a second, for example 20')
-  const bytesPerSecond = mib === null ? null : Math.round(mib * 2 ** 20)
-  const params = { id: template.id, number, clusterId: cluster.id }
-  const { task: begun } = await client.copyMake({ params, body: { bytesPerSecond } })
-  const task = await follow(context, begun)
-  answer(
-    context,
-    { task },
-    () => `${name} version ${number} ${task.state === 'succeeded' ? 'is' : 'goes'} to ${clusterName}`,
-  )
-}
-
 /** A version, or the template with all of them; nothing of it is left on any host. */
 export async function templateRemove(
   context: Context,

@@ -2,11 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
-import { clusterCreate } from '../../broker/clusters.ts'
+import { clusterCreate, clusterUpdate } from '../../broker/clusters.ts'
 import { type CopySaid, copyMake, copyOutcome, copyRemove } from '../../broker/copies.ts'
+import { copyPlan } from '../../broker/copy-plan.ts'
 import { desktopAct, desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
-import { poolCreate } from '../../broker/pools.ts'
+import { poolCreate, poolDelete } from '../../broker/pools.ts'
 import { taskGet } from '../../broker/tasks.ts'
 import { templateGet, versionAdd } from '../../broker/templates.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
@@ -101,6 +102,31 @@ describe('a version made of a desktop', () => {
     expect((await version())?.copies.map(({ clusterName }) => clusterName)).toEqual(['main'])
     expect((await holders()).length).toBe(2)
     expect(await holders()).not.toContain(2)
+  })
+
+  it('is planned before: where it would lie, from where, and on which networks; nothing is begun', async () => {
+    const network = { mode: 'bridge', interface: 'lab' } as const
+    const wish = { name: 'wired', kind: 'floating' as const, templateId, warm: 0, network }
+    const { id } = await poolCreate(site.broker, admin, wish)
+    const ask = { clusterId: second, bytesPerSecond: 2048 }
+    const planned = () => copyPlan(site.broker, templateId, 2, ask)
+    const plan = await planned()
+    expect(plan).toMatchObject({ clusterName: 'second', bytesPerSecond: 2048, paceBy: 'limit', hostsUnknown: [] })
+    expect(plan.storages).toMatchObject([{ hosts: [{ name: 'sim-3' }], state: 'missing', fits: true }])
+    expect(plan.bytesToSend).toBe(plan.sizeBytes)
+    expect(plan.storages[0]?.freeAfterBytes).toBe((plan.storages[0]?.freeBytes ?? 0) - plan.sizeBytes)
+    expect(plan.sources.map(({ hostName, up }) => [hostName, up])).toEqual([
+      ['sim-1', true],
+      ['sim-2', true],
+    ])
+    expect(plan.networks).toMatchObject([{ poolName: 'wired', network: 'lab', here: 'lab', mapped: false, hosts: [] }])
+    expect(plan.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['networks'])
+    await clusterUpdate(site.broker, admin, second, { networks: [{ name: 'lab', interface: 'br7' }] })
+    expect((await planned()).networks).toMatchObject([{ here: 'br7', mapped: true }])
+    expect((await version())?.copies).toHaveLength(1)
+    await poolDelete(site.broker, admin, id, true)
+    await expect(copyPlan(site.broker, templateId, 9, ask)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(copyPlan(site.broker, templateId, 1, ask)).rejects.toMatchObject({ code: 'conflict' })
   })
 
   it('is the same one, byte for byte, wherever it is copied to; asked for, and removed again', async () => {

@@ -111,7 +111,12 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   expect(await say(boss, 'templates')).toMatch(/golden +1 sealed/)
   const elsewhere = speaker(url, { HDCS_TOKEN: boss })
   expect(await hdcs(['templates', 'send', 'golden', '1', 'nowhere'], elsewhere.around)).toBe(exitCodes.notFound)
-  expect(elsewhere.err()).toContain('no cluster nowhere')
+  expect(elsewhere.err()).toContain('No cluster is called nowhere')
+  await say(boss, 'call', 'clusterCreate', 'name=far')
+  const planned = await say(boss, 'templates', 'send', 'golden', '1', 'far', '--limit', '1', '--dry-run')
+  expect(planned).toMatch(/! No host of far is there[\s\S]*pace +1\.0 MiB\/s \(the limit\)/)
+  expect(await say(boss, 'templates')).toMatch(/golden +1 sealed/)
+  await say(boss, 'call', 'clusterDelete', 'id=far')
 })
 
 it('asks before what nothing brings back, and before nothing else', async () => {

@@ -118,8 +118,12 @@ it('is customised, made a template, copied through a cut cable from where it bro
   }
   await shutAndTake('the library')
 
-  const copy = (number: number, bytesPerSecond: number | null) =>
-    admin.copyMake({ params: { id: templateId, number, clusterId: second }, body: { bytesPerSecond } })
+  const copy = async (number: number, bytesPerSecond: number | null) => {
+    const params = { id: templateId, number, clusterId: second }
+    const begun = await admin.copyMake({ params, body: { bytesPerSecond } })
+    if (!('task' in begun)) throw new Error('that was no plan')
+    return begun
+  }
   const stateOf = async (number: number) =>
     (await versions()).find(version => version.number === number)?.copies.find(one => one.clusterId === second)
   const first = await copy(2, 8 * 2 ** 20)

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { bytesPerSecondOf, clustersWithout, copyFieldOf, copyGoesOn, tooLargeFor } from '../../web/admin/copies.ts'
+import {
+  bytesPerSecondOf,
+  clustersWithout,
+  copyFieldOf,
+  copyGoesOn,
+  copyWarnings,
+  tooLargeFor,
+} from '../../web/admin/copies.ts'
 import { stepWord } from '../../web/data/words.ts'
 
 type Cluster = Parameters<typeof clustersWithout>[0][number]
@@ -23,6 +30,15 @@ describe('a version that is copied', () => {
     const copies = [copy(), copy({ clusterId: 'third', state: 'failed' })]
     expect(clustersWithout(clusters, copies).map(({ id }) => id)).toEqual(['second'])
     expect(clustersWithout(clusters.slice(0, 1), copies)).toEqual([])
+  })
+
+  it('is warned of by what of its plan is not well', () => {
+    const check = (name: 'hosts' | 'room', ok: boolean) => ({ name, ok, text: '' })
+    expect(copyWarnings({ checks: [check('hosts', true), check('room', false)], hostsUnknown: ['a'] })).toEqual([
+      'roomWrong',
+      'hostsUnknown',
+    ])
+    expect(copyWarnings({ checks: [check('room', true)], hostsUnknown: [] })).toEqual([])
   })
 
   it('goes on where it broke off, but for what cannot be the image', () => {

@@ -1,5 +1,5 @@
 /** Copies of template versions in clusters, as pages show and ask for them. Pure. */
-import type { Cluster, Template, VersionCopy } from '../data/nouns.ts'
+import type { Cluster, CopyPlan, Template, VersionCopy } from '../data/nouns.ts'
 
 /** Clusters that a version can be copied to: those that neither have it nor get it. */
 export const clustersWithout = (clusters: readonly Cluster[], copies: readonly VersionCopy[]): Cluster[] =>
@@ -27,6 +27,12 @@ export function bytesPerSecondOf(field: number | string): number | null | undefi
   const value = Number(field)
   return value >= limitMiB.least && value <= limitMiB.most ? Math.round(value * MiB) : undefined
 }
+
+/** What of a plan is not well, in the order of the API, as message keys. */
+export const copyWarnings = ({ checks, hostsUnknown }: Pick<CopyPlan, 'checks' | 'hostsUnknown'>) => [
+  ...checks.filter(({ ok }) => !ok).map(({ name }) => `${name}Wrong` as const),
+  ...(hostsUnknown.length > 0 ? (['hostsUnknown'] as const) : []),
+]
 
 /** The form's field for a field of the API, where the server's own words belong. */
 export const copyFieldOf = (path: string): string =>

@@ -18,6 +18,7 @@ import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { bytesPerSecondOf, clustersWithout, copyFieldOf, limitMiB, tooLargeFor } from './copies.ts'
+import { CopyForeseen } from './copy-plan.tsx'
 
 interface CopyDialogProps {
   template: Template
@@ -75,13 +76,17 @@ function CopyForm({ template, version, clusters, onClose }: CopyDialogProps & { 
           : null,
     },
   })
+  const paramsOf = (clusterId: string) => ({ id: template.id, number: version.number, clusterId })
   const copy = useWrite(
     ({ clusterId, limit }: typeof form.values) => {
-      const params = { id: template.id, number: version.number, clusterId: clusterId ?? '' }
-      return client.copyMake({ params, body: { bytesPerSecond: bytesPerSecondOf(limit) ?? null } })
+      return client.copyMake({
+        params: paramsOf(clusterId ?? ''),
+        body: { bytesPerSecond: bytesPerSecondOf(limit) ?? null },
+      })
     },
     ['template'],
   )
+  const limit = bytesPerSecondOf(form.values.limit)
   const chosen = clusters.find(({ id }) => id === form.values.clusterId)
   const submit = (values: typeof form.values) =>
     copy.mutate(values, {
@@ -112,7 +117,6 @@ function CopyForm({ template, version, clusters, onClose }: CopyDialogProps & { 
           }))}
           {...form.getInputProps('clusterId')}
         />
-        {chosen && <Mapping cluster={chosen} template={template} />}
         <NumberInput
           label={t('copies.limit')}
           description={t('copies.limitHelp')}
@@ -122,6 +126,8 @@ function CopyForm({ template, version, clusters, onClose }: CopyDialogProps & { 
           clampBehavior="none"
           {...form.getInputProps('limit')}
         />
+        {chosen && <Mapping cluster={chosen} template={template} />}
+        {chosen && limit !== undefined && <CopyForeseen params={paramsOf(chosen.id)} bytesPerSecond={limit} />}
         {!told && <ErrorPanel error={copy.error} />}
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

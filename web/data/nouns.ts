@@ -36,6 +36,7 @@ export type Task = Answer<'taskGet'>
 export type Template = Answer<'templateGet'>
 export type TemplateVersion = Template['versions'][number]
 export type VersionCopy = TemplateVersion['copies'][number]
+export type CopyPlan = Exclude<Answer<'copyMake'>, { task: unknown }>
 export type VersionExport = TemplateVersion['exports'][number]
 export type Action = Desktop['actions'][number]
 export type User = Answer<'userGet'>

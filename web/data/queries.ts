@@ -109,6 +109,17 @@ export const pushPlanQuery = (poolId: string, ask: NonNullable<Ask<'pushMake'>['
     },
     placeholderData: keepPreviousData,
   })
+/** Where a copy would lie, and how long it would take: asked anew as often as storages fill. */
+export const copyPlanQuery = (params: Ask<'copyMake'>['params'], bytesPerSecond: number | null) =>
+  queryOptions({
+    queryKey: ['template', params.id, 'copy plan', params, bytesPerSecond],
+    queryFn: async () => {
+      const plan = await client.copyMake({ params, body: { bytesPerSecond, dryRun: true } })
+      if ('task' in plan) throw new Error('a dry run made a copy')
+      return plan
+    },
+    placeholderData: keepPreviousData,
+  })
 /** Asked by PATCH, and nothing is changed. */
 /** Asked by PATCH, and nothing is changed. */
 export const hardwareAppliesQuery = (id: string, hardware: NonNullable<Ask<'desktopUpdate'>['body']>['hardware']) =>

@@ -35,7 +35,11 @@ const operations: Record<keyof typeof walked.templates, Operation> = {
       await done(root, made.task)
       const { id: clusterId } = await root.clusterCreate({ body: { name: 'far' } })
       const params = { id: made.template.id, number: 1, clusterId }
-      const copy = () => root.copyMake({ params, body: {} })
+      const copy = async () => {
+        const asked = await root.copyMake({ params, body: {} })
+        if (!('task' in asked)) throw new Error('that was no plan')
+        return asked
+      }
       await root.taskCancel({ params: { id: (await copy()).task.id } })
       await copy()
       await root.copyRemove({ params })
