@@ -1,6 +1,6 @@
 /**
  * A host's files: `images/<image>.qcow2` (sealed) with `<image>.json` beside it, `overlays/<machine>.<incarnation>.qcow2`,
- * `cache/`. What came of an image of another host is `images/<image>.qcow2.copy` until all did (image-copy.ts). A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
+ * `machines/` (notes), `cache/`. What came of an image of another host is `images/<image>.qcow2.copy` until all did (image-copy.ts). A file under its final name is whole: it is written under another name (`….part`), synced and renamed.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, statfs } from 'node:fs/promises'
@@ -14,6 +14,8 @@ export interface Folders {
   root: string
   images: string
   overlays: string
+  /** Notes for people (machine-notes.ts), made with the first of them. */
+  machines: string
   cache: string
 }
 
@@ -31,6 +33,7 @@ export const foldersOf = (root: string, cache = join(root, 'cache')): Folders =>
   root,
   images: join(root, 'images'),
   overlays: join(root, 'overlays'),
+  machines: join(root, 'machines'),
   cache,
 })
 
@@ -41,8 +44,9 @@ export const foldersOf = (root: string, cache = join(root, 'cache')): Folders =>
  */
 export async function foldersMake(root: string, installationId: string, cache?: string): Promise<Folders> {
   const folders = foldersOf(root, cache)
-  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true })
-  for (const folder of [root, folders.images, folders.overlays]) await chmod(folder, 0o711)
+  const { images, overlays } = folders
+  for (const folder of [root, images, overlays, folders.cache]) await mkdir(folder, { recursive: true })
+  for (const folder of [root, images, overlays]) await chmod(folder, 0o711)
   const mark = join(root, 'installation')
   const owner = await readFile(mark, 'utf8').catch(() => null) // not marked yet
   if (owner === null) await fileWrite(mark, new TextEncoder().encode(installationId))
@@ -65,11 +69,17 @@ export async function foldersReachable(root: string): Promise<void> {
 
 /** Removes what work of an earlier process of this host left half made, and what nobody has touched for a day. */
 export async function foldersSweep(folders: Folders): Promise<void> {
-  for (const folder of [folders.images, folders.overlays])
-    for (const name of await readdir(folder)) {
+  const { root, images, overlays, machines } = folders
+  for (const folder of [root, images, overlays, machines])
+    for (const name of await readdir(folder).catch(noneYet)) {
       const path = join(folder, name)
       if (name.endsWith('.part') && (await isLeftOver(path))) await rm(path, { recursive: true, force: true })
     }
+}
+
+const noneYet = (error: NodeJS.ErrnoException): string[] => {
+  if (error.code === 'ENOENT') return []
+  throw error
 }
 
 async function isLeftOver(path: string): Promise<boolean> {

@@ -23,7 +23,7 @@ export interface MachineNotes {
 
 /** Makes nothing before it is asked for something: the storage may not be mounted yet. */
 export function machineNotes(folders: Folders): MachineNotes {
-  const folder = join(folders.root, 'machines')
+  const { machines: folder } = folders
   let made: Promise<void> | null = null
 
   async function make(): Promise<void> {

@@ -87,6 +87,13 @@ describe('an overlay', () => {
     await foldersSweep(folders)
     expect((await readdir(folders.overlays)).filter(name => name.endsWith('.part'))).toHaveLength(1)
     await rm(ours)
+    // Of the notes beside them, and what the root itself holds, just so.
+    await mkdir(folders.machines)
+    for (const path of [join(folders.machines, 'box.xml'), join(folders.root, 'README.txt')])
+      await writeFile(partOf(path).replace(/-[0-9a-f]{8}-/, '-0badcafe-'), 'half')
+    await foldersSweep(folders)
+    const left = await readdir(folders.root, { recursive: true })
+    expect(left.filter(name => name.endsWith('.part'))).toEqual([])
   })
 
   it('that another host of the storage is making is left to it, until nobody has touched it for a day', async () => {
