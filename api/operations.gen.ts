@@ -19,6 +19,7 @@ export const operations = {
   desktopGet: ['get', '/api/v1/desktops/{id}'],
   desktopHistory: ['get', '/api/v1/desktops/{id}/history'],
   desktopList: ['get', '/api/v1/desktops'],
+  desktopLog: ['get', '/api/v1/desktops/{id}/log'],
   desktopMake: ['post', '/api/v1/pools/{id}/desktops'],
   desktopMigrate: ['post', '/api/v1/desktops/{id}/actions/migrate'],
   desktopScriptTry: ['post', '/api/v1/desktops/{id}/script'],

@@ -6,6 +6,7 @@ import { clusterRoutes } from './clusters.ts'
 import { consoleRoutes } from './consoles.ts'
 import { copyRoutes } from './copies.ts'
 import { customisationRoutes } from './customisation.ts'
+import { desktopLogRoutes } from './desktop-log.ts'
 import { desktopMakingRoutes } from './desktop-making.ts'
 import { desktopRoutes } from './desktops.ts'
 import { dongleRoutes } from './dongles.ts'
@@ -59,6 +60,7 @@ export const routes = [
   ...templateRoutes,
   ...copyRoutes,
   ...customisationRoutes,
+  ...desktopLogRoutes,
   ...exportRoutes,
   ...templateFileRoutes,
   ...uploadRoutes,

@@ -23,20 +23,22 @@ export const taskSchema = z
   })
   .openapi('Task')
 
+/** What has begun, and how long it took; scripts by their name, all tries of one together. */
+export const logStepsSchema = z.array(
+  z.object({
+    name: z.string(),
+    state: z.enum(['running', 'done', 'failed']),
+    ms: z.number().int(),
+    exitCode: z.number().int().nullable(),
+    attempts: z.number().int(),
+  }),
+)
+
 const logSummarySchema = z
   .object({
     state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']),
     ms: z.number().int(),
-    /** What has begun, and how long it took; scripts by their name, all tries of one together. */
-    steps: z.array(
-      z.object({
-        name: z.string(),
-        state: z.enum(['running', 'done', 'failed']),
-        ms: z.number().int(),
-        exitCode: z.number().int().nullable(),
-        attempts: z.number().int(),
-      }),
-    ),
+    steps: logStepsSchema,
   })
   .openapi('LogSummary')
 

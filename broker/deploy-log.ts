@@ -55,13 +55,16 @@ export function deploySteps(
     const state = next ? 'done' : task.failed ? 'failed' : (stateNow(task.steps, name) ?? 'done')
     return [{ name, state, ms, exitCode: null, attempts: 1 } satisfies DeployStep]
   })
-  const scripts = [...Map.groupBy(runs, ({ step }) => step)].map(([name, tries]): DeployStep => {
+  return [...steps, ...scriptSteps(runs)]
+}
+
+/** All tries of a script together. */
+export const scriptSteps = (runs: readonly SetupRunRow[]): DeployStep[] =>
+  [...Map.groupBy(runs, ({ step }) => step)].map(([name, tries]) => {
     const last = tries.at(-1)
     const ms = tries.reduce((sum, run) => sum + run.ms, 0)
     return { name, state: last?.state ?? 'running', ms, exitCode: last?.exit_code ?? null, attempts: tries.length }
   })
-  return [...steps, ...scripts]
-}
 
 const stateNow = (steps: readonly TaskStep[], name: string) =>
   steps.find(step => step.name === name)?.state === 'current' ? ('running' as const) : undefined

@@ -14,7 +14,7 @@ import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
 import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
-import { taskLog } from './log.ts'
+import { logShow } from './log.ts'
 import { desktopHardware, desktopMake } from './machines.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
 import { actMany, binAct, binList, desktopClone, desktopDisc, desktopRename } from './making.ts'
@@ -285,9 +285,10 @@ function program(around: Surroundings): Command {
       with_((context, name: string, options: { force?: boolean }) => userRemove(context, name, options.force === true)),
     )
   top
-    .command('log <task>')
-    .description('what happened in a task, with what scripts in its guest wrote')
-    .action(with_((context, id: string) => taskLog(context, id)))
+    .command('log <task-or-desktop>')
+    .description('what happened in a task, or how a desktop was made, with what scripts in its guest wrote')
+    .option('--life <number>', 'of a desktop: another life of its disk than the newest')
+    .action(with_(logShow))
   top
     .command('task <id>')
     .description('follow a task to its end')

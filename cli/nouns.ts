@@ -2,6 +2,7 @@
 import type { z } from '@hono/zod-openapi'
 import type { clusterSchema } from '../api/clusters.ts'
 import type { copyPlanSchema } from '../api/copies.ts'
+import type { desktopLogSchema } from '../api/desktop-log.ts'
 import type { desktopSchema } from '../api/desktops.ts'
 import type { hostSchema } from '../api/hosts.ts'
 import type { poolChangesSchema, poolSchema } from '../api/pools.ts'
@@ -15,6 +16,7 @@ import type { verifiedSchema } from '../api/verifications.ts'
 export type Cluster = z.output<typeof clusterSchema>
 export type CopyPlan = z.output<typeof copyPlanSchema>
 export type Desktop = z.output<typeof desktopSchema>
+export type DesktopLog = z.output<typeof desktopLogSchema>
 export type Host = z.output<typeof hostSchema>
 export type Pool = z.output<typeof poolSchema>
 export type PoolChanges = z.output<typeof poolChangesSchema>

@@ -149,12 +149,24 @@ export async function trialNote(db: Db, run: Omit<SetupRunRow, 'step' | 'attempt
 
 export type SetupRunRow = Awaited<ReturnType<typeof setupRuns>>[number]
 
+/** Of one desktop. More: a floating one is customised every day; fewer: its lives of last week are forgotten. */
+const keptRuns = 100
+
+/** Of what began in one moment: steps are run in this order. */
+const inTurn = sql`array_position(array['answers', 'hostName', 'domain', 'before', 'after', 'trial'], step)`
+
 /** Oldest first: of one desktop, as far as they were under way between two moments. */
-export function setupRuns(db: Kysely<Database>, of: { desktopId: string; from?: Date; to?: Date | null }) {
+export async function setupRuns(db: Kysely<Database>, of: { desktopId: string; from?: Date; to?: Date | null }) {
   let query = db.selectFrom('setup_run').selectAll().where('desktop_id', '=', of.desktopId)
   if (of.from) query = query.where(sql<boolean>`started_at + ms * interval '1 ms' >= ${of.from}::timestamptz`)
   if (of.to) query = query.where('started_at', '<=', of.to)
-  return query.orderBy('started_at').orderBy('attempt').limit(200).execute()
+  const rows = await query
+    .orderBy('started_at', 'desc')
+    .orderBy(inTurn, 'desc')
+    .orderBy('attempt', 'desc')
+    .limit(keptRuns)
+    .execute()
+  return rows.toReversed()
 }
 
 /** Days that what scripts wrote is kept. Longer: the table grows with every desktop given back; shorter: nobody has read it. */
@@ -162,4 +174,10 @@ const keptDays = 30
 
 export async function setupRunsPrune(db: Db): Promise<void> {
   await sql`delete from setup_run where started_at < now() - ${keptDays} * interval '1 day'`.execute(db)
+  await sql`
+    delete from setup_run old using (
+      select desktop_id, step_id, attempt,
+        row_number() over (partition by desktop_id order by started_at desc, attempt desc) as n from setup_run) counted
+    where counted.n > ${keptRuns} and (old.desktop_id, old.step_id, old.attempt)
+      = (counted.desktop_id, counted.step_id, counted.attempt)`.execute(db)
 }

@@ -327,7 +327,7 @@ export function transitionsOf(db: Db, desktopId: string, limit: number, before?:
   let query = db
     .selectFrom('transition')
     .leftJoin('user_account', 'user_account.id', 'transition.user_id')
-    .select(['transition.id', 'at', 'was', 'became', 'reason', 'user_account.name as user_name'])
+    .select(['transition.id', 'at', 'was', 'became', 'reason', 'user_account.name as user_name', 'life'])
     .where('desktop_id', '=', desktopId)
   if (before) query = query.where('transition.id', '<', before)
   return query.orderBy('transition.id', 'desc').limit(limit).execute()

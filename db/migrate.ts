@@ -26,6 +26,7 @@ import * as pushes from './migrations/0021-pushes.ts'
 import * as liveHardware from './migrations/0022-live-hardware.ts'
 import * as storageKeys from './migrations/0025-storage-keys.ts'
 import * as clusterNetworks from './migrations/0028-cluster-networks.ts'
+import * as lives from './migrations/0029-lives.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -53,6 +54,7 @@ const migrations = {
   '0022-live-hardware': liveHardware,
   '0025-storage-keys': storageKeys,
   '0028-cluster-networks': clusterNetworks,
+  '0029-lives': lives,
 }
 
 /**

@@ -371,4 +371,6 @@ export interface TransitionTable {
   was: string | null
   became: string
   reason: string
+  /** Of its disk; a trigger's. Null: noted before lives were. */
+  life: ColumnType<number | null, never, never>
 }

@@ -2,13 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
 import { answersPreview } from '../../broker/customisation.ts'
+import { desktopLog } from '../../broker/desktop-log.ts'
 import { desktopAct, desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { poolCreate, poolGet, poolUpdate } from '../../broker/pools.ts'
 import { scriptTry } from '../../broker/script-trials.ts'
 import { sessionConnect } from '../../broker/sessions.ts'
 import { taskGet, taskStory } from '../../broker/tasks.ts'
-import { setupRuns } from '../../db/customisation.ts'
+import { setupRuns, setupRunsPrune } from '../../db/customisation.ts'
+import { newId } from '../../lib/ids.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 let site: TestSite
@@ -52,6 +54,60 @@ describe('a pool whose guests are customised', () => {
     expect(runs[1]?.output).toBe(`${desktop?.name} of before\n`)
     await desktopAct(site.broker, admin, desktop?.id ?? '', 'reboot')
     expect(await runsOf(desktop?.id ?? '')).toHaveLength(2)
+  })
+
+  it('tells how a desktop was made that nobody waited for, and of each life of its disk on its own', async () => {
+    // With room for a second one, the first might go when it is given back.
+    const pool = await poolOf('warm', { before: script('echo made $HDCS_DESKTOP') }, { maxSize: 1 })
+    await readyIn(pool.id)
+    const [desktop] = await desktopsOf(pool.id)
+    const id = desktop?.id ?? ''
+    const log = (life?: number) => desktopLog(site.broker, admin, id, life)
+    expect(await log()).toMatchObject({ life: 1, lives: [{ life: 1, state: 'ready', to: null, userName: null }] })
+    const { steps, items } = await log()
+    expect(steps.find(({ name }) => name === 'before')).toMatchObject({ state: 'done', exitCode: 0, attempts: 1 })
+    expect(items.map(({ text }) => text)).toContain(`before | made ${desktop?.name}`)
+    expect(items.at(-1)?.text).toMatch(/^ready: /)
+
+    const nell = await site.person('nell')
+    const claimed = await desktopClaimFor(site.broker, nell, pool.id)
+    await ended(nell, claimed.task.id)
+    await desktopAct(site.broker, nell, claimed.desktop.id, 'release')
+    const again = async () => (await log()).lives.some(({ life, state }) => life === 2 && state === 'ready')
+    await site.until('it has another life', again)
+    expect((await log()).items.filter(({ text }) => text.startsWith('before | '))).toHaveLength(1)
+    expect((await log(1)).lives.map(({ life, userName }) => [life, userName])).toEqual([
+      [2, null],
+      [1, 'nell'],
+    ])
+    await expect(log(7)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(desktopLog(site.broker, nell, newId(), undefined)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  it('keeps the newest hundred of what scripts of a desktop wrote', async () => {
+    const desktop_id = newId()
+    const runs = Array.from({ length: 130 }, (_, n) => ({
+      desktop_id,
+      step_id: `before-${n}-1`,
+      attempt: 1,
+      step: 'before' as const,
+      state: 'done' as const,
+      exit_code: 0,
+      text: '',
+      output: `${n}`,
+      started_at: new Date(Date.now() - (130 - n) * 1000),
+      ms: 1,
+    }))
+    await site.broker.db.insertInto('setup_run').values(runs).execute()
+    expect((await runsOf(desktop_id)).at(-1)?.output).toBe('129')
+    await setupRunsPrune(site.broker.db)
+    const kept = await site.broker.db
+      .selectFrom('setup_run')
+      .select('output')
+      .where('desktop_id', '=', desktop_id)
+      .execute()
+    expect(kept.map(({ output }) => Number(output)).toSorted((a, b) => a - b)[0]).toBe(30)
+    expect(kept).toHaveLength(100)
   })
 
   it('lets a person in when what is run for them ended, and tells them what it waits for', async () => {

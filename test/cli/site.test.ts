@@ -95,6 +95,16 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   const { around, err } = speaker(url, { HDCS_TOKEN: boss })
   expect(await hdcs(['hardware', 'cad', '--disk', 'large'], around)).toBe(exitCodes.usage)
   expect(err()).toContain('--disk takes a number')
+  expect(await say(boss, 'log', 'cad')).toMatch(
+    /^desktop +cad\n\* life 1 +.*ready after .*, maker\nmaking +done after .*\n\n.* making: made by maker$/m,
+  )
+  const { items } = JSON.parse(await say(boss, '--json', 'call', 'desktopList')) as {
+    items: { id: string; name: string }[]
+  }
+  const cad = items.find(({ name }) => name === 'cad')?.id ?? ''
+  expect(await say(boss, 'log', cad)).toContain('life 1')
+  const far = speaker(url, { HDCS_TOKEN: boss })
+  expect(await hdcs(['log', 'cad', '--life', '9'], far.around)).toBe(exitCodes.notFound)
   await say(boss, 'act', 'poweroff', 'cad')
   expect(await say(boss, 'clone', 'cad', '--name', 'cad-2', '--full')).toMatch(/^cad-2 is made$/m)
   expect(await say(boss, 'rename', 'cad-2', 'cad-3')).toMatch(/^cad-2 is cad-3 now$/m)

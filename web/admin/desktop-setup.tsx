@@ -1,22 +1,25 @@
-import { Button, Code, Group, ScrollArea, Stack, Text } from '@mantine/core'
+import { Button, Code, Group, ScrollArea, Select, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import type { TFunction } from 'i18next'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
-import type { Desktop } from '../data/nouns.ts'
-import { desktopSetupQuery } from '../data/queries.ts'
-import { stepWord } from '../data/words.ts'
-import { formatNumber, formatTime } from '../ui/format.ts'
+import type { Desktop, DesktopLog } from '../data/nouns.ts'
+import { desktopLogQuery } from '../data/queries.ts'
+import { phaseWord, stepWord } from '../data/words.ts'
+import { en } from '../i18n/en.ts'
+import { formatDuration, formatExact, formatNumber, formatTime } from '../ui/format.ts'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { ScriptDialog } from './script-dialog.tsx'
 
-/** What was run in its guest before anybody got it, newest first; nothing for one where nothing was. */
+/** How it was made and customised, life by life of its disk; its scripts are tried here, and run again. */
 export function DesktopSetup({ desktop }: { desktop: Desktop }) {
   const { t } = useTranslation()
-  const runs = useQuery(desktopSetupQuery(desktop.id)).data?.items ?? []
+  const [life, setLife] = useState<number | null>(null)
+  const log = useQuery(desktopLogQuery(desktop.id, life)).data
   const again = desktop.actions.find(({ name }) => name === 'customise')
   const act = useWrite(() => client.desktopAct({ params: { id: desktop.id, name: 'customise' } }), ['desktop', 'pool'])
   const [trying, setTrying] = useState(false)
@@ -24,7 +27,7 @@ export function DesktopSetup({ desktop }: { desktop: Desktop }) {
   // As the API refuses it: its guest answers, or did.
   const triable =
     may('pool.write') && ['ready', 'starting', 'failed'].includes(desktop.phase) && desktop.power === 'running'
-  if (runs.length === 0 && !again?.allowed && !triable) return null
+  if (!log?.lives.length && !again?.allowed && !triable) return null
   const tryAgain = () =>
     act.mutate(undefined, {
       onSuccess: () => notifyDone(t('customise.asked', { name: desktop.name })),
@@ -32,7 +35,7 @@ export function DesktopSetup({ desktop }: { desktop: Desktop }) {
     })
   return (
     <Panel
-      title={t('customise.runs')}
+      title={t('lives.title')}
       aside={
         <Group gap="xs">
           {triable && (
@@ -49,36 +52,47 @@ export function DesktopSetup({ desktop }: { desktop: Desktop }) {
       }
     >
       {trying && <ScriptDialog desktop={desktop} onClose={() => setTrying(false)} />}
-      {runs.length === 0 && (
-        <Text size="sm" c="dimmed">
-          {t('customise.noRuns')}
-        </Text>
-      )}
-      <ScrollArea.Autosize mah="24rem">
-        <Stack gap="md">
-          {runs.map(run => (
-            <div key={`${run.step} ${run.startedAt} ${run.attempt}`}>
-              <Group gap="sm" mb={4}>
-                <Text size="sm" fw={600}>
-                  {stepWord(t, run.step)}
-                  {run.attempt > 1 && ` · ${t('customise.attempt', { number: run.attempt })}`}
-                </Text>
-                <Text size="sm" c={run.state === 'failed' ? 'var(--mantine-color-error)' : 'dimmed'}>
-                  {run.state === 'running'
-                    ? t('customise.running')
-                    : run.exitCode === null
-                      ? t('customise.cut')
-                      : t('customise.exit', { code: run.exitCode })}
-                  {` · ${formatNumber(run.ms / 1000, 1)} s · ${formatTime(run.startedAt)}`}
-                </Text>
-              </Group>
-              {(run.output || run.text) && (
-                <Code block>{[run.output.trimEnd(), run.text].filter(Boolean).join('\n')}</Code>
-              )}
-            </div>
-          ))}
-        </Stack>
-      </ScrollArea.Autosize>
+      {log && log.lives.length > 0 && <Lives log={log} onLife={setLife} />}
     </Panel>
   )
 }
+
+function Lives({ log, onLife }: { log: DesktopLog; onLife: (life: number | null) => void }) {
+  const { t } = useTranslation()
+  const told = log.steps.map(({ name, ms, exitCode, attempts }) =>
+    [
+      `${lifeStep(t, name)} ${formatNumber(ms / 1000, 1)} s`,
+      exitCode !== null && t('customise.exit', { code: exitCode }),
+      attempts > 1 && t('lives.tries', { count: attempts }),
+    ]
+      .filter(Boolean)
+      .join(', '),
+  )
+  return (
+    <Stack gap="sm">
+      <Select
+        label={t('lives.which')}
+        description={t('lives.help')}
+        allowDeselect={false}
+        data={log.lives.map(({ life, from, state, ms, userName }) => ({
+          value: String(life),
+          label: [
+            t('lives.one', { number: life, at: formatExact(from) }),
+            t(`lives.${state}`, { time: formatDuration(ms) }),
+            userName,
+          ]
+            .filter(Boolean)
+            .join(' · '),
+        }))}
+        value={log.life === null ? null : String(log.life)}
+        onChange={value => onLife(value === null || value === String(log.lives[0]?.life) ? null : Number(value))}
+      />
+      {told.length > 0 && <Text size="sm">{told.join(' · ')}</Text>}
+      <ScrollArea.Autosize mah="24rem">
+        <Code block>{log.items.map(({ at, text }) => `${formatTime(at)}  ${text}`).join('\n')}</Code>
+      </ScrollArea.Autosize>
+    </Stack>
+  )
+}
+
+const lifeStep = (t: TFunction, name: string) => (name in en.phase ? phaseWord(t, name) : stepWord(t, name))

@@ -46,4 +46,5 @@ export type ForeignMachine = Answer<'foreignMachineList'>['items'][number]
 export type HostEvent = Answer<'hostHistory'>['items'][number]
 export type HostLoss = Answer<'hostLossList'>['items'][number]
 export type Snapshot = Answer<'snapshotList'>['items'][number]
+export type DesktopLog = Answer<'desktopLog'>
 export type Transition = Answer<'desktopHistory'>['items'][number]

@@ -155,8 +155,13 @@ export const desktopsQuery = (query: Query<'desktopList'> = {}) =>
   })
 export const desktopQuery = (id: string) =>
   queryOptions({ queryKey: ['desktop', id], queryFn: () => client.desktopGet({ params: { id } }) })
-export const desktopSetupQuery = (id: string) =>
-  queryOptions({ queryKey: ['desktop', id, 'setup'], queryFn: () => client.desktopSetup({ params: { id } }) })
+/** @param life of its disk; null: the newest. */
+export const desktopLogQuery = (id: string, life: number | null) =>
+  queryOptions({
+    queryKey: ['desktop', id, 'log', life],
+    queryFn: () => client.desktopLog({ params: { id }, query: life === null ? {} : { life } }),
+    placeholderData: keepPreviousData,
+  })
 /** What libvirt says is read anew when something of the machine changed, and now and then: never shown from before. */
 const xmlOptions = { staleTime: 0, refetchInterval: 10_000, placeholderData: keepPreviousData }
 export const desktopXmlQuery = ({ id, hostId, power, phase, hardware }: Answer<'desktopGet'>) =>
