@@ -3,10 +3,14 @@ import { defineConfig } from 'vitest/config'
 /** Four at a time: long, mostly waiting (a fifth of a core each), and nothing in them is real but the database. */
 const walks = ['test/contract/kill-walk/*.test.ts']
 
-/** One at a time, after everything else: they measure time, boot real machines or drive a real browser. */
+/** Two at a time: half of it is the browser, half the server, and hosts are simulated. */
+const journeys = ['test/journeys/*.test.ts']
+const realJourneys = ['test/journeys/first-desktop.test.ts']
+
+/** One at a time, after everything else: they measure time or boot real machines. */
 const heavy = [
+  ...realJourneys,
   'test/contract/*.test.ts',
-  'test/journeys/**/*.test.ts',
   'test/lab/**/*.test.ts',
   'test/images/**/*.test.ts',
   'test/**/*qemu*.test.ts',
@@ -25,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
-          exclude: [...walks, ...heavy],
+          exclude: [...walks, ...journeys, ...heavy],
           // More than the cores of a small machine: starts of PostgreSQL databases and type stripping starve each other.
           maxWorkers: 2,
           testTimeout: 30_000,
@@ -47,13 +51,25 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: 'journeys',
+          include: journeys,
+          exclude: realJourneys,
+          maxWorkers: 2,
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: 'heavy',
           include: heavy,
           fileParallelism: false,
           // A guest boots in 5 s alone and emulated; building its image takes a minute on a cold cache.
           testTimeout: 300_000,
           hookTimeout: 600_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -5,20 +5,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { axeFaults, type Look, layoutFaults, settle, visit } from '../support/browser.ts'
 import { open, openPortal, type Portal, waitForScreen } from '../support/portal.ts'
 
-/** Pictures of every page, for people to look at; and what a program can see in them. */
+/** Pictures of every page, for people to look at; and what a program can see in them. A file for each width: they run side by side. */
 const folder = fileURLToPath(new URL('../out/', import.meta.url))
 
 let portal: Portal
 let paths: [name: string, path: string][]
 
-const widths = [1280, 390] as const
-const looks = widths.flatMap(width =>
-  (['en', 'zh'] as const).map(
-    (language): Look => ({ width, height: width === 390 ? 844 : 800, scheme: 'light', language }),
-  ),
-)
-
-beforeAll(async () => {
+async function start() {
   mkdirSync(folder, { recursive: true })
   portal = await openPortal('looks')
   const { admin } = portal
@@ -103,8 +96,7 @@ beforeAll(async () => {
     // Last: it opens a session, which the pages before would show.
     ['screen', `/desktop/${desktop.id}`],
   ]
-})
-afterAll(() => portal?.[Symbol.asyncDispose]())
+}
 
 /** A desktop with a snapshot and a volume, and one in the recycle bin. */
 async function dressUp(admin: Portal['admin'], { id, poolId }: { id: string; poolId: string }) {
@@ -166,15 +158,16 @@ async function lookAt(look: Look): Promise<string[]> {
   return found
 }
 
-describe('every page', () => {
-  it.each(looks.map(look => [look.width, look.language, look] as const))(
-    'is sound at %i px in %s',
-    async (_width, _language, look) => {
-      expect(await lookAt(look)).toEqual([])
-    },
-  )
+export const describeLooks = (width: 1280 | 390) =>
+  describe('every page', () => {
+    beforeAll(start)
+    afterAll(() => portal?.[Symbol.asyncDispose]())
 
-  it.each(widths)('holds words that are two fifths longer, at %i px', async width => {
-    expect(await lookAt({ width, height: 844, scheme: 'light', language: 'pseudo' })).toEqual([])
+    it.each(['en', 'zh'] as const)(`is sound at ${width} px in %s`, async language => {
+      expect(await lookAt({ width, height: width === 390 ? 844 : 800, scheme: 'light', language })).toEqual([])
+    })
+
+    it(`holds words that are two fifths longer, at ${width} px`, async () => {
+      expect(await lookAt({ width, height: 844, scheme: 'light', language: 'pseudo' })).toEqual([])
+    })
   })
-})
