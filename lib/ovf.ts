@@ -5,6 +5,7 @@
  */
 import { DOMParser, type Element } from '@xmldom/xmldom'
 import { HdcsError } from './errors.ts'
+import { type DiskBus, diskBuses, type Firmware } from './hardware.ts'
 
 /** An honest one has some ten thousand bytes. */
 export const mostOvfBytes = 2 ** 20
@@ -16,6 +17,9 @@ export interface Ovf {
   vcpus: number | null
   memoryBytes: number | null
   sound: boolean
+  firmware: Firmware
+  /** Null: it does not say. */
+  diskBus: DiskBus | null
   disk: {
     /** The file's name in the archive. */
     href: string
@@ -28,7 +32,10 @@ export interface Ovf {
 const refused = (reason: string) => new HdcsError('invalid', `The appliance cannot be taken: ${reason}`)
 
 /** DSP0243 table 5, CIM_ResourceAllocationSettingData.ResourceType. */
-const types = { processor: '3', memory: '4', network: '10', sound: '35' }
+const types = { processor: '3', memory: '4', ide: '5', scsi: '6', network: '10', disk: '17', sata: '20', sound: '35' }
+
+/** Under this key of VMware's `ExtraConfig` ours says what its disk was on: beside the controller that others look for. */
+export const diskBusKey = 'hdcs.diskBus'
 
 /** @throws HdcsError `invalid`, `unsupported` with what to do. */
 export function ovfRead(text: string): Ovf {
@@ -55,6 +62,7 @@ export function ovfRead(text: string): Ovf {
 
   const items = all(system, 'Item').map(item => ({ type: content(item, 'ResourceType'), item }))
   const first = (type: string) => items.find(found => found.type === type)?.item
+  const place = diskPlace(system, attribute(disk, 'diskId'))
   const cards = items.filter(found => found.type === types.network).length
   return {
     name: content(system, 'Name') || attribute(system, 'id'),
@@ -62,10 +70,13 @@ export function ovfRead(text: string): Ovf {
     vcpus: whole(content(first(types.processor), 'VirtualQuantity')),
     memoryBytes: memoryOf(first(types.memory)),
     sound: first(types.sound) !== undefined,
+    firmware: firmwareOf(system),
+    diskBus: place.bus,
     disk: { href, capacityBytes: capacityOf(disk) },
     notes: [
       ...(disks.length > 1 ? ['Its empty further disks are not taken over.'] : []),
       ...(files.size > 1 ? ['Its further files (CD images) are not taken over.'] : []),
+      ...place.notes,
       ...(cards > 1 ? [`One of its ${cards} network cards is kept.`] : []),
     ],
   }
@@ -118,6 +129,37 @@ const memoryOf = (item: Element | undefined): number | null =>
   item ? product(whole(content(item, 'VirtualQuantity')), unitBytes(content(item, 'AllocationUnits') || 'MB')) : null
 const capacityOf = (disk: Element): number | null =>
   product(whole(attribute(disk, 'capacity')), unitBytes(attribute(disk, 'capacityAllocationUnits')))
+
+/** VMware's `Config` and `ExtraConfig`: what OVF itself has no word for. */
+const configOf = (system: Element, key: string): string =>
+  ['Config', 'ExtraConfig']
+    .flatMap(name => all(system, name))
+    .filter(found => attribute(found, 'key') === key)
+    .map(found => attribute(found, 'value'))[0] ?? ''
+
+/** In VMware's words, or VirtualBox's. */
+function firmwareOf(system: Element): Firmware {
+  const said = [configOf(system, 'firmware'), ...all(system, 'Firmware').map(found => attribute(found, 'type'))]
+  return said.some(word => /^efi/i.test(word)) ? 'uefi' : 'bios'
+}
+
+/** q35 has neither IDE nor the SCSI controllers of others: their disks get SATA, for which any system has a driver. */
+function diskPlace(system: Element, diskId: string): { bus: DiskBus | null; notes: string[] } {
+  const ours = diskBuses.find(bus => bus === configOf(system, diskBusKey))
+  if (ours) return { bus: ours, notes: [] }
+  const items = all(system, 'Item').concat(all(system, 'StorageItem'))
+  const drive = items.find(
+    item => content(item, 'ResourceType') === types.disk && content(item, 'HostResource').endsWith(`/${diskId}`),
+  )
+  const parent = content(drive, 'Parent')
+  const controller = parent === '' ? undefined : items.find(item => content(item, 'InstanceID') === parent)
+  const type = content(controller, 'ResourceType')
+  if (type !== types.ide && type !== types.scsi && type !== types.sata) return { bus: null, notes: [] }
+  const model = content(controller, 'ResourceSubType')
+  if (type === types.scsi && /virtio/i.test(model)) return { bus: 'scsi', notes: [] }
+  const was = type === types.sata ? '' : `${type === types.ide ? 'IDE' : 'SCSI'}${model && ` (${model})`}`
+  return { bus: 'sata', notes: was ? [`Its disk was on ${was} and comes to SATA.`] : [] }
+}
 
 /** What a manifest (`.mf`) says of one file: `SHA256(name)= hex` (OpenSSL's words), also with SHA1 and SHA512. */
 export interface ManifestLine {

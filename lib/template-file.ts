@@ -5,6 +5,7 @@
  */
 import { z } from 'zod'
 import { HdcsError } from './errors.ts'
+import { diskBuses, firmwares, hardwareDefaults } from './hardware.ts'
 import { mostOvfBytes, type Ovf, ovfRead } from './ovf.ts'
 import { blockBytes, makeTarReader } from './tar.ts'
 
@@ -28,6 +29,8 @@ export const manifestSchema = z.object({
       video: z.enum(['vga', 'virtio', 'qxl']),
       diskBytes: z.int().positive().nullable(),
       sound: z.boolean(),
+      firmware: z.enum(firmwares).default(hardwareDefaults.firmware),
+      diskBus: z.enum(diskBuses).default(hardwareDefaults.diskBus),
     }),
     readyWhen: z.enum(['agent', 'running']),
   }),

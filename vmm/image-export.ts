@@ -10,6 +10,7 @@ import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { pause } from '../lib/clock.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { hardwareFull } from '../lib/hardware.ts'
 import { tarEnd, tarFilling, tarHeader } from '../lib/tar.ts'
 import { manifestName, type TemplateManifest } from '../lib/template-file.ts'
 import { exists, imagePath, qcow2Header } from './disks.ts'
@@ -110,7 +111,7 @@ export const manifestOf = (
 ): TemplateManifest => ({
   kind: 'hdcs-template',
   format: 1,
-  template: { name, description, hardware, readyWhen },
+  template: { name, description, hardware: hardwareFull(hardware), readyWhen },
   version: { number, notes, madeAt },
   disk: { file: 'disk.qcow2', format: 'qcow2', virtualBytes, sizeBytes, sha256 },
 })

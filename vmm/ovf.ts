@@ -4,6 +4,8 @@
  * AHCI and E1000; what a guest has drivers for is its own affair.
  */
 
+import { hardwareFull } from '../lib/hardware.ts'
+import { diskBusKey } from '../lib/ovf.ts'
 import { xml } from '../lib/xml.ts'
 import type { ExportAbout } from './spec.ts'
 
@@ -41,6 +43,19 @@ function item(resource: Resource, index: number) {
       <Item${!required && xml` ovf:required="false"`}>${written}</Item>`
 }
 
+/** In VMware's words what OVF has none for; whoever does not know them leaves them away. */
+const configsOf = ({ hardware }: ExportAbout) => {
+  const { firmware, diskBus } = hardwareFull(hardware)
+  return [
+    firmware === 'uefi' &&
+      xml`
+      <vmw:Config ovf:required="false" vmw:key="firmware" vmw:value="efi"/>`,
+    diskBus !== 'sata' &&
+      xml`
+      <vmw:ExtraConfig ovf:required="false" vmw:key="${diskBusKey}" vmw:value="${diskBus}"/>`,
+  ]
+}
+
 const resourcesOf = ({ hardware }: ExportAbout): Resource[] => [
   { ElementName: `${hardware.vcpus} virtual CPU`, ResourceType: 3, VirtualQuantity: hardware.vcpus },
   {
@@ -65,7 +80,7 @@ const resourcesOf = ({ hardware }: ExportAbout): Resource[] => [
 /** @throws HdcsError `invalid` for texts that XML cannot carry. */
 export function ovfWrite(about: ExportAbout, disk: { name: string; sizeBytes: number; virtualBytes: number }): string {
   const annotation = [about.description, about.notes].filter(text => text !== '').join('\n')
-  const envelope = xml`<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData" xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData">
+  const envelope = xml`<Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:vmw="http://www.vmware.com/schema/ovf" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1" xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData" xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData">
   <References>
     <File ovf:id="file1" ovf:href="${disk.name}" ovf:size="${disk.sizeBytes}"/>
   </References>
@@ -97,7 +112,7 @@ export function ovfWrite(about: ExportAbout, disk: { name: string; sizeBytes: nu
         <vssd:InstanceID>0</vssd:InstanceID>
         <vssd:VirtualSystemIdentifier>${about.name}</vssd:VirtualSystemIdentifier>
         <vssd:VirtualSystemType>vmx-10</vssd:VirtualSystemType>
-      </System>${resourcesOf(about).map(item)}
+      </System>${resourcesOf(about).map(item)}${configsOf(about)}
     </VirtualHardwareSection>
   </VirtualSystem>
 </Envelope>

@@ -2,6 +2,7 @@
  * What is wished of a host. The control plane writes it, the agent reads it, and nothing else says what a host
  * should do: the agent compares it with what libvirt says (report.ts) and takes the next step (plan.ts).
  */
+import type { DiskBus, Firmware } from '../lib/hardware.ts'
 import type { MachineVolume, StorageSpec } from './storage-spec.ts'
 
 export type { MachineVolume, StoragePoolSpec, StorageSpec, VolumeSpec } from './storage-spec.ts'
@@ -14,6 +15,9 @@ export interface Hardware {
   /** Virtual size of the disk; null keeps the template's. Smaller than the template's is refused. */
   diskBytes: number | null
   sound: boolean
+  /** Absent: an older control plane, and `hardwareDefaults` (lib/hardware.ts). */
+  firmware?: Firmware | undefined
+  diskBus?: DiskBus | undefined
 }
 
 /** What grows under a guest that runs, besides its disk. */

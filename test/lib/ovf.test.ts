@@ -23,6 +23,8 @@ describe('a descriptor', () => {
       vcpus: 4,
       memoryBytes: 6 * 2 ** 30,
       sound: true,
+      firmware: 'bios',
+      diskBus: 'virtio',
       disk: { href: 'cad-disk1.vmdk', capacityBytes: 40 * 2 ** 30 },
       notes: [],
     })
@@ -42,6 +44,47 @@ describe('a descriptor', () => {
       disk: { href: 'win 10-disk1.vmdk', capacityBytes: 2 ** 30 },
       notes: ['Its further files (CD images) are not taken over.', 'One of its 2 network cards is kept.'],
     })
+  })
+
+  it.each([
+    ['bios', 'sata'],
+    ['uefi', 'virtio'],
+    ['uefi', 'scsi'],
+  ] as const)('of ours with %s and its disk on %s comes back so', (firmware, diskBus) => {
+    const text = ovfWrite({ ...about, hardware: { ...about.hardware, firmware, diskBus } }, disk)
+    expect(ovfRead(text)).toMatchObject({ firmware, diskBus, notes: [] })
+    // Whoever does not know our word finds a controller that every program has.
+    expect(ovfRead(text.replace(/<vmw:ExtraConfig.*>/, ''))).toMatchObject({ firmware, diskBus: 'sata' })
+  })
+
+  const controller = (type: number, model: string, of: string) =>
+    of
+      .replace('<rasd:HostResource>', '<rasd:Parent>3</rasd:Parent><rasd:HostResource>')
+      .replace(
+        '</VirtualHardwareSection>',
+        `<Item><rasd:InstanceID>3</rasd:InstanceID><rasd:ResourceSubType>${model}</rasd:ResourceSubType><rasd:ResourceType>${type}</rasd:ResourceType></Item></VirtualHardwareSection>`,
+      )
+  it.each([
+    [20, 'AHCI', 'sata', []],
+    [20, 'vmware.sata.ahci', 'sata', []],
+    [5, 'PIIX4', 'sata', ['Its disk was on IDE (PIIX4) and comes to SATA.']],
+    [6, 'lsilogicsas', 'sata', ['Its disk was on SCSI (lsilogicsas) and comes to SATA.']],
+    [6, 'VirtioSCSI', 'scsi', []],
+    [1, 'something', null, []],
+  ])('whose disk is on a controller %i (%s) proposes %s', (type, model, diskBus, notes) => {
+    expect(ovfRead(controller(type, model, virtualBoxOvf('disk.vmdk')))).toMatchObject({ diskBus, notes })
+  })
+
+  it('says its firmware in VMware’s words or VirtualBox’s', () => {
+    const vmware = vmwareOvf('disk.vmdk')
+    const efi = '<vmw:Config ovf:required="false" vmw:key="firmware" vmw:value="efi"/></VirtualHardwareSection>'
+    expect(ovfRead(vmware)).toMatchObject({ firmware: 'bios', diskBus: null })
+    expect(ovfRead(vmware.replace('</VirtualHardwareSection>', efi)).firmware).toBe('uefi')
+    const hardware = '><Hardware><Firmware type="EFI"/></Hardware></vbox:Machine>'
+    const machine = /(<vbox:Machine[^>]*)\/>/
+    expect(ovfRead(virtualBoxOvf('disk.vmdk').replace(machine, `$1${hardware}`)).firmware).toBe('uefi')
+    const bios = hardware.replace('EFI', 'BIOS')
+    expect(ovfRead(virtualBoxOvf('disk.vmdk').replace(machine, `$1${bios}`)).firmware).toBe('bios')
   })
 
   const box = virtualBoxOvf('disk.vmdk')
