@@ -5,6 +5,7 @@
 import { z } from '@hono/zod-openapi'
 import type { AgentHub } from '../broker/agents.ts'
 import { errorCodes } from '../lib/errors.ts'
+import { diskBuses, firmwares } from '../lib/hardware.ts'
 import { storageMessage } from './storage-messages.ts'
 
 /** vmm/protocol.ts's FromAgent, as the hub takes it. */
@@ -142,6 +143,8 @@ const foreign = z.object({
   vcpus: count,
   memoryBytes: count,
   video: word,
+  firmware: z.enum(firmwares).optional(),
+  diskBus: z.enum(diskBuses).optional(),
   disks: z
     .array(
       z.object({
@@ -185,6 +188,7 @@ const host = z.object({
     migrationUri: word.nullable(),
     transferUrl: word.nullish(),
     bridges: z.array(word).max(200),
+    uefi: z.boolean().optional(),
     usbDevices: z.array(usbDevice).max(200).optional(),
     can: z.array(word).max(100).optional(),
   }),

@@ -61,6 +61,13 @@ export const desktopSchema = z
     userId: z.uuid().nullable(),
     userName: z.string().nullable(),
     address: z.string().nullable(),
+    /** Its network card, and what of its pool's network that is on. */
+    nic: z.object({
+      mac: z.string(),
+      mode: z.enum(['nat', 'routed', 'bridge', 'isolated']),
+      interface: z.string().nullable(),
+      vlan: z.number().int().nullable(),
+    }),
     templateVersion: z.number().int(),
     hardware: hardwareSchema,
     phase: phaseSchema,

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { foreignMachineAdopt, foreignMachineList } from '../broker/foreign-machines.ts'
+import { diskBuses, firmwares } from '../lib/hardware.ts'
 import { desktopSchema } from './desktops.ts'
 import { actionSchema, idParams, listOf, nameSchema, route } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
@@ -13,6 +14,9 @@ const foreignSchema = z
     vcpus: z.number().int(),
     memoryBytes: z.number().int(),
     video: z.string(),
+    firmware: z.enum(firmwares).optional(),
+    /** What its disk will be on; absent where it cannot be adopted. */
+    diskBus: z.enum(diskBuses).optional(),
     disks: z.array(
       z.object({
         path: z.string().nullable(),

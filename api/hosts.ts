@@ -70,6 +70,8 @@ export const hostSchema = z
         migrationUri: z.string().nullable(),
         /** Bridges and VLAN interfaces that pools may name. */
         bridges: z.array(z.string()),
+        /** It has firmware for desktops that start by UEFI; absent: its agent is too old for them. */
+        uefi: z.boolean().optional(),
       })
       .nullable(),
     usage: z

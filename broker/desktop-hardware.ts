@@ -7,13 +7,14 @@ import type { HardwareValue } from '../db/schema.ts'
 import { versionBytes } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
+import { type DiskBus, hardwareFull } from '../lib/hardware.ts'
 import { sizeText } from '../lib/sizes.ts'
 import type { LiveHardware } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopChange, desktopChangeIn } from './desktop-changes.ts'
 import { type DesktopView, desktopActions, desktopGet } from './desktops.ts'
 import { type GuestFacts, waitsForStart } from './live-hardware.ts'
-import { placementFilters, resourcesLeft } from './placement.ts'
+import { hardwareRefusal, placementFilters, resourcesLeft } from './placement.ts'
 import { hostsToPlaceOn } from './placing.ts'
 
 type Changed = keyof HardwareValue | 'cdrom'
@@ -50,14 +51,16 @@ export async function desktopHardwareSet(
     const refused = desktopActions(row, principal).find(({ name }) => name === 'change')?.reason
     if (refused !== undefined) throw new HdcsError('conflict', `${row.name}: ${refused}.`)
     const names = changedNames(row, given)
-    const hardware = { ...row.hardware, ...Object.fromEntries(names.map(name => [name, given[name]])) }
+    const before = hardwareFull(row.hardware)
+    const hardware = { ...before, ...Object.fromEntries(names.map(name => [name, given[name]])) }
+    await hostChecked(tx, row, names, hardware)
     if (names.includes('diskBytes')) {
       const bytes = row.hardware.diskBytes ?? (await versionBytes(tx, row.version_id))
       diskChecked(hardware.diskBytes, bytes, broker.maxVirtualBytes)
     }
     const guest = await guestOf(tx, row)
     for (const name of names) {
-      const why = waits(name, hardware, guest)
+      const why = waits(name, hardware, before.diskBus, guest)
       applies[why === undefined ? 'now' : 'nextStart'].push(name)
       if (why) applies.why[name] = why
     }
@@ -80,11 +83,12 @@ const isLive = (name: Changed): name is LiveHardware => name === 'vcpus' || name
 
 /** What is another than was wished; of what waits for the next start, also what is wished once more: it may be had at once by now. */
 function changedNames(row: DesktopRow, given: Given): (keyof HardwareValue)[] {
+  const before = hardwareFull(row.hardware)
   const has = row.observed_power === 'running' ? row.observed_hardware : null
   const lacks = (name: Changed) =>
     isLive(name) && has !== null && has[name] < row.hardware[name] && !row.wished_grow.includes(name)
   return (Object.keys(given) as (keyof HardwareValue)[]).filter(
-    name => given[name] !== undefined && (given[name] !== row.hardware[name] || lacks(name)),
+    name => given[name] !== undefined && (given[name] !== before[name] || lacks(name)),
   )
 }
 
@@ -103,11 +107,29 @@ async function guestOf(tx: Tx, row: DesktopRow): Promise<GuestFacts | null> {
   }
 }
 
-/** @returns why not at once, in words where there is something to say; undefined: at once. */
-function waits(name: keyof HardwareValue, hardware: HardwareValue, guest: GuestFacts | null): string | undefined {
+/** @param bus what its disk is on. @returns why not at once, in words where there is something to say; undefined: at once. */
+function waits(
+  name: keyof HardwareValue,
+  hardware: HardwareValue,
+  bus: DiskBus,
+  guest: GuestFacts | null,
+): string | undefined {
   if (!guest) return ''
-  if (name === 'diskBytes') return undefined
+  if (name === 'diskBytes') return bus === 'sata' ? sataGrows : undefined
   return isLive(name) ? waitsForStart(name, hardware[name], guest) : 'a guest gets another one when it starts'
+}
+
+/** The disk itself grows at once; SATA has no way to say so. */
+const sataGrows = 'a guest sees that a disk on SATA grew when it starts'
+
+/** @throws HdcsError `invalid` at the field whose value its host has nothing for. */
+async function hostChecked(tx: Tx, row: DesktopRow, names: (keyof HardwareValue)[], wished: HardwareValue) {
+  const name = (['firmware', 'diskBus'] as const).find(changed => names.includes(changed))
+  const host = name && (await hostsToPlaceOn(tx, { poolIds: [] })).find(({ id }) => id === row.host_id)
+  const refused = host && hardwareRefusal(host, wished)
+  if (!name || !refused) return
+  const message = `${host.name} cannot run it so: ${refused}.`
+  throw new HdcsError('invalid', message, { fields: [{ field: `body.hardware.${name}`, message }] })
 }
 
 /** @param bytes as the disk is by now. */

@@ -12,10 +12,12 @@ import {
 import { operationInsert } from '../db/tasks.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
+import { hardwareFull } from '../lib/hardware.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopAction, desktopActionsFor, isSaved, memoryKept } from './desktop-state.ts'
 import { taskEstimate } from './estimates.ts'
+import { networkIn, nicView } from './nics.ts'
 import { pageOf } from './pages.ts'
 import { binInstead, binLock, binnedView, binRestore } from './recycle-bin.ts'
 import { releaseWish } from './releasing.ts'
@@ -53,9 +55,10 @@ function desktopView(
     userId: row.user_id,
     userName: row.user_name,
     // On a network of the site its guest has what that gives it.
-    address: row.bridged ? null : row.address_text,
+    address: row.pool_network.mode === 'bridge' ? null : row.address_text,
+    nic: nicView(row.address_text, networkIn(row.pool_network, row.networks)),
     templateVersion: row.version_number,
-    hardware: row.hardware,
+    hardware: hardwareFull(row.hardware),
     phase,
     // One that failed says why in its host's words.
     reason: row.phase === 'failed' ? (trouble?.text ?? row.phase_reason) : row.phase_reason,

@@ -19,6 +19,7 @@ import type { HardwareValue } from '../db/schema.ts'
 import { templateInsert, templateRows } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError, nameTaken } from '../lib/errors.ts'
+import { hardwareFull, videos } from '../lib/hardware.ts'
 import { newId } from '../lib/ids.ts'
 import type { ForeignMachine } from '../vmm/report.ts'
 import type { Broker } from './broker.ts'
@@ -35,7 +36,7 @@ const ownPool = 'adopted'
 const ownTemplate = 'empty-disk'
 /** More adopted machines than one installation has. */
 const ownPoolSize = 1_000
-const videos = ['vga', 'virtio', 'qxl'] as const
+
 /** What a desktop may have (api/hardware.ts). */
 const mostVcpus = 64
 const leastMemoryBytes = 64 * 2 ** 20
@@ -142,7 +143,8 @@ function hardwareOf(machine: ForeignMachine, base: HardwareValue): HardwareValue
   const video = videos.find(known => known === machine.video) ?? 'vga'
   const vcpus = Math.min(mostVcpus, Math.max(1, machine.vcpus))
   const memoryBytes = Math.max(leastMemoryBytes, machine.memoryBytes)
-  return { ...base, vcpus, memoryBytes, video, diskBytes: machine.disks[0]?.sizeBytes || null }
+  const { firmware, diskBus } = hardwareFull(machine)
+  return { ...base, vcpus, memoryBytes, video, diskBytes: machine.disks[0]?.sizeBytes || null, firmware, diskBus }
 }
 
 interface AdoptingPool {

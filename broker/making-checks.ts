@@ -90,7 +90,7 @@ export async function makingPlan(
     ),
     medium: await mediumCheck(db, cdrom ?? null),
     network: somewhere(['network', 'addresses', 'ports'], hosts, demand, fine(networkText(pool, chosen))),
-    capacity: somewhere(['size', 'vcpus', 'memory'], hosts, demand, fine(capacityText(hardware, chosen))),
+    capacity: somewhere(['hardware', 'size', 'vcpus', 'memory'], hosts, demand, fine(capacityText(hardware, chosen))),
     host: hostCheck(decision),
   } satisfies Record<MakingCheck['name'], Omit<MakingCheck, 'name'>>
   const checks = makingChecks.map(name => ({ name, ...found[name] }))

@@ -21,6 +21,14 @@ export function nicSpec(address: string, network: NetworkValue, poolId: string):
   }
 }
 
+/** As it is told of. @param network as its cluster has it. */
+export const nicView = (address: string, network: NetworkValue) => ({
+  mac: macOf(address),
+  mode: network.mode,
+  interface: network.interface ?? null,
+  vlan: network.vlan ?? null,
+})
+
 /** A pool's network as a cluster has it: as it is mapped there, else under its own name. */
 export function networkIn(network: NetworkValue, networks: readonly ClusterNetworkValue[]): NetworkValue {
   const here = network.mode === 'bridge' ? networks.find(({ name }) => name === network.interface) : undefined

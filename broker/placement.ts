@@ -11,6 +11,7 @@ import type {
   PlacementHostValue,
   PlacementPolicy,
 } from '../db/schema-hosts.ts'
+import { type DiskBus, type Firmware, hardwareDefaults, hardwareFull } from '../lib/hardware.ts'
 import { networkIn } from './nics.ts'
 
 export interface Resources {
@@ -44,6 +45,8 @@ export interface HostFacts {
   bridges: readonly string[]
   /** How its cluster has the networks that pools name. */
   networks: readonly ClusterNetworkValue[]
+  /** Firmware for guests that start by UEFI; null: its agent is too old to choose a firmware or a disk's bus. */
+  uefi: boolean | null
   addressesFree: number
   portsFree: number
   /** Desktops by pool: only of pools that were asked for. */
@@ -57,6 +60,9 @@ export interface HostFacts {
 }
 
 export interface Demand extends Resources {
+  /** Of `Hardware`; absent: as every host has it. */
+  firmware?: Firmware | undefined
+  diskBus?: DiskBus | undefined
   imageId: string
   /** Null: a machine of no pool. */
   poolId: string | null
@@ -116,6 +122,14 @@ const matesOn = ({ id, poolDesktops, poolComing }: HostFacts, { poolId, hostId }
     ? 0
     : Math.max(0, (poolDesktops.get(poolId) ?? 0) + (poolComing.get(poolId) ?? 0) - (id === hostId ? 1 : 0))
 
+/** Why a host has nothing for the firmware or the bus that is wished; undefined: it has. */
+export function hardwareRefusal({ uefi }: HostFacts, wished: Pick<Demand, 'firmware' | 'diskBus'>): string | undefined {
+  const { firmware, diskBus } = hardwareFull(wished)
+  if (firmware === hardwareDefaults.firmware && diskBus === hardwareDefaults.diskBus) return undefined
+  if (uefi === null) return 'its agent is too old for this firmware or disk bus: update it'
+  return firmware === 'uefi' && !uefi ? 'it has no UEFI firmware: install the Debian package ovmf there' : undefined
+}
+
 /** Each says why a host cannot take it; undefined: nothing against it. Reasons are read by administrators. */
 export const placementFilters = {
   state: host =>
@@ -142,6 +156,7 @@ export const placementFilters = {
       ? `the host has no network ${here}`
       : `the host has no ${here}, which the network ${network.interface} is in ${host.clusterName}`
   },
+  hardware: (host, demand) => hardwareRefusal(host, demand),
   size: (host, { vcpus }) =>
     vcpus <= host.maxVcpus ? undefined : `a machine may have ${host.maxVcpus} vCPU there, ${vcpus} wanted`,
   vcpus: (host, demand) => {

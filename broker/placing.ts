@@ -33,6 +33,8 @@ export function demandOf(
   return {
     vcpus: desktop.hardware.vcpus,
     memoryBytes: desktop.hardware.memoryBytes + machineExtraBytes,
+    firmware: desktop.hardware.firmware,
+    diskBus: desktop.hardware.diskBus,
     imageId: desktop.versionId,
     poolId: pool.id,
     clusterIds: pool.cluster_ids,
@@ -85,6 +87,7 @@ function factsOf(row: PlacementFactsRow, excluded: string | undefined): HostFact
     tags: row.tags,
     bridges: row.observed_facts?.bridges ?? [],
     networks: row.networks,
+    uefi: row.observed_facts?.uefi ?? null,
     addressesFree: row.addresses - row.addresses_taken,
     portsFree: row.ports - row.ports_taken,
     poolDesktops: new Map(Object.entries(row.pools)),

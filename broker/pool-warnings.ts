@@ -6,7 +6,7 @@ import { type HostFacts, placementFilters } from './placement.ts'
 import { demandOf, type PoolToPlace } from './placing.ts'
 
 /** What hosts can never get over: the rest (maintenance, what others take) may pass. */
-const lasting = ['cluster', 'needs', 'network', 'size'] as const satisfies (keyof typeof placementFilters)[]
+const lasting = ['cluster', 'needs', 'network', 'hardware', 'size'] as const satisfies (keyof typeof placementFilters)[]
 
 const sum = (held: readonly number[]) => held.reduce((all, count) => all + count, 0)
 

@@ -1,5 +1,6 @@
 /** What a file says of itself before it is uploaded: name, notes and hardware for the template that it becomes. Pure. */
 import type { HardwareValue } from '../db/schema.ts'
+import { type HardwareKinds, hardwareFull } from '../lib/hardware.ts'
 import { rawRemark } from '../lib/image-format.ts'
 import type { Ovf } from '../lib/ovf.ts'
 import { fileHead } from '../lib/template-file.ts'
@@ -19,7 +20,7 @@ export interface FileProposal {
   notes: string
   /** Of our own files: the number that the version had. */
   number: number | null
-  hardware: HardwareValue | null
+  hardware: (HardwareValue & HardwareKinds) | null
   readyWhen: 'agent' | 'running' | null
   virtualBytes: number | null
   /** What will not be as it was, or looks wrong. */
@@ -60,10 +61,17 @@ export function fileProposal(head: Uint8Array): FileProposal {
   return { kind: 'image', ...nothing, virtualBytes: null, remarks: [rawRemark(head) ?? []].flat() }
 }
 
-function hardwareOf({ vcpus, memoryBytes, sound }: Ovf): HardwareValue {
+function hardwareOf({ vcpus, memoryBytes, sound, firmware, diskBus }: Ovf) {
   const usual = recipeHardware.upload
   const memory = Math.max(leastMemoryBytes, Math.min(most.memoryBytes, memoryBytes ?? usual.memoryBytes))
-  return { ...usual, vcpus: Math.min(most.vcpus, vcpus ?? usual.vcpus), memoryBytes: memory, sound }
+  return hardwareFull({
+    ...usual,
+    vcpus: Math.min(most.vcpus, vcpus ?? usual.vcpus),
+    memoryBytes: memory,
+    sound,
+    firmware,
+    diskBus: diskBus ?? undefined,
+  })
 }
 
 /** `Win 10 (old)` → `win-10-old`. */

@@ -19,6 +19,7 @@ import {
 } from '../db/templates.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
+import { hardwareFull } from '../lib/hardware.ts'
 import { newId } from '../lib/ids.ts'
 import { sectorBytes } from '../lib/image-format.ts'
 import type { Broker } from './broker.ts'
@@ -122,7 +123,7 @@ function templateView(
     id: row.id,
     name: row.name,
     description: row.description,
-    hardware: row.hardware,
+    hardware: hardwareFull(row.hardware),
     readyWhen: row.ready_when,
     versions: versions.map(version => versionView(version, made, administrator)),
     pools: row.pools,

@@ -12,6 +12,7 @@ import { act, claim, connect, desktopList, poolList } from './desktops.ts'
 import { dongleBind, dongleList, dongleUnbind } from './dongles.ts'
 import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
+import { hardwareOptions } from './hardware-options.ts'
 import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
 import { logShow } from './log.ts'
@@ -182,16 +183,11 @@ function program(around: Surroundings): Command {
     .option('--yes', 'without asking')
     .action(with_((context, name: string, options: SureOptions) => binAct(context, 'purge', name, options)))
 
-  const hardware = (command: Command) =>
-    command
-      .option('--vcpus <count>', 'processors')
-      .option('--memory <mib>', 'memory in MiB')
-      .option('--disk <gib>', 'disk in GiB; it only grows')
-  hardware(top.command('hardware <desktop>'))
+  hardwareOptions(top.command('hardware <desktop>'))
     .description('change the hardware of one desktop (administrators)')
     .option('--dry-run', 'only say what applies at once, and what at its next start')
     .action(with_(desktopHardware))
-  hardware(top.command('make <pool>'))
+  hardwareOptions(top.command('make <pool>'))
     .description('make one desktop of a persistent pool by hand (administrators)')
     .option('--for <person>', 'who it is for; default: yourself')
     .option('--name <name>', 'default: the pool’s next')

@@ -87,12 +87,24 @@ export async function foreignAdopt(
   )
 }
 
+/** What its system finds otherwise than before. */
+function changesOf({ disks: [disk], diskBus, firmware }: Foreign): string {
+  const changes = [
+    firmware === 'uefi' &&
+      'its UEFI settings are not taken over (no Secure Boot): what its disk has under \\EFI\\BOOT\\BOOTX64.EFI starts',
+    diskBus && disk && diskBus !== disk.bus && `its disk comes from ${disk.bus} to ${diskBus}`,
+    'its network card: virtio, with an address of the pool',
+  ]
+  return changes.filter(change => change !== false && change !== undefined).join('; ')
+}
+
 function planOf(machine: Foreign, { name, pool }: AdoptOptions): string {
   const disks = machine.disks.map(disk => `${disk.path ?? 'without a file'} (${disk.format}, ${bytes(disk.sizeBytes)})`)
   return fields([
     ['Machine', `${machine.name}, ${machine.power}`],
     ['Becomes', `${name ?? 'a desktop of its name'} of the pool ${pool ?? 'adopted'}`],
     ['Has', `${machine.vcpus} vCPU, ${bytes(machine.memoryBytes)}, ${machine.video}`],
+    ['Changes', changesOf(machine)],
     ['Copied', disks.join(', ')],
     ['Then', 'libvirt forgets the machine; its files stay where they are'],
     ['Against it', machine.obstacles.join('; ') || refusal(machine) || 'nothing'],

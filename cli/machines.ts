@@ -5,34 +5,10 @@ import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind, poolFind } from './desktops.ts'
 import { follow } from './follow.ts'
+import { type HardwareOptions, hardwareOf, hardwareWanted } from './hardware-options.ts'
 import { discFind } from './making.ts'
 import { type Column, table } from './print.ts'
 import { userFind } from './users.ts'
-
-export interface HardwareOptions {
-  vcpus?: string
-  /** MiB. */
-  memory?: string
-  /** GiB. */
-  disk?: string
-}
-
-const MiB = 2 ** 20
-const GiB = 2 ** 30
-
-/** @throws HdcsError `invalid` for what is no number. */
-function hardwareOf({ vcpus, memory, disk }: HardwareOptions) {
-  const number = (name: string, text: string) => {
-    const value = Number(text)
-    if (Number.isFinite(value) && value > 0) return value
-    throw new HdcsError('invalid', `--${name} takes a number, not “${text}”.`)
-  }
-  return {
-    ...(vcpus !== undefined && { vcpus: number('vcpus', vcpus) }),
-    ...(memory !== undefined && { memoryBytes: Math.round(number('memory', memory) * MiB) }),
-    ...(disk !== undefined && { diskBytes: Math.round(number('disk', disk) * GiB) }),
-  }
-}
 
 /** Changes what is named, or with `--dry-run` nothing, and says what its guest has at once and why not the rest. */
 export async function desktopHardware(
@@ -40,9 +16,7 @@ export async function desktopHardware(
   name: string,
   options: HardwareOptions & { dryRun?: boolean },
 ): Promise<void> {
-  const hardware = hardwareOf(options)
-  if (Object.keys(hardware).length === 0)
-    throw new HdcsError('invalid', 'What shall change? --vcpus N, --memory MIB, --disk GIB')
+  const hardware = hardwareWanted(options)
   const { id } = await desktopFind(context, name)
   const made = await context.client.desktopUpdate({
     params: { id },
@@ -63,6 +37,8 @@ const words = {
   diskBytes: 'disk',
   video: 'graphics',
   sound: 'sound',
+  firmware: 'firmware',
+  diskBus: 'disk bus',
   cdrom: 'disc',
 }
 const word = (name: keyof typeof words) => words[name]

@@ -1,9 +1,10 @@
 /** `hdcs templates …`. */
 import type { Command } from 'commander'
 import type { Context } from './context.ts'
+import { hardwareOptions } from './hardware-options.ts'
 import { templateExport, templateImport } from './template-files.ts'
 import { templateSend } from './template-send.ts'
-import { templateBuild, templateList, templateRemove, templateTake } from './templates.ts'
+import { templateBuild, templateHardware, templateList, templateRemove, templateTake } from './templates.ts'
 
 type With = <A extends unknown[]>(
   run: (context: Context, ...args: A) => Promise<void>,
@@ -19,8 +20,10 @@ export function templateCommands(top: Command, with_: With): void {
     .option('--disk <gib>', 'how large the disks of its desktops are; an empty disk: 20')
     .option('--description <text>')
     .action(with_(templateBuild))
-  templates
-    .command('import <name> [file]')
+  hardwareOptions(templates.command('hardware <name>'))
+    .description('change the hardware that its desktops get when they are made')
+    .action(with_(templateHardware))
+  hardwareOptions(templates.command('import <name> [file]'))
     .description(
       'upload an exported template, an appliance (.ova), a disk or installation image; with a file alone, the name it bears',
     )

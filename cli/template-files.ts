@@ -8,8 +8,9 @@ import { HdcsError } from '../lib/errors.ts'
 import type { UploadFormat } from '../lib/image-format.ts'
 import { answer, type Context } from './context.ts'
 import { follow } from './follow.ts'
+import { type HardwareOptions, hardwareOf } from './hardware-options.ts'
 import { bar, bytes } from './print.ts'
-import { finish, newest, templateFind, versionMake, versionNumber } from './templates.ts'
+import { finish, newest, templateFind, templateNamed, versionMake, versionNumber } from './templates.ts'
 import { headOf, imageRead, imageSend } from './upload.ts'
 
 const formats = ['hdcs', 'ova', 'qcow2', 'raw', 'vmdk'] as const
@@ -116,14 +117,14 @@ async function* unbroken(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uin
   }
 }
 
-export interface ImportOptions {
+export interface ImportOptions extends HardwareOptions {
   format?: string
   description?: string
 }
 
 /**
  * Checksum, upload, check and conversion on the server: a new template, or a new version of one that is there. What an
- * appliance or a file of ours says of itself is taken over.
+ * appliance or a file of ours says of itself is taken over, but for what is said otherwise.
  */
 export async function templateImport(
   context: Context,
@@ -142,9 +143,16 @@ export async function templateImport(
   const known = said.kind === 'image' ? undefined : said.kind
   const image = await imageRead(path, (options.format as UploadFormat | undefined) ?? known, context.terminal)
   const { format, sizeBytes, sha256 } = image
+  const own = hardwareOf(options)
+  if (Object.keys(own).length > 0 && (await templateNamed(context, name)))
+    throw new HdcsError(
+      'conflict',
+      `${name} is there and keeps its hardware with a new version; to change it: hdcs templates hardware ${name}`,
+    )
+  const hardware = { ...said.hardware, ...own }
   const more = {
     notes: said.notes,
-    ...(said.hardware && { hardware: said.hardware }),
+    ...(Object.keys(hardware).length > 0 && { hardware }),
     ...(said.readyWhen && { readyWhen: said.readyWhen }),
   }
   const description = options.description ?? (said.description || undefined)

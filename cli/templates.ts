@@ -3,6 +3,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind } from './desktops.ts'
 import { follow } from './follow.ts'
+import { type HardwareOptions, hardwareWanted } from './hardware-options.ts'
 import type { Task, Template } from './nouns.ts'
 import { bytes, type Column, table } from './print.ts'
 import { ask } from './prompt.ts'
@@ -69,6 +70,20 @@ export async function templateTake(
   await finish(context, name, made.task)
 }
 
+/** Changes what is named. Desktops that are there keep what they have. */
+export async function templateHardware(context: Context, name: string, options: HardwareOptions): Promise<void> {
+  const hardware = hardwareWanted(options)
+  const { id } = await templateFind(context, name)
+  const template = await context.client.templateUpdate({ params: { id }, body: { hardware } })
+  const { vcpus, memoryBytes, video, sound, firmware, diskBus } = template.hardware
+  answer(
+    context,
+    template,
+    () =>
+      `desktops of ${name} are made with ${vcpus} vCPU, ${bytes(memoryBytes)}, ${video}, sound ${sound ? 'on' : 'off'}, ${firmware}, disk on ${diskBus}; those of a pool with hardware of its own, with that`,
+  )
+}
+
 /** A version, or the template with all of them; nothing of it is left on any host. */
 export async function templateRemove(
   context: Context,
@@ -109,6 +124,12 @@ export function versionNumber({ versions }: Template, text: string): number {
 
 type Source = Parameters<Context['client']['versionAdd']>[0]['body']['source']
 
+/** Undefined: there is none of that name. */
+export async function templateNamed({ client }: Context, name: string): Promise<Template | undefined> {
+  const { items } = await client.templateList({ query: { name } })
+  return items.find(template => template.name === name)
+}
+
 export async function versionMake(
   context: Context,
   name: string,
@@ -117,8 +138,7 @@ export async function versionMake(
   more: Omit<Parameters<Context['client']['templateCreate']>[0]['body'], 'name' | 'source' | 'description'> = {},
 ) {
   const { client } = context
-  const { items } = await client.templateList({ query: { name } })
-  const known = items.find(template => template.name === name)
+  const known = await templateNamed(context, name)
   return known
     ? client.versionAdd({ params: { id: known.id }, body: { source, notes: more.notes } })
     : client.templateCreate({ body: { ...more, name, source, ...(description !== undefined && { description }) } })

@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely'
+import { hardwareFull } from '../lib/hardware.ts'
 import { type Db, holding, pageOfRows, type Tx } from './connect.ts'
 import { customising } from './customisation.ts'
 import type { Database, HardwareValue, Phase, PoolStatus, Power } from './schema.ts'
@@ -284,10 +285,8 @@ export async function entitlementsReplace(tx: Tx, poolId: string, subjects: stri
 }
 
 /** The hardware a new desktop of this pool gets: the template's, with the pool's own wishes over it. */
-export const hardwareOf = (template: HardwareValue, pool: Partial<HardwareValue>): HardwareValue => ({
-  ...template,
-  ...pool,
-})
+export const hardwareOf = (template: HardwareValue, pool: Partial<HardwareValue>) =>
+  hardwareFull({ ...template, ...pool })
 
 export async function poolExists(db: Kysely<Database>, id: string): Promise<boolean> {
   return (await db.selectFrom('pool').select('id').where('id', '=', id).executeTakeFirst()) !== undefined

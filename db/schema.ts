@@ -1,5 +1,6 @@
 import type { ColumnType, Generated } from 'kysely'
 import type { ErrorCode } from '../lib/errors.ts'
+import type { DiskBus, Firmware } from '../lib/hardware.ts'
 import type { ForeignMachine, MachineReport, UsbDevice } from '../vmm/report.ts'
 import type { LiveHardware } from '../vmm/spec.ts'
 import type { CustomisationTables, DesktopSetup } from './schema-customisation.ts'
@@ -87,6 +88,9 @@ export interface HardwareValue {
   video: 'vga' | 'virtio' | 'qxl'
   diskBytes: number | null
   sound: boolean
+  /** Absent in rows from before they had a choice: `hardwareDefaults` (lib/hardware.ts). */
+  firmware?: Firmware | undefined
+  diskBus?: DiskBus | undefined
 }
 
 export type HostState = 'joining' | 'online' | 'suspect' | 'lost' | 'maintenance'
@@ -113,6 +117,8 @@ export interface HostFactsValue {
   diskLocks: boolean
   migrationUri: string | null
   bridges: string[]
+  /** Absent: of an older agent. */
+  uefi?: boolean | undefined
   usbDevices?: UsbDevice[] | undefined
   can?: string[] | undefined
 }

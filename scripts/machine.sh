@@ -11,6 +11,7 @@ packages=(
   libvirt-daemon libvirt-daemon-driver-qemu # the daemon and its QEMU driver; its units only where there is a systemd
   libvirt-clients                           # virt-admin: libvirtd is told of new certificates
   qemu-system-x86 qemu-utils                # machines and their disks
+  ovmf                                      # UEFI for those that start by it
   dnsmasq-base iptables nftables iproute2   # the desktops' network
   procps util-linux openssl ca-certificates
 )

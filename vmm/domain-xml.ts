@@ -4,8 +4,10 @@ import { HdcsError } from '../lib/errors.ts'
 import { type Xml, xml } from '../lib/xml.ts'
 import type { NicSource } from './desktop-network.ts'
 import { readDongles } from './dongle-xml.ts'
+import { loaderXml } from './firmware.ts'
 import { hardwareXml, readHardware } from './hardware-xml.ts'
 import type { FoundMachine } from './host.ts'
+import { diskXml } from './machine-disk.ts'
 import { tapOf } from './networks.ts'
 import type { Hardware, MachineSpec, NicSpec } from './spec.ts'
 import { volumeOfAlias } from './storage-pool-xml.ts'
@@ -34,6 +36,8 @@ export interface DomainParts {
   volumes?: readonly Xml[]
   /** The drive with its answer file. */
   answers?: Xml | null
+  /** The file of its UEFI firmware; null: it starts by BIOS. */
+  ovmf?: string | null
 }
 
 export interface GraphicsParts {
@@ -103,6 +107,7 @@ export function domainXml(parts: DomainParts): string {
   </sysinfo>
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
+    ${parts.ovmf != null && loaderXml(parts.ovmf)}
     <boot dev='hd'/>
     ${parts.disc != null && xml`<boot dev='cdrom'/>`}
     <smbios mode='sysinfo'/>
@@ -121,7 +126,7 @@ export function domainXml(parts: DomainParts): string {
     ${Array.from({ length: usedPorts + freePorts + (parts.volumes?.length ?? 0) }, () => xml`<controller type='pci' model='pcie-root-port'/>`)}
     <controller type='usb' model='qemu-xhci' ports='8'/>
     <controller type='virtio-serial'/>
-    ${diskXml(parts)}
+    ${diskXml({ ...parts, hardware })}
     ${parts.volumes}
     ${parts.disc != null && discXml(parts.disc)}
     ${parts.answers}
@@ -148,21 +153,6 @@ const firstGraphics = ({ spec: { screenPort: port }, spiceListen: listen }: Doma
 
 /** Until a person is admitted nobody gets in: what nobody knows, and over already. */
 export const randomPassword = () => crypto.randomUUID().replaceAll('-', '')
-
-/**
- * `writeback`: the page cache keeps a template's blocks once for all its desktops (with `none` each boot reads them from
- * the disk again), and what a guest flushes is still on the disk when it is told so. `enospace`: a full storage pauses
- * the guest instead of failing its writes.
- */
-function diskXml({ disk, image, ownersReady }: DomainParts): Xml {
-  const owners = ownersReady && xml`<seclabel model='dac' relabel='no'/>`
-  return xml`<disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2' cache='writeback' discard='unmap' error_policy='enospace' rerror_policy='report'/>
-      <source file='${disk}'>${owners}</source>
-      ${image === null ? xml`<backingStore/>` : xml`<backingStore type='file'><format type='qcow2'/><source file='${image}'>${owners}</source><backingStore/></backingStore>`}
-      <target dev='vda' bus='virtio'/>
-    </disk>`
-}
 
 /** Also what an update of a running domain says. Sealed images are everybody's to read. @param image null: an empty drive. */
 export const discXml = (image: string | null): Xml => xml`<disk type='file' device='cdrom'>

@@ -1,5 +1,6 @@
 /** What a domain that is not ours looks like, and what keeps it from becoming one of ours. Pure. */
 import { DOMParser, type Element } from '@xmldom/xmldom'
+import type { DiskBus } from '../lib/hardware.ts'
 import { machineNamespace } from './domain-xml.ts'
 import type { ForeignDisk, ForeignMachine } from './report.ts'
 
@@ -19,6 +20,8 @@ export interface ForeignXml extends Pick<ForeignMachine, 'id' | 'name' | 'vcpus'
   video: string
   disks: (Omit<ForeignDisk, 'sizeBytes' | 'usedBytes' | 'backing'> & { kind: string; shared: boolean })[]
   uefi: boolean
+  /** Its SCSI controller is not virtio's. */
+  oldScsi: boolean
   arch: string
   /** It starts from a kernel file of the host, not from its disk. */
   hostKernel: boolean
@@ -71,7 +74,14 @@ export function readForeign(text: string): ForeignXml | null {
         network: attribute(source, 'network') ?? attribute(source, 'bridge') ?? attribute(source, 'dev'),
       }
     }),
-    uefi: attribute(os, 'firmware') === 'efi' || attribute(loader, 'type') === 'pflash',
+    uefi:
+      attribute(os, 'firmware') === 'efi' ||
+      attribute(loader, 'type') === 'pflash' ||
+      /ovmf|edk2|uefi/i.test(loader?.textContent ?? ''),
+    oldScsi: elements(domain, 'controller').some(
+      controller =>
+        attribute(controller, 'type') === 'scsi' && !(attribute(controller, 'model') ?? '').startsWith('virtio'),
+    ),
     arch: attribute(os && elements(os, 'type')[0], 'arch') ?? '',
     hostKernel: Boolean(os && elements(os, 'kernel').length > 0),
     holds: hostThings.filter(name => elements(domain, name).length > 0),
@@ -83,6 +93,17 @@ export interface ForeignState {
   persistent: boolean
   saved: boolean
   snapshots: boolean
+  /** Its host has UEFI firmware. */
+  uefi: boolean
+}
+
+/** libvirt's words for what a disk is on, and what a desktop has for it. q35 has no IDE; any guest has a driver for SATA. */
+const buses: Record<string, DiskBus> = { virtio: 'virtio', sata: 'sata', ide: 'sata', scsi: 'scsi' }
+
+/** What its disk will be on; undefined: desktops have nothing like it. */
+export function adoptedBus({ disks: [disk], oldScsi }: Pick<ForeignXml, 'disks' | 'oldScsi'>): DiskBus | undefined {
+  const bus = disk && buses[disk.bus]
+  return bus === 'scsi' && oldScsi ? 'sata' : bus
 }
 
 type Rule = (domain: ForeignXml, state: ForeignState, file: ForeignFile | null) => string | false
@@ -93,7 +114,10 @@ export const foreignFormats = ['qcow2', 'raw'] as const
 /** Every one that holds is told; the passing ones last. */
 const rules: Rule[] = [
   ({ arch }) => arch !== 'x86_64' && `it is made for ${arch || 'another processor'}, desktops are x86_64`,
-  ({ uefi }) => uefi && 'it starts by UEFI, whose settings lie in a file of their own; desktops start by BIOS',
+  ({ uefi }, host) =>
+    uefi &&
+    !host.uefi &&
+    'it starts by UEFI, and this host has no firmware for that: install the Debian package ovmf first',
   ({ hostKernel }) => hostKernel && 'it starts from a kernel file of the host, not from its disk',
   ({ holds }) => holds.length > 0 && `it holds things of this host (${holds.join(', ')}): take them out of it first`,
   ({ disks }) =>
@@ -106,10 +130,10 @@ const rules: Rule[] = [
     disk?.kind === 'file' &&
     !foreignFormats.some(format => format === disk.format) &&
     `its disk has the format ${disk.format}: convert it to qcow2 first (qemu-img convert)`,
-  ({ disks: [disk] }) =>
-    disk !== undefined &&
-    disk.bus !== 'virtio' &&
-    `its disk is attached by ${disk.bus || 'an unknown bus'}, desktops use virtio: change it, and see that its guest starts so`,
+  domain =>
+    domain.disks[0] !== undefined &&
+    adoptedBus(domain) === undefined &&
+    `its disk is attached by ${domain.disks[0].bus || 'an unknown bus'}, desktops use virtio, SATA or SCSI: change it, and see that its guest starts so`,
   ({ disks: [disk] }) => disk?.shared === true && 'its disk may be open on other machines (shareable)',
   ({ disks: [disk] }, _state, file) =>
     disk?.kind === 'file' && file === null && `its disk ${disk.path ?? ''} cannot be read`,

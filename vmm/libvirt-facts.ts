@@ -17,7 +17,7 @@ export const qemuVersion = async (daemon: LibvirtDaemon) =>
 export async function readFacts(
   daemon: LibvirtDaemon,
   probe: () => Promise<Acceleration>,
-): Promise<Omit<HostFacts, 'address' | 'storageId' | 'diskLocks' | 'migrationUri' | 'bridges'>> {
+): Promise<Omit<HostFacts, 'address' | 'storageId' | 'diskLocks' | 'migrationUri' | 'bridges' | 'uefi'>> {
   const [libvirt, qemu, node, { accelerator, reason }] = await Promise.all([
     daemon.actions.connectGetLibVersion({}, { timeoutMs: askMs }),
     qemuVersion(daemon),

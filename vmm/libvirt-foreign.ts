@@ -8,13 +8,14 @@ import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { HdcsError } from '../lib/errors.ts'
 import { type DiskOwner, exists, imagePath, overlayPath } from './disks.ts'
+import { ovmfFile } from './firmware.ts'
 import { type Folders, fileCommit, fileWrite } from './folders.ts'
 import { foreignCopy, foreignFile, type SourceDisk } from './foreign-disk.ts'
-import { type ForeignState, type ForeignXml, foreignObstacles, readForeign } from './foreign-domain.ts'
+import { adoptedBus, type ForeignState, type ForeignXml, foreignObstacles, readForeign } from './foreign-domain.ts'
 import type { Host } from './host.ts'
 import type { LibvirtConnection } from './libvirt/connection.ts'
 import { isLibvirt } from './libvirt/errors.ts'
-import { listFlags, statsFlags, statsGroups, xmlFlags } from './libvirt/flags.ts'
+import { listFlags, statsFlags, statsGroups, undefineFlags, xmlFlags } from './libvirt/flags.ts'
 import type { DomainRef } from './libvirt/objects.ts'
 import type { ForeignMachine } from './report.ts'
 
@@ -39,6 +40,7 @@ export function libvirtForeign(
   libvirt: Libvirt,
   folders: Folders,
   owner: DiskOwner | null,
+  ovmfFiles?: readonly string[],
 ): Pick<Host, 'foreignMachines' | 'foreignAdopt'> {
   /** Domains that bear a mark: theirs never changes, and they are many. */
   const marked = new Set<string>()
@@ -61,6 +63,7 @@ export function libvirtForeign(
         Number(params['state.state']),
       ]),
     )
+    const uefi = (await ovmfFile(ovmfFiles)) !== null
     return all.map(domain => {
       const state = active.get(domain.uuid)
       const { uuid } = domain
@@ -71,6 +74,7 @@ export function libvirtForeign(
           persistent: persistent.has(uuid),
           saved: saved.has(uuid),
           snapshots: snapshots.has(uuid),
+          uefi,
         },
       }
     })
@@ -97,6 +101,8 @@ export function libvirtForeign(
         const { sizeBytes = null, usedBytes = null, backing = null } = (index === 0 && file) || {}
         return { path, format, bus, sizeBytes, usedBytes, backing }
       }),
+      firmware: foreign.uefi ? 'uefi' : 'bios',
+      diskBus: adoptedBus(foreign),
       obstacles: foreignObstacles(foreign, state, file),
     }
   }
@@ -156,7 +162,7 @@ export function libvirtForeign(
       await found(foreignId)
       await mkdir(join(folders.root, 'adopted'), { recursive: true, mode: 0o700 })
       await fileWrite(keptPath(foreignId), new TextEncoder().encode(definition), 0o600)
-      await libvirt.domainUndefineFlags({ domain }, options)
+      await libvirt.domainUndefineFlags({ domain, flags: undefineFlags.keepNvram }, options)
     }
     await fileCommit(copy.part, path)
   }
@@ -165,4 +171,4 @@ export function libvirtForeign(
 }
 
 /** Of what libvirt has forgotten: only its disk counts. */
-const gone: ForeignState = { power: 'stopped', persistent: true, saved: false, snapshots: false }
+const gone: ForeignState = { power: 'stopped', persistent: true, saved: false, snapshots: false, uefi: true }

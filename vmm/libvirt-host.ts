@@ -1,11 +1,13 @@
 /** A real host: machines are transient domains of libvirt, disks and images files in a folder. */
 import { mkdir } from 'node:fs/promises'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
+import { hardwareFull } from '../lib/hardware.ts'
 import { answersXml, libvirtAnswers, mediaSweep, mediumForget, mediumMake, withMedia } from './answer-medium.ts'
 import { bridgesRead } from './bridges.ts'
 import { type DesktopNetworkOptions, makeDesktopNetwork } from './desktop-network.ts'
 import { exists, imagePath, isAsLarge, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
+import { ovmfFile, ovmfNeeded } from './firmware.ts'
 import { foldersMake, foldersOf, foldersReachable, foldersSweep, roomToGoOn } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
 import { diskLocksOf, migrationUriOf } from './host-place.ts'
@@ -52,6 +54,8 @@ export interface LibvirtHostOptions extends HostOptions, DesktopNetworkOptions, 
   diskExchange?: DiskExchange
   /** A busy guest may go on at its new host before all of its memory came. */
   postCopy?: boolean
+  /** Where UEFI firmware for guests lies; the places of the usual packages unless given. */
+  ovmfFiles?: readonly string[]
   /** `tcg` skips the probe of KVM. */
   accelerator?: 'tcg'
 }
@@ -103,6 +107,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     diskLocks: (await diskLocksOf()) !== null,
     migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),
     bridges: await bridgesRead(options.enter).catch(() => []), // no `ip` here: then no pool can name one
+    uefi: (await ovmfFile(options.ovmfFiles)) !== null,
   })
   const machineEvents = opened.use(await startMachineEvents(daemon, id => domains.owns(id)))
   const domains = libvirtDomains(daemon.actions, installationId, machineEvents.clients)
@@ -150,6 +155,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       ownersReady,
       volumes: disksOf(spec.volumes ?? []),
       answers: answers === null ? null : answersXml(answers, ownersReady),
+      ovmf: hardwareFull(spec.hardware).firmware === 'uefi' ? await ovmfNeeded(options.ovmfFiles) : null,
     }
     return domainXml(parts)
   }
@@ -200,7 +206,12 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       const { machineId } = overlay
       if (!(await domains.find(machineId))) return disks.overlayGrow(overlay, sizeBytes)
       if (await isAsLarge(overlayPath(folders, overlay), sizeBytes)) return
-      const resize = { domain: refOf(machineId), disk: 'vda', size: BigInt(sizeBytes), flags: inBytes }
+      const resize = {
+        domain: refOf(machineId),
+        disk: overlayPath(folders, overlay),
+        size: BigInt(sizeBytes),
+        flags: inBytes,
+      }
       await daemon.actions.domainBlockResize(resize, { timeoutMs: askMs, lane: machineId })
     }),
     images: onStorage(images.images),
@@ -215,7 +226,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     }),
     ...libvirtXml(daemon, domains, spec => xmlOf(spec)),
     ...libvirtConsole(daemon, domains),
-    ...libvirtForeign(daemon.statistics, folders, ownersReady ? owner : null),
+    ...libvirtForeign(daemon.statistics, folders, ownersReady ? owner : null, options.ovmfFiles),
     machineSave: onStorage(saving.machineSave),
     machineRestore: onStorage(async spec => {
       machineEvents.own(spec.id)

@@ -12,6 +12,7 @@ import { migrateFlags, xmlFlags } from './libvirt/flags.ts'
 import type { TypedParams } from './libvirt/objects.ts'
 import type { LibvirtDomains } from './libvirt-domains.ts'
 import { refOf } from './libvirt-events.ts'
+import { diskDeviceOf } from './machine-disk.ts'
 import {
   firstPauseMs,
   type Ladder,
@@ -109,7 +110,7 @@ export function libvirtSend(
       // Else the target is asked for its name, which our DNS may not know.
       migrate_uri: `tcp://${new URL(departure.targetUri).hostname}`,
       // Its volumes are there already (broker/volume-reach.ts): copied too, they would be copied onto themselves.
-      ...(departure.kind === 'storage' && { migrate_disks: ['vda'] }),
+      ...(departure.kind === 'storage' && { migrate_disks: [ownDisk(xml)] }),
     }
     // A connection of its own: the call is answered when the guest has moved, and takes a place until then.
     await using client = await daemon.streamClient()
@@ -193,6 +194,14 @@ function moveFailure(thrown: unknown, ladder: Ladder, signal: AbortSignal): Hdcs
 }
 
 const elements = (parent: Element, name: string) => [...parent.getElementsByTagName(name)]
+
+/** @throws HdcsError `protocol`. */
+function ownDisk(text: string): string {
+  const domain = new DOMParser().parseFromString(text, 'text/xml').documentElement
+  const device = domain && diskDeviceOf(domain)
+  if (!device) throw new HdcsError('protocol', 'libvirt’s description of the domain has no disk of its own.')
+  return device
+}
 
 /** The domain as its new host shall have it: only where SPICE listens differs. @throws HdcsError `protocol`. */
 export function arrivingXml(text: string, { address, port }: Departure['screen']): string {

@@ -1,5 +1,6 @@
 /** What a host says of itself. Facts only: nothing here is a wish, and the control plane believes nothing else. */
 import type { ErrorCode } from '../lib/errors.ts'
+import type { DiskBus, Firmware } from '../lib/hardware.ts'
 
 export type { StoragePoolReport, StorageReport, VolumeReport } from './storage-spec.ts'
 
@@ -201,6 +202,8 @@ export interface HostFacts {
   transferUrl?: string | null | undefined
   /** Bridges and VLAN interfaces that desktops may be put on. */
   bridges: string[]
+  /** It has UEFI firmware for guests. Absent: an older agent, which knows of no firmware and bus but the usual ones. */
+  uefi?: boolean | undefined
   /** Absent: it cannot list them, or is older. */
   usbDevices?: UsbDevice[] | undefined
   /** What its agent knows to do of what older ones do not; absent: nothing of it. */
@@ -228,6 +231,10 @@ export interface ForeignMachine {
   memoryBytes: number
   /** Of its graphics card, in libvirt's word. */
   video: string
+  /** Absent: an older agent, which offers none that start by UEFI. */
+  firmware?: Firmware | undefined
+  /** What its disk is on once it is a desktop; absent: virtio. */
+  diskBus?: DiskBus | undefined
   disks: ForeignDisk[]
   nics: { mac: string; network: string | null }[]
   /** Why it cannot become a desktop as it is, each with what to do; empty: it can. */

@@ -2,15 +2,25 @@
 import type { HostFacts } from './report.ts'
 import { simUri } from './sim-moves.ts'
 
-interface SimFacts {
+export interface SimFacts {
   hostName: string
   cpus: number
   memoryBytes: number
   storageId: string
-  bridges: readonly string[]
+  /** Networks of the site that it has. */
+  bridges?: readonly string[] | undefined
+  /** False: it has no UEFI firmware. */
+  uefi?: boolean | undefined
 }
 
-export const simFacts = ({ hostName, cpus, memoryBytes, storageId, bridges }: SimFacts): HostFacts => ({
+export const simFacts = ({
+  hostName,
+  cpus,
+  memoryBytes,
+  storageId,
+  bridges = [],
+  uefi = true,
+}: SimFacts): HostFacts => ({
   hostName: hostName,
   kernel: 'simulated',
   libvirtVersion: 'simulated',
@@ -31,4 +41,5 @@ export const simFacts = ({ hostName, cpus, memoryBytes, storageId, bridges }: Si
   diskLocks: true,
   migrationUri: simUri(hostName),
   bridges: [...bridges],
+  uefi,
 })

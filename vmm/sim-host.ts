@@ -22,7 +22,7 @@ import { simConsole } from './sim-console.ts'
 import { type SimDelays, shortDelays } from './sim-delays.ts'
 import { simDisc, simDisks } from './sim-disks.ts'
 import { type SimUsb, simDongles } from './sim-dongles.ts'
-import { simFacts } from './sim-facts.ts'
+import { type SimFacts, simFacts } from './sim-facts.ts'
 import { simForeignMachines } from './sim-foreign.ts'
 import { simGrowing, simHardware } from './sim-growing.ts'
 import { simAddresses, simGuestScript } from './sim-guest.ts'
@@ -37,7 +37,9 @@ import type { MachineSpec, NetworkSpec, NicSpec } from './spec.ts'
 
 export { makeSimStorage, type SimStorage }
 
-export interface SimHostOptions extends Pick<HostOptions, 'installationId' | 'sendExport'> {
+export interface SimHostOptions
+  extends Pick<HostOptions, 'installationId' | 'sendExport'>,
+    Pick<SimFacts, 'bridges' | 'uefi'> {
   hostName: string
   /** Shared with other hosts; its own unless given. */
   storage?: SimStorage
@@ -45,8 +47,6 @@ export interface SimHostOptions extends Pick<HostOptions, 'installationId' | 'se
   memoryBytes?: number
   /** Machines on it that are not ours. */
   foreign?: readonly ForeignMachine[]
-  /** Networks of the site that it has. */
-  bridges?: readonly string[]
   delays?: Partial<SimDelays>
 }
 
@@ -79,7 +79,7 @@ const refuse = (code: HdcsError['code'], text: string) => new HdcsError(code, te
 
 export function makeSimHost(options: SimHostOptions): SimHost {
   const delays = { ...shortDelays, ...options.delays }
-  const { cpus = 8, bridges = [] } = options
+  const { cpus = 8 } = options
   const memoryBytes = options.memoryBytes ?? cpus * 8 * 2 ** 30
   const storage = options.storage ?? makeSimStorage()
   const { overlays, locks, media } = storage
@@ -223,7 +223,7 @@ export function makeSimHost(options: SimHostOptions): SimHost {
   }
 
   return {
-    facts: async () => simFacts({ hostName: options.hostName, cpus, memoryBytes, storageId: storage.id, bridges }),
+    facts: async () => simFacts({ ...options, cpus, memoryBytes, storageId: storage.id }),
     async usage(): Promise<HostUsage> {
       const used = [...machines.values()].reduce((sum, { hardware }) => sum + hardware.memoryBytes, 0)
       return {

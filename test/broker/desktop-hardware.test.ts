@@ -16,7 +16,7 @@ let admin: Principal
 let id: string
 
 beforeAll(async () => {
-  site = await startSite()
+  site = await startSite({ sim: [{ uefi: false }] })
   const warm = await siteWarm(site)
   admin = warm.admin
   const wish = { name: 'own', kind: 'persistent' as const, templateId: warm.templateId, warm: 0 }
@@ -42,13 +42,32 @@ it('says what the guest has at once and what after its next start, and who chang
   )
 })
 
+it('has another firmware, bus and card when it starts, each only where its host has it', async () => {
+  const { applies, desktop } = await set({ diskBus: 'sata', video: 'qxl', diskBytes: 1.25 * GiB })
+  const otherwise = 'a guest gets another one when it starts'
+  expect(applies).toEqual({
+    now: ['diskBytes'],
+    nextStart: ['diskBus', 'video'],
+    why: { diskBus: otherwise, video: otherwise },
+  })
+  expect(desktop.hardware).toMatchObject({ firmware: 'bios', diskBus: 'sata', video: 'qxl' })
+  expect((await set({ firmware: 'bios' })).applies).toEqual({ now: [], nextStart: [], why: {} })
+  await expect(set({ firmware: 'uefi', vcpus: 8 })).rejects.toMatchObject({
+    code: 'invalid',
+    fields: [{ field: 'body.hardware.firmware', message: expect.stringContaining('install the Debian package ovmf') }],
+  })
+  const grown = await set({ diskBytes: 1.5 * GiB })
+  expect(grown.applies).toMatchObject({ nextStart: ['diskBytes'], why: { diskBytes: expect.stringContaining('SATA') } })
+  await set({ diskBus: 'virtio' })
+})
+
 it('never makes a disk smaller, nor larger than allowed; nothing else is changed then', async () => {
-  for (const diskBytes of [GiB - 1, null, 2 ** 60])
+  for (const diskBytes of [1.5 * GiB - 512, null, 2 ** 60])
     await expect(set({ vcpus: 4, diskBytes })).rejects.toMatchObject({
       code: 'invalid',
       fields: [{ field: 'body.hardware.diskBytes' }],
     })
-  expect((await desktopGet(site.broker, admin, id)).hardware).toMatchObject({ vcpus: 2, diskBytes: GiB })
+  expect((await desktopGet(site.broker, admin, id)).hardware).toMatchObject({ vcpus: 2, diskBytes: 1.5 * GiB })
 })
 
 it('gives a desktop that stands still all of it when it starts', async () => {

@@ -25,6 +25,7 @@ const host = (id: string, change: Partial<HostFacts> = {}): HostFacts => ({
   tags: [],
   bridges: [],
   networks: [],
+  uefi: true,
   addressesFree: 100,
   portsFree: 100,
   poolDesktops: new Map(),

@@ -11,9 +11,10 @@ import { makeSimStorage } from '../../vmm/sim-storage.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 const forever = new AbortController().signal
-const names = ['Accounts 2019', 'fail-adopt', 'second', 'third', 'never']
+const names = ['Accounts 2019', 'fail-adopt', 'third', 'never']
 const foreign = [
   ...names.map(name => simForeign('sim-1', name)),
+  simForeign('sim-1', 'second', { firmware: 'uefi', diskBus: 'sata' }),
   simForeign('sim-1', 'router', { obstacles: ['it has 2 disks'] }),
 ]
 const idOf = (name: string) => foreign.find(machine => machine.name === name)?.id ?? ''
@@ -61,7 +62,7 @@ it('becomes a desktop of its person with its own id, hardware and disk, and star
     name: 'accounts-2019',
     poolName: 'adopted',
     userName: 'ana',
-    hardware: { vcpus: 2, video: 'qxl', diskBytes: 8 * 2 ** 30 },
+    hardware: { vcpus: 2, video: 'qxl', diskBytes: 8 * 2 ** 30, firmware: 'bios', diskBus: 'virtio' },
   })
   expect(await ended(task.id)).toMatchObject({ kind: 'desktop.adopt', state: 'succeeded' })
   expect(disks()).toContain(foreignContent(idOf('Accounts 2019')))
@@ -86,7 +87,11 @@ it('goes to a pool that was made for it, if its template is an empty disk', asyn
   const wish = { name: 'brought', kind: 'persistent' as const, templateId: blank, warm: 0 }
   const right = await poolCreate(site.broker, admin, wish)
   const { task, desktop } = await adopt('second', { poolId: right.id, name: 'ana-2' })
-  expect(desktop).toMatchObject({ name: 'ana-2', poolName: 'brought' })
+  expect(desktop).toMatchObject({
+    name: 'ana-2',
+    poolName: 'brought',
+    hardware: { firmware: 'uefi', diskBus: 'sata' },
+  })
   expect(await ended(task.id)).toMatchObject({ state: 'succeeded' })
 })
 

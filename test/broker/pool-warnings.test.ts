@@ -20,6 +20,7 @@ const host: HostFacts = {
   tags: [],
   bridges: [],
   networks: [],
+  uefi: true,
   addressesFree: 1000,
   portsFree: 1000,
   poolDesktops: new Map(),

@@ -93,8 +93,10 @@ const machine = {
   vcpus: 2,
   memoryBytes: 2 ** 30,
   video: 'vga',
+  firmware: 'uefi',
+  diskBus: 'sata',
   disks: [
-    { path: '/srv/old.qcow2', format: 'qcow2', bus: 'virtio', sizeBytes: 8 * 2 ** 30, usedBytes: null, backing: null },
+    { path: '/srv/old.qcow2', format: 'qcow2', bus: 'ide', sizeBytes: 8 * 2 ** 30, usedBytes: null, backing: null },
   ],
   nics: [],
   obstacles: [],
@@ -174,6 +176,7 @@ describe('machines made without HDCS', () => {
     const dry = await say('adopt', 'h1', 'Old Server', '--for', 'ana', '--dry-run')
     expect(dry).toMatchObject({ code: 0, sent: [] })
     expect(dry.out).toContain('/srv/old.qcow2 (qcow2, 8.0 GiB)')
+    expect(dry.out).toMatch(/^Changes +its UEFI settings are not taken over .*; its disk comes from ide to sata;/m)
     const no = await say('adopt', 'h1', 'twin', '--for', 'ana', '--dry-run')
     expect(no.code).toBe(exitCodes.refused)
     expect(no.err).toContain(why)

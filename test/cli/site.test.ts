@@ -105,6 +105,12 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   expect(await say(boss, 'log', cad)).toContain('life 1')
   const far = speaker(url, { HDCS_TOKEN: boss })
   expect(await hdcs(['log', 'cad', '--life', '9'], far.around)).toBe(exitCodes.notFound)
+  const kinds = ['--firmware', 'uefi', '--disk-bus', 'sata', '--video', 'qxl', '--sound', 'on']
+  expect(await say(boss, 'hardware', 'cad', ...kinds)).toMatch(
+    /^cad: after its next start: graphics \(.*\), sound \(.*\), firmware \(.*\), disk bus \(.*\)$/m,
+  )
+  expect(await hdcs(['hardware', 'cad', '--firmware', 'efi'], around)).toBe(exitCodes.usage)
+  expect(err()).toContain('--firmware takes bios, uefi, not “efi”')
   await say(boss, 'act', 'poweroff', 'cad')
   expect(await say(boss, 'clone', 'cad', '--name', 'cad-2', '--full')).toMatch(/^cad-2 is made$/m)
   expect(await say(boss, 'rename', 'cad-2', 'cad-3')).toMatch(/^cad-2 is cad-3 now$/m)

@@ -1,6 +1,12 @@
+import { DOMParser } from '@xmldom/xmldom'
 import { describe, expect, it } from 'vitest'
+import type { DiskBus } from '../../lib/hardware.ts'
+import { xml } from '../../lib/xml.ts'
+import { answersXml } from '../../vmm/answer-medium.ts'
 import { type DomainParts, domainXml, graphicsXml, readDomain } from '../../vmm/domain-xml.ts'
 import { arrivingXml } from '../../vmm/libvirt-moves.ts'
+import { diskDevice, diskDeviceOf } from '../../vmm/machine-disk.ts'
+import { aliasOf } from '../../vmm/storage-pool-xml.ts'
 import { installationId, machineSpec, nicSpec } from './wishes.ts'
 
 const parts = (spec = machineSpec(1)): DomainParts => ({
@@ -52,6 +58,43 @@ describe('a machine as a libvirt domain', () => {
     const arrived = arrivingXml(domainXml(parts()), { address: '192.0.2.7', port: 16_002 })
     expect(readDomain(arrived)).toMatchObject({ screenFixed: true, graphics: { host: '192.0.2.7', port: 16_002 } })
     expect(arrivingXml(arrived, { address: '192.0.2.8', port: null })).toMatch(/autoport="yes".*listen="192.0.2.8"/)
+  })
+
+  const made = (diskBus: DiskBus | undefined, more: Partial<DomainParts> = {}) => {
+    const { hardware } = machineSpec(1)
+    const text = domainXml({ ...parts(machineSpec(1, { hardware: { ...hardware, diskBus } })), ...more })
+    return { text, domain: new DOMParser().parseFromString(text, 'text/xml').documentElement }
+  }
+  it.each([
+    [undefined, 'vda', 'virtio'],
+    ['virtio', 'vda', 'virtio'],
+    ['sata', 'sdc', 'sata'],
+    ['scsi', 'sdc', 'scsi'],
+  ] as const)('has its disk on the bus that is wished (%s)', (wished, device, bus) => {
+    const { text, domain } = made(wished)
+    expect(text).toContain(`<target dev='${device}' bus='${bus}'/>`)
+    expect(domain && diskDeviceOf(domain)).toBe(device)
+    expect(diskDevice({ diskBus: wished })).toBe(device)
+    expect(text.includes('virtio-scsi')).toBe(bus === 'scsi')
+  })
+
+  it('keeps the names of its drives beside a disk on SATA, and tells its disk from volumes', () => {
+    const volume = xml`<disk type='file' device='disk'><target dev='vdb' bus='virtio'/><alias name='${aliasOf('v')}'/></disk>`
+    const drives = { disc: '/i/2.qcow2', answers: answersXml('/o/1.iso', true), volumes: [volume] }
+    const { text, domain } = made('sata', drives)
+    const names = [...text.matchAll(/<target dev='(\w+)' bus/g)].map(([, name]) => name)
+    expect(names.toSorted()).toEqual(['sda', 'sdb', 'sdc', 'vdb'])
+    expect(domain && diskDeviceOf(domain)).toBe('sdc')
+    expect(readDomain(text)).toMatchObject({ cdrom: {}, disks: [{ id: 'v', device: 'vdb' }] })
+    // Its disk first, then what is in its drive.
+    expect(text).toMatch(/<boot dev='hd'\/>\s*<boot dev='cdrom'\/>/)
+  })
+
+  it('starts by BIOS, or by a UEFI that is only read and keeps nothing', () => {
+    expect(domainXml(parts())).not.toContain('<loader')
+    const text = domainXml({ ...parts(), ovmf: '/f/OVMF.fd' })
+    expect(text).toContain("<loader readonly='yes' type='pflash' stateless='yes'>/f/OVMF.fd</loader>")
+    expect(text).not.toContain('nvram')
   })
 
   it('ends with its guest and never starts again by itself', () => {

@@ -11,6 +11,7 @@ import { blankImage } from '../../vmm/blank-image.ts'
 import { imagePath, overlayPath, qcow2Header } from '../../vmm/disks.ts'
 import { type Folders, foldersMake, foldersSweep } from '../../vmm/folders.ts'
 import { LibvirtError } from '../../vmm/libvirt/errors.ts'
+import { undefineFlags } from '../../vmm/libvirt/flags.ts'
 import { libvirtForeign } from '../../vmm/libvirt-foreign.ts'
 
 const signal = new AbortController().signal
@@ -32,7 +33,7 @@ const overlay = () => overlayPath(folders, { machineId: machine.id, incarnation:
 
 /** libvirt as these calls see it, with one machine defined by hand; it dies at its nth writing or reading call. */
 function fakeLibvirt(definition: string, dieAt = Number.POSITIVE_INFINITY) {
-  const state = { defined: true, calls: 0, power: 'stopped' }
+  const state = { defined: true, calls: 0, power: 'stopped', undefined: 0 }
   const domain = { name: 'by-hand', uuid: foreignId, id: -1 }
   const call =
     <A, R>(answer: (given: A) => R) =>
@@ -50,8 +51,9 @@ function fakeLibvirt(definition: string, dieAt = Number.POSITIVE_INFINITY) {
       if (!state.defined) throw gone()
       return definition
     }),
-    domainUndefineFlags: call(() => {
+    domainUndefineFlags: call(({ flags }: { flags?: number }) => {
       state.defined = false
+      state.undefined = flags ?? 0
     }),
   }
   return { libvirt: libvirt as unknown as Parameters<typeof libvirtForeign>[0], state }
@@ -99,6 +101,8 @@ describe('the disk of a machine that is not ours', () => {
       expect(await sumOf(path)).toBe(before)
       expect((await stat(overlay())).mode & 0o777).toBe(0o600)
       expect(state.defined).toBe(false)
+      // With its UEFI settings: libvirt forgets no machine that has some without being told what shall become of them.
+      expect(state.undefined).toBe(undefineFlags.keepNvram)
       expect(await readFile(join(folders.root, 'adopted', `${foreignId}.xml`), 'utf8')).toContain('by-hand')
       expect(await readdir(folders.overlays)).toHaveLength(1)
     },

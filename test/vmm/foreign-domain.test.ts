@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { type ForeignFile, type ForeignState, foreignObstacles, readForeign } from '../../vmm/foreign-domain.ts'
+import {
+  adoptedBus,
+  type ForeignFile,
+  type ForeignState,
+  foreignObstacles,
+  readForeign,
+} from '../../vmm/foreign-domain.ts'
 
-const stopped: ForeignState = { power: 'stopped', persistent: true, saved: false, snapshots: false }
+const stopped: ForeignState = { power: 'stopped', persistent: true, saved: false, snapshots: false, uefi: true }
 const file: ForeignFile = { sizeBytes: 8 * 2 ** 30, usedBytes: 2 ** 20, backing: null, whole: true }
 const disk = (facts: { type?: string; source?: string; format?: string; bus?: string; more?: string } = {}) =>
   `<disk type='${facts.type ?? 'file'}' device='disk'><driver name='qemu' type='${facts.format ?? 'qcow2'}'/>
@@ -31,10 +37,38 @@ describe('a machine that is not ours', () => {
     expect(readForeign('<network/>')).toBeNull()
   })
 
+  it.each([
+    ['by name', { osMore: " firmware='efi'" }],
+    ['by its loader', { os: "<loader type='pflash'>/x</loader><nvram>/var/lib/libvirt/qemu/nvram/a_VARS.fd</nvram>" }],
+    ['from a ROM', { os: "<loader type='rom'>/usr/share/ovmf/OVMF.fd</loader>" }],
+  ])('that starts by UEFI %s is adopted where its host has that', (_how, parts) => {
+    expect(readForeign(domain(parts))).toMatchObject({ uefi: true })
+    expect(obstacles(domain(parts))).toEqual([])
+  })
+
+  it('that starts by BIOS, also by a file of it, does not start by UEFI', () => {
+    expect(readForeign(domain())).toMatchObject({ uefi: false })
+    const bios = "<loader type='rom'>/usr/share/seabios/bios.bin</loader>"
+    expect(readForeign(domain({ os: bios }))).toMatchObject({ uefi: false })
+  })
+
+  const scsi = (model: string) => `<controller type='scsi' index='0'${model}/>`
+  it.each<[string, string, string]>([
+    ['virtio', 'virtio', disk()],
+    ['SATA', 'sata', disk({ bus: 'sata' })],
+    ['IDE, which q35 has not', 'sata', disk({ bus: 'ide' })],
+    ['SCSI of virtio', 'scsi', disk({ bus: 'scsi' }) + scsi(" model='virtio-scsi'")],
+    ['SCSI that q35 guests have no driver for', 'sata', disk({ bus: 'scsi' }) + scsi(" model='lsilogic'")],
+    ['SCSI of no named kind', 'sata', disk({ bus: 'scsi' }) + scsi('')],
+  ])('with its disk on %s is adopted to %s', (_was, becomes, devices) => {
+    const read = readForeign(domain({ devices }))
+    expect(read && adoptedBus(read)).toBe(becomes)
+    expect(obstacles(domain({ devices }))).toEqual([])
+  })
+
   it.each<[string, string, Parameters<typeof domain>[0], Partial<ForeignState>?, (ForeignFile | null)?]>([
     ['of another processor', 'x86_64', { arch: 'aarch64' }],
-    ['with UEFI by name', 'UEFI', { osMore: " firmware='efi'" }],
-    ['with UEFI by its loader', 'UEFI', { os: "<loader type='pflash'>/x</loader>" }],
+    ['with UEFI on a host without', 'install the Debian package ovmf', { osMore: " firmware='efi'" }, { uefi: false }],
     ['with a kernel of the host', 'kernel file', { os: '<kernel>/boot/vmlinuz</kernel>' }],
     ['with a device of the host', 'hostdev', { devices: `${disk()}<hostdev mode='subsystem' type='pci'/>` }],
     ['without a disk', 'it has no disk', { devices: '' }],
@@ -42,7 +76,7 @@ describe('a machine that is not ours', () => {
     ['on a block device', 'no file (block)', { devices: disk({ type: 'block', source: "dev='/dev/sdb'" }) }],
     ['on a network disk', 'no file (network)', { devices: disk({ type: 'network', source: "name='rbd/a'" }) }],
     ['of another format', 'format vmdk', { devices: disk({ format: 'vmdk' }) }],
-    ['on another bus', 'attached by sata', { devices: disk({ bus: 'sata' }) }],
+    ['on another bus', 'attached by usb', { devices: disk({ bus: 'usb' }) }],
     ['on a disk that others may have open', 'shareable', { devices: disk({ more: '<shareable/>' }) }],
     ['whose disk cannot be read', 'cannot be read', {}, {}, null],
     ['whose disk stands on another file', '/etc/shadow', {}, {}, { ...file, backing: '/etc/shadow' }],

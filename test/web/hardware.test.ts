@@ -2,7 +2,8 @@ import type { TFunction } from 'i18next'
 import { describe, expect, it } from 'vitest'
 import { appliesText, hardwareChange, hardwareValues } from '../../web/admin/hardware-values.ts'
 
-const hardware = { vcpus: 2, memoryBytes: 2 ** 30, diskBytes: null, video: 'virtio' as const, sound: true }
+const kinds = { video: 'virtio', sound: true, firmware: 'bios', diskBus: 'virtio' } as const
+const hardware = { vcpus: 2, memoryBytes: 2 ** 30, diskBytes: null, ...kinds }
 const t = ((key: string, values?: { what?: string }) =>
   values?.what ? `${key}: ${values.what}` : key) as unknown as TFunction
 

@@ -20,7 +20,8 @@ import { Facts, Panel } from '../ui/Panel.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { DiscDialog, DiscName } from './desktop-disc.tsx'
 import { HardwareApplies } from './hardware-applies.tsx'
-import { appliesText, hardwareChange, hardwareValues } from './hardware-values.ts'
+import { HardwareKindFields } from './hardware-kinds.tsx'
+import { appliesText, hardwareChange, hardwareFields, hardwareValues } from './hardware-values.ts'
 
 export function DesktopHardware({ desktop }: { desktop: Desktop }) {
   const { t } = useTranslation()
@@ -56,6 +57,10 @@ export function DesktopHardware({ desktop }: { desktop: Desktop }) {
             t('templates.disk'),
             hardware.diskBytes === null ? t('desktops.diskOfTemplate') : <Bytes key="d" of={hardware.diskBytes} />,
           ],
+          [t('hardware.diskBus'), t(`hardware.${hardware.diskBus}`)],
+          [t('hardware.firmware'), t(`hardware.${hardware.firmware}`)],
+          [t('pools.form.video'), hardware.video],
+          [t('pools.form.sound'), hardware.sound ? t('common.on') : t('common.off')],
           [t('making.disc'), <DiscName key="c" desktop={desktop} />],
         ]}
       />
@@ -69,8 +74,6 @@ export function DesktopHardware({ desktop }: { desktop: Desktop }) {
     </Panel>
   )
 }
-
-const fields = { 'hardware.vcpus': 'vcpus', 'hardware.memoryBytes': 'memoryMib', 'hardware.diskBytes': 'diskGib' }
 
 function HardwareDialog({ desktop, onClose }: { desktop: Desktop; onClose: () => void }) {
   const { t } = useTranslation()
@@ -91,7 +94,7 @@ function HardwareDialog({ desktop, onClose }: { desktop: Desktop; onClose: () =>
       },
       onError: error => {
         for (const [field, message] of Object.entries(problemOf(error).fields))
-          form.setFieldError(fields[field as keyof typeof fields] ?? field, message)
+          form.setFieldError(hardwareFields[field] ?? field, message)
       },
     })
   const number = (name: keyof typeof form.values) => ({
@@ -112,6 +115,7 @@ function HardwareDialog({ desktop, onClose }: { desktop: Desktop; onClose: () =>
             suffix=" GiB"
             {...number('diskGib')}
           />
+          <HardwareKindFields inputs={form.getInputProps} />
           <HardwareApplies id={desktop.id} hardware={hardwareChange(desktop.hardware, form.values)} />
           <ErrorPanel error={save.error} />
           <Group justify="flex-end">

@@ -27,6 +27,7 @@ import { DesktopSetup } from './desktop-setup.tsx'
 import { DesktopSnapshots } from './desktop-snapshots.tsx'
 import { DesktopTrouble } from './desktop-trouble.tsx'
 import { DesktopVolumes } from './desktop-volumes.tsx'
+import { networkText } from './hardware-values.ts'
 import { DesktopXml } from './libvirt-xml.tsx'
 import { MoveProgress, Moves } from './moves.tsx'
 import { InTheBin } from './recycle-bin.tsx'
@@ -90,6 +91,8 @@ export function DesktopDetail() {
             <Facts
               of={[
                 [t('desktops.address'), desktop.address ?? t('common.none')],
+                [t('desktops.mac'), desktop.nic.mac],
+                [t('pools.network'), networkText(t, desktop.nic)],
                 [
                   t('desktops.connection'),
                   desktop.session ? (

@@ -1,9 +1,9 @@
-import { Button, Group, Select, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Group, Select, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { Import } from 'lucide-react'
+import { Import, TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal, useWrite } from '../data/actions.ts'
@@ -95,6 +95,28 @@ function Machine({ machine, onAdopt }: { machine: ForeignMachine; onAdopt: () =>
   )
 }
 
+/** What its system finds otherwise, besides its card. */
+function Changes({ machine: { disks, diskBus, firmware } }: { machine: ForeignMachine }) {
+  const { t } = useTranslation()
+  const was = disks[0]?.bus
+  const changes = [
+    diskBus && was && was !== diskBus
+      ? t('hardware.changesBus', { bus: t(`hardware.${diskBus}`), was: was.toUpperCase() })
+      : undefined,
+    firmware === 'uefi' ? t('hardware.changesUefi') : undefined,
+  ].filter(change => change !== undefined)
+  if (changes.length === 0) return null
+  return (
+    <Alert color="yellow" icon={<Icon of={TriangleAlert} />} title={t('hardware.changes')}>
+      {changes.map(change => (
+        <Text key={change} size="sm">
+          {change}
+        </Text>
+      ))}
+    </Alert>
+  )
+}
+
 /** As much of its own name as a desktop's may have. */
 const nameOf = (name: string) =>
   name
@@ -143,6 +165,7 @@ function AdoptDialog({ host, machine, onClose }: { host: Host; machine: ForeignM
           <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
             {t('foreign.stays', { path })}
           </Text>
+          <Changes machine={machine} />
           <TextInput
             required
             data-autofocus

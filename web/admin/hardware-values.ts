@@ -7,25 +7,46 @@ type Hardware = Desktop['hardware']
 const MiB = 2 ** 20
 const GiB = 2 ** 30
 
-export interface HardwareValues {
+/** What of it has a choice of kinds. */
+export type KindValues = Pick<Hardware, 'video' | 'sound' | 'firmware' | 'diskBus'>
+
+export interface HardwareValues extends KindValues {
   vcpus: number | string
   memoryMib: number | string
   /** Empty: the template's own. */
   diskGib: number | string
 }
 
-export const hardwareValues = ({ vcpus, memoryBytes, diskBytes }: Hardware): HardwareValues => ({
+export const hardwareValues = ({ vcpus, memoryBytes, diskBytes, ...kinds }: Hardware): HardwareValues => ({
   vcpus,
   memoryMib: memoryBytes / MiB,
   diskGib: diskBytes === null ? '' : diskBytes / GiB,
+  ...kinds,
 })
 
+/** The form's field for a field of the API. */
+export const hardwareFields: Record<string, keyof HardwareValues> = {
+  'hardware.vcpus': 'vcpus',
+  'hardware.memoryBytes': 'memoryMib',
+  'hardware.diskBytes': 'diskGib',
+  'hardware.video': 'video',
+  'hardware.sound': 'sound',
+  'hardware.firmware': 'firmware',
+  'hardware.diskBus': 'diskBus',
+}
+
+/** Which network a card is on. */
+export const networkText = (t: TFunction, { mode, interface: name, vlan }: Desktop['nic']) =>
+  [t(`networkMode.${mode}`), name, vlan === null ? null : `VLAN ${vlan}`].filter(Boolean).join(' · ')
+
 /** Only what somebody changed: the rest may have been changed by somebody else meanwhile. */
-export function hardwareChange(before: Hardware, { vcpus, memoryMib, diskGib }: HardwareValues): Partial<Hardware> {
+export function hardwareChange(before: Hardware, values: HardwareValues): Partial<Hardware> {
+  const { vcpus, memoryMib, diskGib, ...kinds } = values
   const wished = {
     vcpus: Number(vcpus),
     memoryBytes: Math.round(Number(memoryMib) * MiB),
     ...(diskGib !== '' && { diskBytes: Math.round(Number(diskGib) * GiB) }),
+    ...kinds,
   }
   return Object.fromEntries(
     Object.entries(wished).filter(([name, value]) => value !== before[name as keyof Hardware]),
@@ -46,6 +67,8 @@ const wordsOf = (t: TFunction) =>
     diskBytes: t('templates.disk'),
     video: t('pools.form.video'),
     sound: t('pools.form.sound'),
+    firmware: t('hardware.firmware'),
+    diskBus: t('hardware.diskBus'),
     cdrom: t('making.disc'),
   }) satisfies Record<Changed, string>
 

@@ -49,6 +49,16 @@ export function HostOverview({ host }: { host: Host }) {
                 [t('hosts.qemu'), facts.qemuVersion],
                 [t('hosts.address'), host.address || t('common.none')],
                 [t('hosts.subnet'), host.subnet || t('common.none')],
+                [
+                  t('hardware.hostUefi'),
+                  t(
+                    facts.uefi === undefined
+                      ? 'hardware.hostUefiOld'
+                      : facts.uefi
+                        ? 'common.on'
+                        : 'hardware.hostUefiNo',
+                  ),
+                ],
                 [t('hosts.bridges'), facts.bridges.join(', ') || t('common.none')],
               ]}
             />

@@ -32,6 +32,7 @@ import { PageUnread } from '../ui/PageUnread.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { DryRun } from './dry-run.tsx'
+import { HardwareKindFields } from './hardware-kinds.tsx'
 import { PoolChange } from './pool-change.tsx'
 import { PoolCustomise } from './pool-customise.tsx'
 import { PoolPlacement } from './pool-placement.tsx'
@@ -130,6 +131,8 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
     form.setFieldValue('memoryMib', chosen.hardware.memoryBytes / 2 ** 20)
     form.setFieldValue('video', chosen.hardware.video)
     form.setFieldValue('sound', chosen.hardware.sound)
+    form.setFieldValue('firmware', chosen.hardware.firmware)
+    form.setFieldValue('diskBus', chosen.hardware.diskBus)
   }
 
   const number = (field: keyof PoolValues, min: number) => ({
@@ -250,18 +253,7 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
               step={256}
               {...number('memoryMib', 64)}
             />
-            <Select
-              label={t('pools.form.video')}
-              description={t('pools.form.videoHelp')}
-              data={['virtio', 'vga', 'qxl']}
-              {...form.getInputProps('video')}
-            />
-            <Switch
-              mt="lg"
-              label={t('pools.form.sound')}
-              description={t('pools.form.soundHelp')}
-              {...form.getInputProps('sound', { type: 'checkbox' })}
-            />
+            <HardwareKindFields inputs={form.getInputProps} />
           </SimpleGrid>
         </Panel>
         <PoolCustomise form={form} />

@@ -1,9 +1,11 @@
 /** A pool as its form holds it, and back. Pure: the words stand in the message files. */
 import type { Ask } from '../../api/client.ts'
+import { hardwareDefaults } from '../../lib/hardware.ts'
 import type { Pool, Template } from '../data/nouns.ts'
+import type { KindValues } from './hardware-values.ts'
 import { type CustomiseValues, customiseBody, customiseValues } from './pool-customise-values.ts'
 
-export interface PoolValues {
+export interface PoolValues extends KindValues {
   name: string
   description: string
   kind: Pool['kind']
@@ -17,8 +19,6 @@ export interface PoolValues {
   maxPerUser: number | string
   vcpus: number | string
   memoryMib: number | string
-  video: Pool['hardware']['video']
-  sound: boolean
   enabled: boolean
   /** Empty: any cluster. */
   clusterIds: string[]
@@ -64,6 +64,8 @@ export function emptyPool(templates: readonly Template[], wantedId?: string): Po
     memoryMib: (template?.hardware.memoryBytes ?? 1024 * MiB) / MiB,
     video: template?.hardware.video ?? 'virtio',
     sound: template?.hardware.sound ?? false,
+    firmware: template?.hardware.firmware ?? hardwareDefaults.firmware,
+    diskBus: template?.hardware.diskBus ?? hardwareDefaults.diskBus,
     enabled: true,
     clusterIds: [],
     placement: 'cluster',
@@ -94,6 +96,8 @@ export const valuesOf = (pool: Pool): PoolValues => ({
   memoryMib: pool.hardware.memoryBytes / MiB,
   video: pool.hardware.video,
   sound: pool.hardware.sound,
+  firmware: pool.hardware.firmware,
+  diskBus: pool.hardware.diskBus,
   enabled: pool.enabled,
   clusterIds: pool.clusterIds,
   placement: pool.placement ?? 'cluster',
@@ -178,6 +182,8 @@ export const updateBody = (values: PoolValues): Ask<'poolUpdate'>['body'] => ({
     memoryBytes: Number(values.memoryMib) * MiB,
     video: values.video,
     sound: values.sound,
+    firmware: values.firmware,
+    diskBus: values.diskBus,
   },
   enabled: values.enabled,
   clusterIds: values.clusterIds,
@@ -243,6 +249,8 @@ export function fieldOf(path: string): string {
     'hardware.memoryBytes': 'memoryMib',
     'hardware.video': 'video',
     'hardware.sound': 'sound',
+    'hardware.firmware': 'firmware',
+    'hardware.diskBus': 'diskBus',
     'network.mode': 'mode',
     'network.interface': 'interface',
     'network.vlan': 'vlan',

@@ -11,7 +11,6 @@ import type { Template } from '../data/nouns.ts'
 import { templateQuery } from '../data/queries.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
-import { Bytes } from '../ui/Bytes.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
@@ -20,6 +19,7 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { TemplateHardware } from './template-hardware.tsx'
 import { newestOf } from './templates.tsx'
 import { Version } from './version.tsx'
 import { VersionDialog, versionHows } from './version-dialog.tsx'
@@ -34,7 +34,6 @@ export function TemplateDetail() {
   const template = read.data
   const up = <AnchorLink to="/admin/templates">{t('templates.title')}</AnchorLink>
   if (!template) return <PageUnread read={read} up={up} />
-  const { hardware } = template
   return (
     <>
       <PageHead
@@ -78,17 +77,7 @@ export function TemplateDetail() {
               ]}
             />
           </Panel>
-          <Panel title={t('templates.defaultHardware')}>
-            <Facts
-              of={[
-                [t('pools.form.vcpus'), formatNumber(hardware.vcpus)],
-                [t('pools.form.memory'), <Bytes key="m" of={hardware.memoryBytes} />],
-                [t('pools.form.video'), hardware.video],
-                [t('templates.disk'), <Bytes key="d" of={hardware.diskBytes} />],
-                [t('pools.form.sound'), hardware.sound ? t('common.on') : t('common.off')],
-              ]}
-            />
-          </Panel>
+          <TemplateHardware template={template} />
         </SimpleGrid>
         {template.versions
           .toSorted((a, b) => b.number - a.number)

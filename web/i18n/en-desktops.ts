@@ -93,6 +93,7 @@ export const enDesktops = {
     pool: 'Pool',
     host: 'Host',
     address: 'Address',
+    mac: 'MAC address',
     hardwareChange: 'Change…',
     hardwareTitle: 'Hardware of {{name}}',
     hardwareText:

@@ -3,6 +3,7 @@ import { enDesktops } from './en-desktops.ts'
 import { enDongles } from './en-dongles.ts'
 import { enExports } from './en-exports.ts'
 import { enForeign } from './en-foreign.ts'
+import { enHardware } from './en-hardware.ts'
 import { enHostHistory } from './en-host-history.ts'
 import { enHosts } from './en-hosts.ts'
 import { enMachine } from './en-machine.ts'
@@ -90,6 +91,7 @@ export const en = {
   ...enCustomise,
   ...enDongles,
   ...enForeign,
+  ...enHardware,
   ...enScreens,
   ...enMaking,
   ...enExports,

@@ -96,6 +96,7 @@ export const zhDesktops = {
     pool: '桌面池',
     host: '服务器节点',
     address: '地址',
+    mac: 'MAC 地址',
     hardwareChange: '更改…',
     hardwareTitle: '{{name}} 的硬件',
     hardwareText: '增加处理器、内存和磁盘时，只要虚拟机留有余量就立即生效。其他更改在下次开机时生效。',

@@ -5,6 +5,7 @@ import { zhDesktops } from './zh-desktops.ts'
 import { zhDongles } from './zh-dongles.ts'
 import { zhExports } from './zh-exports.ts'
 import { zhForeign } from './zh-foreign.ts'
+import { zhHardware } from './zh-hardware.ts'
 import { zhHostHistory } from './zh-host-history.ts'
 import { zhHosts } from './zh-hosts.ts'
 import { zhMachine } from './zh-machine.ts'
@@ -89,6 +90,7 @@ export const zh = {
   ...zhCustomise,
   ...zhDongles,
   ...zhForeign,
+  ...zhHardware,
   ...zhScreens,
   ...zhMaking,
   ...zhExports,
