@@ -1,21 +1,23 @@
 import { defineConfig } from 'vitest/config'
 
 /** Four at a time: long, mostly waiting (a fifth of a core each), and nothing in them is real but the database. */
-const walks = ['test/contract/kill-walk/*.test.ts']
+const walks = ['test/contract/kill-walk/*.test.ts', 'test/contract/sim-host.test.ts']
 
-/** Two at a time: half of it is the browser, half the server, and hosts are simulated. */
-const journeys = ['test/journeys/*.test.ts']
-const realJourneys = ['test/journeys/first-desktop.test.ts']
+/** Two at a time: half of it is the browser, half the server, and hosts are simulated; or a guest has a core of its own. */
+const pairs = [
+  'test/journeys/!(first-desktop).test.ts',
+  'test/spice/*chromium*.test.ts',
+  'test/images/*.test.ts',
+  'test/vmm/{clones,growing,seal-guest}-qemu.test.ts',
+]
 
 /** One at a time, after everything else: they measure time or boot real machines. */
 const heavy = [
-  ...realJourneys,
+  'test/journeys/first-desktop.test.ts',
   'test/contract/*.test.ts',
   'test/lab/**/*.test.ts',
-  'test/images/**/*.test.ts',
   'test/**/*qemu*.test.ts',
   'test/**/*libvirt*.test.ts',
-  'test/**/*chromium*.test.ts',
 ]
 
 export default defineConfig({
@@ -29,7 +31,7 @@ export default defineConfig({
         test: {
           name: 'quick',
           include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
-          exclude: [...walks, ...journeys, ...heavy],
+          exclude: [...walks, ...pairs, ...heavy],
           // More than the cores of a small machine: starts of PostgreSQL databases and type stripping starve each other.
           maxWorkers: 2,
           testTimeout: 30_000,
@@ -51,9 +53,8 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'journeys',
-          include: journeys,
-          exclude: realJourneys,
+          name: 'pairs',
+          include: pairs,
           maxWorkers: 2,
           testTimeout: 300_000,
           hookTimeout: 600_000,
@@ -65,6 +66,7 @@ export default defineConfig({
         test: {
           name: 'heavy',
           include: heavy,
+          exclude: [...walks, ...pairs],
           fileParallelism: false,
           // A guest boots in 5 s alone and emulated; building its image takes a minute on a cold cache.
           testTimeout: 300_000,

@@ -40,6 +40,20 @@ export const walked = {
   },
   pools: {
     'a pool that is made, filled and removed': ['poolCreate', 'entitlementSet', 'poolDelete'],
+    'desktops of a pool that are looked at, and a look that is called off': [
+      'poolCreate',
+      'verificationMake',
+      'taskCancel',
+      'poolDelete',
+    ],
+    'a pool that grows, shrinks and is switched off': ['poolUpdate'],
+    'a pool whose guests are customised, one of which is set aside and tried again': [
+      'poolCreate',
+      'desktopAct customise',
+      'poolDelete',
+    ],
+  },
+  pushes: {
     'a pool that is pushed to another version, one desktop of it in use': [
       'poolCreate',
       'entitlementSet',
@@ -54,18 +68,6 @@ export const walked = {
       'pushUpdate',
       'pushRollback',
       'pushCancel',
-      'poolDelete',
-    ],
-    'desktops of a pool that are looked at, and a look that is called off': [
-      'poolCreate',
-      'verificationMake',
-      'taskCancel',
-      'poolDelete',
-    ],
-    'a pool that grows, shrinks and is switched off': ['poolUpdate'],
-    'a pool whose guests are customised, one of which is set aside and tried again': [
-      'poolCreate',
-      'desktopAct customise',
       'poolDelete',
     ],
   },
