@@ -99,6 +99,7 @@ export const operations = {
   storagePoolUpdate: ['patch', '/api/v1/storage-pools/{id}'],
   taskCancel: ['post', '/api/v1/tasks/{id}/cancel'],
   taskGet: ['get', '/api/v1/tasks/{id}'],
+  taskKindList: ['get', '/api/v1/task-kinds'],
   taskList: ['get', '/api/v1/tasks'],
   taskLog: ['get', '/api/v1/tasks/{id}/log'],
   templateCreate: ['post', '/api/v1/templates'],

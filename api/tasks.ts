@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { taskCancel, taskGet, taskList, taskStory } from '../broker/tasks.ts'
+import { taskCancel, taskGet, taskKindList, taskList, taskStory } from '../broker/tasks.ts'
 import { flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 
 export const taskSchema = z
@@ -19,7 +19,12 @@ export const taskSchema = z
     /** How long such tasks usually take, from past runs. */
     estimateMs: z.number().int().nullable(),
     requestedBy: z.string().nullable(),
+    requestedById: z.uuid().nullable(),
+    /** What it wants to reach, as far as plain values say it; for administrators. */
+    goal: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
     cancellable: z.boolean(),
+    /** What cancelling it takes back, and whether anything is lost by that; null: it cannot be cancelled. */
+    takesBack: z.object({ text: z.string(), loss: z.boolean() }).nullable(),
   })
   .openapi('Task')
 
@@ -58,12 +63,34 @@ export const taskRoutes = [
     permission: 'self',
     query: pageQuery.extend({
       cursor: z.uuid().optional(),
-      state: z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']).optional(),
+      state: z
+        .enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'open', 'ended'])
+        .optional()
+        .openapi({ description: 'open: queued or running; ended: succeeded, failed or cancelled' }),
+      kind: z.string().max(60).optional(),
+      search: z
+        .string()
+        .max(100)
+        .optional()
+        .openapi({ description: 'a part of the name of its subject, or of who asked' }),
+      requestedBy: z
+        .union([z.uuid(), z.literal('nobody')])
+        .optional()
+        .openapi({ description: 'a person’s id; nobody: what HDCS began by itself' }),
       subjectId: z.uuid().optional(),
       mine: flag().optional(),
     }),
     answers: { 200: listOf(taskSchema) },
     handle: async ({ broker, principal, query }) => ({ status: 200, body: await taskList(broker, principal, query) }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/task-kinds',
+    operationId: 'taskKindList',
+    summary: 'The kinds of the tasks one sees, for `?kind=`',
+    permission: 'self',
+    answers: { 200: z.object({ items: z.array(z.string()) }) },
+    handle: async ({ broker, principal }) => ({ status: 200, body: await taskKindList(broker, principal) }),
   }),
   route({
     method: 'get',

@@ -6,7 +6,16 @@ import { desktopLock } from '../db/desktops.ts'
 import { nudge } from '../db/events.ts'
 import { migrationRows, migrationsCancel } from '../db/migrations.ts'
 import type { TaskState, TaskStep } from '../db/schema.ts'
-import { type TaskNew, type TaskRow, taskInsert, taskLogAdd, taskLogRows, taskRows, taskSet } from '../db/tasks.ts'
+import {
+  type TaskNew,
+  type TaskRow,
+  taskInsert,
+  taskKinds,
+  taskLogAdd,
+  taskLogRows,
+  taskRows,
+  taskSet,
+} from '../db/tasks.ts'
 import { transact } from '../db/transact.ts'
 import { pause } from '../lib/clock.ts'
 import { asHdcsError, HdcsError } from '../lib/errors.ts'
@@ -16,6 +25,7 @@ import { deploySteps, logMerged } from './deploy-log.ts'
 import { taskEstimate } from './estimates.ts'
 import { pageOf } from './pages.ts'
 import { takeBacks } from './taking-back.ts'
+import { type TakesBack, takesBackWords } from './taking-back-words.ts'
 import { troubleFor } from './trouble-words.ts'
 
 export interface TaskView {
@@ -31,7 +41,12 @@ export interface TaskView {
   finishedAt: string | null
   estimateMs: number | null
   requestedBy: string | null
+  requestedById: string | null
+  /** What it wants to reach, as far as one value says it; nothing for those who may not read machines. */
+  goal: Record<string, string | number | boolean>
   cancellable: boolean
+  /** What cancelling it takes back; null: it cannot be cancelled. */
+  takesBack: TakesBack | null
 }
 
 /** Ends with its move, by what both hosts say. */
@@ -63,9 +78,20 @@ function taskView(row: TaskRow, estimateMs: number | null): TaskView {
     finishedAt: iso(row.finished_at),
     estimateMs,
     requestedBy: row.requested_by_name,
+    requestedById: row.requested_by,
+    goal: {},
     cancellable: open(row.state) && takenBack(row),
+    takesBack: null,
   }
 }
+
+/** Only plain values: what else a goal holds (scripts, many ids) is for those who carry it out. */
+const goalShown = (goal: TaskRow['goal']): TaskView['goal'] =>
+  Object.fromEntries(
+    Object.entries(goal).flatMap(([name, value]) =>
+      typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? [[name, value]] : [],
+    ),
+  )
 
 export interface TaskAsk {
   kind: string
@@ -122,8 +148,20 @@ function taskShown(principal: Principal, row: TaskRow, estimateMs: number | null
   const permission = cancelPermissions[row.subject_type] ?? 'host.write'
   const mine = row.requested_by === principal.userId || principal.permissions.has(permission)
   const error = row.subject_type === 'desktop' ? troubleFor(principal, view.error) : view.error
-  return { ...view, error, cancellable: view.cancellable && mine }
+  const cancellable = view.cancellable && mine
+  return {
+    ...view,
+    error,
+    goal: principal.permissions.has('task.read') ? goalShown(row.goal) : {},
+    cancellable,
+    takesBack: cancellable ? (takesBackWords[row.kind] ?? null) : null,
+  }
 }
+
+/** Open: not ended. Ended: however. */
+export type TaskStateAsked = TaskState | 'open' | 'ended'
+const statesOf = (asked: TaskStateAsked): readonly TaskState[] =>
+  asked === 'open' ? ['queued', 'running'] : asked === 'ended' ? ['succeeded', 'failed', 'cancelled'] : [asked]
 
 export async function taskList(
   broker: Broker,
@@ -131,15 +169,24 @@ export async function taskList(
   query: {
     limit: number
     cursor?: string | undefined
-    state?: TaskState | undefined
+    state?: TaskStateAsked | undefined
+    kind?: string | undefined
+    search?: string | undefined
+    /** `nobody`: what HDCS began by itself. */
+    requestedBy?: string | undefined
     subjectId?: string | undefined
     mine?: boolean | undefined
   },
 ) {
   const all = principal.permissions.has('task.read') && !query.mine
+  const asked = query.requestedBy === 'nobody' ? null : query.requestedBy
+  // Of others' nothing is told: nobody else's are among one's own.
+  if (!all && asked !== undefined && asked !== principal.userId) return { items: [], nextCursor: null }
   const rows = await taskRows(broker.db, {
-    requestedBy: all ? undefined : principal.userId,
-    state: query.state,
+    requestedBy: all ? asked : principal.userId,
+    states: query.state && statesOf(query.state),
+    kind: query.kind,
+    search: query.search,
     subjectId: query.subjectId,
     before: query.cursor,
     limit: query.limit + 1,
@@ -151,6 +198,11 @@ export async function taskList(
     row => taskShown(principal, row, null),
   )
 }
+
+/** The kinds of the tasks one sees, for choosing among them. */
+export const taskKindList = async (broker: Broker, principal: Principal): Promise<{ items: string[] }> => ({
+  items: await taskKinds(broker.db, principal.permissions.has('task.read') ? undefined : principal.userId),
+})
 
 async function taskSeen(broker: Broker, principal: Principal, id: string): Promise<{ row: TaskRow; task: TaskView }> {
   const [row] = await taskRows(broker.db, { ids: [id] })

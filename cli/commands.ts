@@ -15,7 +15,6 @@ import { follow, TaskEnded } from './follow.ts'
 import { hardwareOptions } from './hardware-options.ts'
 import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
-import { logShow } from './log.ts'
 import { desktopHardware, desktopMake } from './machines.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
 import { actMany, binAct, binList, desktopClone, desktopDisc, desktopRename } from './making.ts'
@@ -25,6 +24,7 @@ import { poolCommands } from './pool-commands.ts'
 import { ask, askPassword, type SureOptions } from './prompt.ts'
 import { snapshotCommands } from './snapshot-commands.ts'
 import { storageCommands } from './storage.ts'
+import { taskCommands } from './task-commands.ts'
 import { templateCommands } from './template-commands.ts'
 import { userAdd, userList, userNewPassword, userRemove, userSetDisabled } from './users.ts'
 import { xmlShow } from './xml.ts'
@@ -280,20 +280,7 @@ function program(around: Surroundings): Command {
     .action(
       with_((context, name: string, options: { force?: boolean }) => userRemove(context, name, options.force === true)),
     )
-  top
-    .command('log <task-or-desktop>')
-    .description('what happened in a task, or how a desktop was made, with what scripts in its guest wrote')
-    .option('--life <number>', 'of a desktop: another life of its disk than the newest')
-    .action(with_(logShow))
-  top
-    .command('task <id>')
-    .description('follow a task to its end')
-    .action(
-      with_(async (context, id: string) => {
-        const task = await follow(context, await context.client.taskGet({ params: { id } }))
-        answer(context, task, () => `${task.kind} ${task.subject.name}: ${task.state}`)
-      }),
-    )
+  taskCommands(top, with_)
   top
     .command('call [operation] [words...]')
     .description('any operation of the API: key=value, key:=JSON; without a name: all there are')

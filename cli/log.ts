@@ -5,6 +5,7 @@ import { desktopFind } from './desktops.ts'
 import { isId } from './find.ts'
 import type { DesktopLog } from './nouns.ts'
 import { duration, fields } from './print.ts'
+import { isShortId, taskFind } from './tasks.ts'
 
 export interface LogOptions {
   /** A number. */
@@ -13,13 +14,14 @@ export interface LogOptions {
 
 /** What happened in a task, or in the making of a desktop: what took how long, then line by line. */
 export async function logShow(context: Context, text: string, { life }: LogOptions): Promise<void> {
-  if (!isId(text) || life !== undefined) return desktopLogShow(context, text, life)
-  // Ids of tasks and of desktops look alike.
+  if ((!isId(text) && !isShortId(text)) || life !== undefined) return desktopLogShow(context, text, life)
+  // Ids of tasks and of desktops look alike, and a desktop may be called like the end of one.
   const isNone = (thrown: unknown) => {
-    if (thrown instanceof ApiError && thrown.code === 'not_found') return null
+    if ((thrown instanceof ApiError || thrown instanceof HdcsError) && thrown.code === 'not_found') return null
     throw thrown
   }
-  const log = await context.client.taskLog({ params: { id: text } }).catch(isNone)
+  const id = isId(text) ? text : (await taskFind(context, text).catch(isNone))?.id
+  const log = id === undefined ? null : await context.client.taskLog({ params: { id } }).catch(isNone)
   if (!log) return desktopLogShow(context, text, undefined)
   const { state, ms, steps } = log.summary
   answer(context, log, () => shown([['task', `${state} after ${duration(ms)}`]], steps, log.items))

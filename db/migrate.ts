@@ -25,6 +25,7 @@ import * as exports from './migrations/0020-exports.ts'
 import * as pushes from './migrations/0021-pushes.ts'
 import * as liveHardware from './migrations/0022-live-hardware.ts'
 import * as storageKeys from './migrations/0025-storage-keys.ts'
+import * as taskLists from './migrations/0027-task-lists.ts'
 import * as clusterNetworks from './migrations/0028-cluster-networks.ts'
 import * as lives from './migrations/0029-lives.ts'
 
@@ -55,6 +56,7 @@ const migrations = {
   '0025-storage-keys': storageKeys,
   '0028-cluster-networks': clusterNetworks,
   '0029-lives': lives,
+  '0027-task-lists': taskLists,
 }
 
 /**

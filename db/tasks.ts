@@ -1,5 +1,5 @@
 import { type Kysely, type QueryCreator, sql } from 'kysely'
-import type { Db, Tx } from './connect.ts'
+import { type Db, holding, type Tx } from './connect.ts'
 import type { Database, TaskState, TaskStep, TroubleValue } from './schema.ts'
 
 export interface TaskNew {
@@ -45,8 +45,12 @@ export function taskRows(
   db: Kysely<Database>,
   filter: {
     ids?: string[]
-    requestedBy?: string | undefined
-    state?: TaskState | undefined
+    /** Null: of nobody, begun by HDCS itself. */
+    requestedBy?: string | null | undefined
+    states?: readonly TaskState[] | undefined
+    kind?: string | undefined
+    /** A part of the subject's name or of the name of who asked. */
+    search?: string | undefined
     subjectId?: string | undefined
     before?: string | undefined
     limit?: number
@@ -59,13 +63,38 @@ export function taskRows(
     .select('user_account.name as requested_by_name')
   if (filter.ids) query = query.where('task.id', 'in', filter.ids)
   if (filter.requestedBy) query = query.where('task.requested_by', '=', filter.requestedBy)
-  if (filter.state) query = query.where('task.state', '=', filter.state)
+  if (filter.requestedBy === null) query = query.where('task.requested_by', 'is', null)
+  if (filter.states) query = query.where('task.state', 'in', filter.states)
+  if (filter.kind) query = query.where('task.kind', '=', filter.kind)
+  const pattern = filter.search && holding(filter.search)
+  if (pattern)
+    query = query.where(eb =>
+      eb.or([eb('task.subject_name', 'ilike', pattern), eb('user_account.name', 'ilike', pattern)]),
+    )
   if (filter.subjectId) query = query.where('task.subject_id', '=', filter.subjectId)
   if (filter.before) query = query.where('task.id', '<', filter.before)
   return query
     .orderBy('task.id', 'desc')
     .limit(filter.limit ?? 100)
     .execute()
+}
+
+/**
+ * The kinds there are receipts of: from one to the next through the index, so a million receipts cost a few reads.
+ * @param requestedBy of this person's alone.
+ */
+export async function taskKinds(db: Kysely<Database>, requestedBy: string | undefined): Promise<string[]> {
+  const { rows } = requestedBy
+    ? await sql<{ kind: string }>`
+        select distinct kind from task where requested_by = ${requestedBy} order by kind`.execute(db)
+    : await sql<{ kind: string }>`
+        with recursive found as (
+          (select kind from task order by kind limit 1)
+          union all
+          select (select kind from task where kind > found.kind order by kind limit 1) from found where kind is not null
+        )
+        select kind from found where kind is not null`.execute(db)
+  return rows.map(({ kind }) => kind)
 }
 
 export function tasksOpen(db: Kysely<Database>) {

@@ -209,6 +209,17 @@ const adminPages = [
   }),
   createRoute({
     getParentRoute: () => adminRoute,
+    path: '/tasks',
+    validateSearch: listSearch,
+    component: lazyRouteComponent(() => import('./admin/tasks.tsx'), 'TaskList'),
+  }),
+  createRoute({
+    getParentRoute: () => adminRoute,
+    path: '/tasks/$id',
+    component: lazyRouteComponent(() => import('./admin/task.tsx'), 'TaskDetail'),
+  }),
+  createRoute({
+    getParentRoute: () => adminRoute,
     path: '/audit',
     validateSearch: listSearch,
     component: lazyRouteComponent(() => import('./admin/audit.tsx'), 'Audit'),

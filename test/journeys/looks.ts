@@ -91,6 +91,8 @@ async function start() {
     ['desktop-capture', `/admin/desktops/${second.id}?show=capture`],
     ['pool-edit', `/admin/pools/${exam.id}/edit`],
     ['storage', '/admin/storage'],
+    ['tasks', '/admin/tasks'],
+    ['task', `/admin/tasks/${(await admin.taskList({ query: { limit: 1, kind: 'desktop.claim' } })).items[0]?.id}`],
     ['audit', '/admin/audit'],
     ['missing', '/nowhere'],
     // Last: it opens a session, which the pages before would show.

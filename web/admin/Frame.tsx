@@ -16,7 +16,7 @@ import { sizes } from '../ui/theme.ts'
 import classes from './Frame.module.css'
 import { places } from './nav.ts'
 import { Palette } from './Palette.tsx'
-import { Tasks } from './Tasks.tsx'
+import { Tray } from './Tray.tsx'
 
 export function Frame() {
   const { t } = useTranslation()
@@ -97,7 +97,7 @@ export function Frame() {
       </AppShell.Main>
       {/* Above the page: the list of tasks opens upwards. */}
       <AppShell.Footer className={classes.surface ?? ''} zIndex={150} component="div">
-        <Tasks />
+        <Tray />
       </AppShell.Footer>
       {palette && <Palette onClose={find.close} />}
       <HelpDialog />

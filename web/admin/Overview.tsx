@@ -20,7 +20,7 @@ import {
 } from '../data/queries.ts'
 import { clusterStoragesQuery, storagePoolsQuery } from '../data/storage.ts'
 import { taskWord } from '../data/words.ts'
-import { ButtonLink } from '../frame/links.tsx'
+import { AnchorLink, ButtonLink } from '../frame/links.tsx'
 import { formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
@@ -270,7 +270,9 @@ function RecentTasks({ tasks }: { tasks: readonly Task[] }) {
       {tasks.map(task => (
         <Group key={task.id} justify="space-between" wrap="nowrap" gap="xs">
           <div>
-            <Text size="sm">{t('tasks.what', { kind: taskWord(t, task.kind), name: task.subject.name })}</Text>
+            <AnchorLink to="/admin/tasks/$id" params={{ id: task.id }}>
+              {t('tasks.what', { kind: taskWord(t, task.kind), name: task.subject.name })}
+            </AnchorLink>
             <Text size="xs" c="dimmed">
               <TimeAgo at={task.createdAt} />
             </Text>

@@ -6,6 +6,7 @@ import { TaskBadge } from '../data/badges.tsx'
 import type { Host } from '../data/nouns.ts'
 import { tasksQuery } from '../data/queries.ts'
 import { taskWord } from '../data/words.ts'
+import { AnchorLink } from '../frame/links.tsx'
 import { DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { Panel } from '../ui/Panel.tsx'
@@ -44,7 +45,11 @@ function HostTasks({ host }: { host: Host }) {
           {
             key: 'what',
             head: t('hosts.historyWhat'),
-            cell: row => taskWord(t, row.kind),
+            cell: row => (
+              <AnchorLink to="/admin/tasks/$id" params={{ id: row.id }}>
+                {taskWord(t, row.kind)}
+              </AnchorLink>
+            ),
             text: row => taskWord(t, row.kind),
           },
           {

@@ -1,5 +1,16 @@
 /** Where a console leads to, and who may go there: one table for navigation, palette and help. */
-import { FileClock, Gauge, HardDrive, Layers, type LucideIcon, Monitor, Package, Server, Users } from 'lucide-react'
+import {
+  FileClock,
+  Gauge,
+  HardDrive,
+  Layers,
+  ListChecks,
+  type LucideIcon,
+  Monitor,
+  Package,
+  Server,
+  Users,
+} from 'lucide-react'
 import type { Permission } from '../data/nouns.ts'
 import type { en } from '../i18n/en.ts'
 
@@ -13,6 +24,7 @@ export interface Place {
     | '/admin/people'
     | '/admin/hosts'
     | '/admin/storage'
+    | '/admin/tasks'
     | '/admin/audit'
   icon: LucideIcon
   permission: Permission
@@ -26,5 +38,6 @@ export const places: Place[] = [
   { name: 'people', to: '/admin/people', icon: Users, permission: 'user.read' },
   { name: 'hosts', to: '/admin/hosts', icon: Server, permission: 'host.read' },
   { name: 'storage', to: '/admin/storage', icon: HardDrive, permission: 'host.read' },
+  { name: 'tasks', to: '/admin/tasks', icon: ListChecks, permission: 'self' },
   { name: 'audit', to: '/admin/audit', icon: FileClock, permission: 'audit.read' },
 ]

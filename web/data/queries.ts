@@ -271,8 +271,6 @@ export const placementQuery = (desktopId: string) =>
 
 export const tasksQuery = (query: Query<'taskList'> = {}) =>
   queryOptions({ queryKey: ['task', 'list', query], queryFn: () => client.taskList({ query }) })
-export const taskLogQuery = (id: string) =>
-  queryOptions({ queryKey: ['task', id, 'log'], queryFn: () => client.taskLog({ params: { id } }) })
 
 /** Under its host's key: the host tells when there are others. */
 export const foreignMachinesQuery = (id: string) =>

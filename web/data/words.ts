@@ -2,7 +2,7 @@
 import type { TFunction } from 'i18next'
 import { en } from '../i18n/en.ts'
 import { problemOf } from '../ui/problem.ts'
-import type { Desktop } from './nouns.ts'
+import type { Desktop, Task } from './nouns.ts'
 
 type StepName = keyof typeof en.step
 type ActionName = keyof typeof en.action
@@ -27,9 +27,15 @@ export function phaseWord(t: TFunction, name: string): string {
   return asked === undefined ? name : t('desktops.wasAsked', { action: actionWord(t, asked) })
 }
 /** `desktop.start` and `desktopStart` are one kind. */
+const kindKey = (kind: string) => kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 export function taskWord(t: TFunction, kind: string): string {
-  const key = kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+  const key = kindKey(kind)
   return key in en.taskKind ? t(`taskKind.${key as TaskKind}`) : kind
+}
+/** What cancelling a task takes back. */
+export function takesBackWord(t: TFunction, { kind, takesBack }: Pick<Task, 'kind' | 'takesBack'>): string {
+  const key = kindKey(kind)
+  return key in en.takesBack ? t(`takesBack.${key as keyof typeof en.takesBack}`) : (takesBack?.text ?? '')
 }
 
 /** What a desktop waits for whose host is lost: only where that is all that is missing, to make sure that it is off helps. */

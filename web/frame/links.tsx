@@ -1,12 +1,13 @@
 /** Mantine's anchor, button and menu item as typed links: addresses are checked against the routes. */
 import { Anchor, type AnchorProps, Button, type ButtonProps, Menu, type MenuItemProps } from '@mantine/core'
 import { createLink } from '@tanstack/react-router'
-import type { ReactNode, Ref } from 'react'
+import type { MouseEventHandler, ReactNode, Ref } from 'react'
 
 interface AsLink {
   ref?: Ref<HTMLAnchorElement>
   children?: ReactNode
   'aria-label'?: string
+  onClick?: MouseEventHandler<HTMLAnchorElement>
 }
 
 export const AnchorLink = createLink((props: AnchorProps & AsLink) => <Anchor size="sm" {...props} />)

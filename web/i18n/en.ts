@@ -14,6 +14,7 @@ import { enPortal } from './en-portal.ts'
 import { enPushes } from './en-pushes.ts'
 import { enScreens } from './en-screens.ts'
 import { enStorage } from './en-storage.ts'
+import { enTasks } from './en-tasks.ts'
 import { enTransfer } from './en-transfer.ts'
 
 /** Every English sentence of the web. `zh.ts` must hold the same keys; no component holds a string of its own. */
@@ -97,6 +98,7 @@ export const en = {
   ...enExports,
   ...enStorage,
   ...enTransfer,
+  ...enTasks,
   poolStatus: {
     ok: 'Well',
     filling: 'Filling',
@@ -136,6 +138,7 @@ export const en = {
     people: 'People',
     hosts: 'Hosts',
     storage: 'Storage',
+    tasks: 'Tasks',
     audit: 'Audit trail',
   },
 
@@ -169,6 +172,8 @@ export const en = {
     read: 'Mark as read',
     readNamed: 'Mark {{name}} as read',
     log: 'Log',
+    open: 'Steps and log',
+    openNamed: 'Steps and log of {{name}}',
     showLog: 'Log of {{name}}',
     noLog: 'No log lines yet',
     cancel: 'Cancel task',

@@ -16,6 +16,7 @@ import { zhPortal } from './zh-portal.ts'
 import { zhPushes } from './zh-pushes.ts'
 import { zhScreens } from './zh-screens.ts'
 import { zhStorage } from './zh-storage.ts'
+import { zhTasks } from './zh-tasks.ts'
 import { zhTransfer } from './zh-transfer.ts'
 
 export const zh = {
@@ -96,6 +97,7 @@ export const zh = {
   ...zhExports,
   ...zhStorage,
   ...zhTransfer,
+  ...zhTasks,
   poolStatus: {
     ok: '正常',
     filling: '补充中',
@@ -135,6 +137,7 @@ export const zh = {
     people: '人员',
     hosts: '服务器节点',
     storage: '存储',
+    tasks: '任务',
     audit: '审计日志',
   },
 
@@ -168,6 +171,8 @@ export const zh = {
     read: '标为已读',
     readNamed: '将 {{name}} 标为已读',
     log: '日志',
+    open: '步骤和日志',
+    openNamed: '{{name}} 的步骤和日志',
     showLog: '{{name}} 的日志',
     noLog: '还没有日志',
     cancel: '取消任务',

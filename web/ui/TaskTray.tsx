@@ -15,19 +15,22 @@ export interface TrayTask {
   failed: boolean
   /** Null: it has ended. */
   progress: number | null
+  /** To its page. */
+  link: ReactNode
   cancel?: () => void
 }
 
 interface TaskTrayProps {
   tasks: TrayTask[]
   opened: boolean
+  /** To the page of all of them. */
+  all: ReactNode
   onToggle: () => void
-  onLog: (task: TrayTask) => void
   onRead: (task: TrayTask) => void
 }
 
 /** What is under way, at the bottom of every page; what failed stays until it was read. */
-export function TaskTray({ tasks, opened, onToggle, onLog, onRead }: TaskTrayProps) {
+export function TaskTray({ tasks, opened, all, onToggle, onRead }: TaskTrayProps) {
   const { t } = useTranslation()
   const listId = useId()
   const running = tasks.filter(task => task.progress !== null).length
@@ -68,14 +71,7 @@ export function TaskTray({ tasks, opened, onToggle, onLog, onRead }: TaskTrayPro
                   {task.when}
                 </Text>
                 <Group gap={4}>
-                  <Button
-                    size="compact-xs"
-                    variant="subtle"
-                    onClick={() => onLog(task)}
-                    aria-label={t('tasks.showLog', { name: task.title })}
-                  >
-                    {t('tasks.log')}
-                  </Button>
+                  {task.link}
                   {task.cancel && (
                     <Button
                       size="compact-xs"
@@ -100,6 +96,7 @@ export function TaskTray({ tasks, opened, onToggle, onLog, onRead }: TaskTrayPro
               </Group>
             </li>
           ))}
+          <li className={classes.item}>{all}</li>
         </ul>
       )}
       <button
