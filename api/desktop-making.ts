@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import { desktopClone } from '../broker/cloning.ts'
 import { desktopsAct } from '../broker/desktop-bulk.ts'
 import { desktopMakeFor } from '../broker/desktop-making.ts'
+import { desktopsMakeFor, desktopsMakePlan } from '../broker/desktops-for-people.ts'
 import { makingChecks, makingPlan } from '../broker/making-checks.ts'
 import { desktopActions } from './desktops.ts'
 import { hardwareSchema } from './hardware.ts'
@@ -19,6 +20,17 @@ export const makingPlanSchema = z
     host: z.object({ id: z.uuid(), name: z.string(), why: z.string() }).nullable(),
   })
   .openapi('MakingPlan')
+
+const personResultSchema = z
+  .object({
+    userId: z.uuid(),
+    /** Null: one may not read who there is, or nobody has this id. */
+    userName: z.string().nullable(),
+    /** What is made, or in a dry run would be (without an id); null: it was refused. */
+    desktop: z.object({ id: z.uuid().nullable(), name: z.string(), hostName: z.string().nullable() }).nullable(),
+    error: troubleSchema.nullable(),
+  })
+  .openapi('PersonResult')
 
 export const desktopMakingRoutes = [
   route({
@@ -44,6 +56,30 @@ export const desktopMakingRoutes = [
       if (dryRun) return { status: 200, body: { plan: await makingPlan(broker, principal, params.id, wish) } }
       const { task, desktop } = await desktopMakeFor(broker, principal, params.id, wish)
       return accepted({ task, desktop })
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/api/v1/pools/{id}/actions/makeDesktops',
+    operationId: 'desktopsMake',
+    summary:
+      'Make one desktop of a persistent pool for each of these people: what came of each, and a receipt of all; `dryRun` tries it and makes nothing',
+    permission: 'desktop.write',
+    params: idParams,
+    body: z.object({
+      userIds: z.array(z.uuid()).min(1).max(100),
+      hardware: hardwareSchema.partial().optional(),
+      /** A template version that was made of an ISO file: in the drive of each from its first start. */
+      cdrom: z.uuid().nullable().optional(),
+      dryRun: z.boolean().default(false),
+    }),
+    answers: {
+      200: z.object({ results: z.array(personResultSchema) }),
+      202: z.object({ task: taskSchema, results: z.array(personResultSchema) }),
+    },
+    handle: async ({ broker, principal, params, body: { dryRun, ...wish } }) => {
+      if (dryRun) return { status: 200, body: { results: await desktopsMakePlan(broker, principal, params.id, wish) } }
+      return accepted(await desktopsMakeFor(broker, principal, params.id, wish))
     },
   }),
   route({

@@ -28,6 +28,7 @@ export const operations = {
   desktopViewerFile: ['get', '/api/v1/desktops/{id}/viewer-file'],
   desktopXml: ['get', '/api/v1/desktops/{id}/xml'],
   desktopsAct: ['post', '/api/v1/desktops/actions/{name}'],
+  desktopsMake: ['post', '/api/v1/pools/{id}/actions/makeDesktops'],
   dongleBind: ['post', '/api/v1/dongles'],
   dongleList: ['get', '/api/v1/dongles'],
   dongleUnbind: ['delete', '/api/v1/dongles/{id}'],

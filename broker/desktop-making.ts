@@ -1,5 +1,6 @@
 /** One desktop that an administrator makes for a person, with a name and hardware of its own. */
 import type { Principal } from '../auth/principal.ts'
+import type { Tx } from '../db/connect.ts'
 import { poolForClaim, poolGrowLock } from '../db/pools.ts'
 import { versionBytes } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
@@ -17,6 +18,8 @@ import { type TaskView, taskOpen } from './tasks.ts'
 const atField = (field: string, message: string) =>
   new HdcsError('invalid', message, { fields: [{ field: `body.${field}`, message }] })
 
+type Wish = OwnWish & { userId: string; cdrom?: string | null | undefined }
+
 /**
  * Made, started and given in one go: where the start fails, nothing of it stays. It counts against no limit per person.
  * @throws HdcsError `not_found` (pool), `invalid` at its field (person, disk), `conflict` (name, floating pool), `pool_exhausted`, `no_host`.
@@ -25,39 +28,50 @@ export async function desktopMakeFor(
   broker: Broker,
   principal: Principal,
   poolId: string,
-  { userId, cdrom, ...own }: OwnWish & { userId: string; cdrom?: string | null | undefined },
+  wish: Wish,
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
-  const now = broker.clock.now()
   const made = await transact(broker.db, async tx => {
     // Before the person's places are read: who makes one for the same person at this moment takes the next.
     await poolGrowLock(tx, poolId)
-    const pool = await poolForClaim(tx, poolId, userId)
-    if (!pool) throw atField('userId', await personRefusal(tx, principal, userId))
-    if (pool.kind !== 'persistent')
-      throw new HdcsError(
-        'conflict',
-        `${pool.name} is floating: its desktops are nobody’s for long. Use a persistent pool.`,
-      )
-    const { diskBytes } = own.hardware ?? {}
-    const least = pool.version_id === null ? 0 : await versionBytes(tx, pool.version_id)
-    if (diskBytes && (diskBytes < least || diskBytes > broker.maxVirtualBytes))
-      throw atField('hardware.diskBytes', diskRange(least, broker.maxVirtualBytes))
-    const slot = 1 + Math.max(0, ...pool.owned.map(desktop => desktop.user_slot))
-    const taskId = newId(now.getTime())
-    const reason = `made by ${principal.name}`
-    const ask = { count: 1, power: 'running' as const, reason, now, claim: { userId, slot, taskId }, own }
-    const { made, short } = await desktopsMake(tx, { ...pool, locked: true }, ask)
-    const [one] = made
-    if (!one && !short && own.name !== undefined)
-      throw nameTaken((await nameRefusal(tx, own.name)) ?? 'The name was taken in this moment: choose another one.')
-    if (!one) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
-    if (cdrom) await desktopChangeIn(tx, principal, one.id, { cdrom }, now)
-    const subject = { type: 'desktop', ...one }
-    const goal = { userId }
-    return {
-      id: one.id,
-      task: await taskOpen(tx, { id: taskId, kind: 'desktop.claim', subject, requestedBy: principal, goal }, now),
-    }
+    return desktopMakeIn(tx, broker, principal, poolId, wish)
   })
   return { task: made.task, desktop: await desktopGet(broker, principal, made.id) }
+}
+
+/** The same in the caller's transaction, which has the lock of the pool. */
+export async function desktopMakeIn(
+  tx: Tx,
+  broker: Broker,
+  principal: Principal,
+  poolId: string,
+  { userId, cdrom, ...own }: Wish,
+): Promise<{ id: string; task: TaskView }> {
+  const now = broker.clock.now()
+  const pool = await poolForClaim(tx, poolId, userId)
+  if (!pool) throw atField('userId', await personRefusal(tx, principal, userId))
+  if (pool.kind !== 'persistent')
+    throw new HdcsError(
+      'conflict',
+      `${pool.name} is floating: its desktops are nobody’s for long. Use a persistent pool.`,
+    )
+  const { diskBytes } = own.hardware ?? {}
+  const least = pool.version_id === null ? 0 : await versionBytes(tx, pool.version_id)
+  if (diskBytes && (diskBytes < least || diskBytes > broker.maxVirtualBytes))
+    throw atField('hardware.diskBytes', diskRange(least, broker.maxVirtualBytes))
+  const slot = 1 + Math.max(0, ...pool.owned.map(desktop => desktop.user_slot))
+  const taskId = newId(now.getTime())
+  const reason = `made by ${principal.name}`
+  const ask = { count: 1, power: 'running' as const, reason, now, claim: { userId, slot, taskId }, own }
+  const { made, short } = await desktopsMake(tx, { ...pool, locked: true }, ask)
+  const [one] = made
+  if (!one && !short && own.name !== undefined)
+    throw nameTaken((await nameRefusal(tx, own.name)) ?? 'The name was taken in this moment: choose another one.')
+  if (!one) throw short ?? new HdcsError('pool_exhausted', poolFull(pool))
+  if (cdrom) await desktopChangeIn(tx, principal, one.id, { cdrom }, now)
+  const subject = { type: 'desktop', ...one }
+  const goal = { userId }
+  return {
+    id: one.id,
+    task: await taskOpen(tx, { id: taskId, kind: 'desktop.claim', subject, requestedBy: principal, goal }, now),
+  }
 }

@@ -188,8 +188,9 @@ function program(around: Surroundings): Command {
     .option('--dry-run', 'only say what applies at once, and what at its next start')
     .action(with_(desktopHardware))
   hardwareOptions(top.command('make <pool>'))
-    .description('make one desktop of a persistent pool by hand (administrators)')
-    .option('--for <person>', 'who it is for; default: yourself')
+    .description('make one desktop of a persistent pool by hand, or one for each of several people (administrators)')
+    .option('--for <person>', 'who it is for; again for one more; default: yourself', gathered)
+    .option('--people <file>', 'for everybody in this file: a name per line')
     .option('--name <name>', 'default: the pool’s next')
     .option('--cdrom <template>', 'a template of an ISO file in its drive: NAME or NAME/VERSION')
     .option('--dry-run', 'only say what speaks for it and against it')
@@ -287,6 +288,9 @@ function program(around: Surroundings): Command {
     .action((name?: string, words?: string[]) => call(around, top.opts(), name, words ?? []))
   return top
 }
+
+/** An option that may be said several times. */
+const gathered = (text: string, before: string[] = []) => [...before, text]
 
 interface TopOptions {
   json?: boolean

@@ -6,6 +6,7 @@ import { answer, type Context } from './context.ts'
 import { desktopFind, poolFind } from './desktops.ts'
 import { follow } from './follow.ts'
 import { type HardwareOptions, hardwareOf, hardwareWanted } from './hardware-options.ts'
+import { desktopsMake, peopleOf } from './make-many.ts'
 import { discFind } from './making.ts'
 import { type Column, table } from './print.ts'
 import { userFind } from './users.ts'
@@ -44,8 +45,10 @@ const words = {
 const word = (name: keyof typeof words) => words[name]
 
 export interface MakeOptions extends HardwareOptions {
-  /** Who it is for; whoever asks unless given. */
-  for?: string
+  /** Who it is for; whoever asks unless given. Several: one for each of them. */
+  for?: string[]
+  /** A file with a name per line: one for each of them. */
+  people?: string
   name?: string
   /** A template of an ISO file, or `name/number` of it: in its drive from the first start. */
   cdrom?: string
@@ -53,13 +56,21 @@ export interface MakeOptions extends HardwareOptions {
   dryRun?: boolean
 }
 
-/** @throws HdcsError `conflict` when a dry run says that it cannot be made. */
+/** @throws HdcsError `conflict` when a dry run says that it cannot be made, or when some of many were refused. */
 export async function desktopMake(context: Context, pool: string, options: MakeOptions): Promise<void> {
   const { client } = context
+  const hardware = hardwareOf(options)
+  const people = [...(options.for ?? []), ...(options.people === undefined ? [] : peopleOf(options.people))]
+  const many = options.people !== undefined || people.length > 1
+  if (many && options.name !== undefined)
+    throw new HdcsError('invalid', '--name is for one desktop: of many each has the pool’s next name.')
   const { id } = await poolFind(context, pool)
-  const userId = options.for === undefined ? undefined : (await userFind(context, options.for)).id
   const cdrom = options.cdrom === undefined ? undefined : await discFind(context, options.cdrom)
-  const body = { hardware: hardwareOf(options), name: options.name, userId, cdrom, dryRun: options.dryRun ?? false }
+  const dryRun = options.dryRun ?? false
+  if (many) return desktopsMake(context, id, people, { hardware, cdrom, dryRun })
+  const [person] = people
+  const userId = person === undefined ? undefined : (await userFind(context, person)).id
+  const body = { hardware, name: options.name, userId, cdrom, dryRun }
   const made = await client.desktopMake({ params: { id }, body })
   if ('plan' in made) {
     answer(context, made, () => table(made.plan.checks, checked, context.terminal.width))

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Db, Tx } from './connect.ts'
 
 /** Two transactions that met in the wrong order: PostgreSQL ended one, which simply runs again. */
@@ -27,3 +28,16 @@ export async function again<T>(work: () => Promise<T>): Promise<T> {
 
 const passing = ({ code = '', constraint }: { code?: string; constraint?: string }) =>
   metAnother.includes(code) || constraint === placeTaken
+
+/** A part of a transaction: what it did is taken back when it throws, and the rest goes on. */
+export async function apart<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
+  await sql`savepoint apart`.execute(tx)
+  try {
+    const made = await work()
+    await sql`release savepoint apart`.execute(tx)
+    return made
+  } catch (error) {
+    await sql`rollback to savepoint apart`.execute(tx)
+    throw error
+  }
+}

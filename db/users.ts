@@ -111,6 +111,13 @@ export async function usersExisting(db: Db | Tx, ids: string[]): Promise<Set<str
   return new Set(rows.map(row => row.id))
 }
 
+/** Their names, of those that there are. */
+export async function userNames(db: Db | Tx, ids: string[]): Promise<Map<string, string>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db.selectFrom('user_account').select(['id', 'name']).where('id', 'in', ids).execute()
+  return new Map(rows.map(({ id, name }) => [id, name]))
+}
+
 /** Any number; only that nobody else uses it for a lock of a transaction. */
 const administratorsLock = 7_223_001
 

@@ -135,6 +135,20 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   await say(boss, 'call', 'clusterDelete', 'id=far')
 })
 
+it('makes a desktop for each of several people, and tells of the tasks', async () => {
+  const boss = await signedIn('giver', ['userAdministrator', 'infrastructureAdministrator', 'person'])
+  for (const name of ['lea', 'mia']) await site.person(name)
+  const tried = await say(boss, 'make', 'office', '--for', 'lea', '--for', 'mia', '--dry-run')
+  expect(tried).toMatch(/^lea +office-\d{3} +sim-1 +would be made\nmia +office-\d{3} +sim-1 +would be made$/m)
+  expect(await say(boss, 'make', 'office', '--for', 'lea', '--for', 'mia')).toMatch(/^mia +office-\d{3} +sim-1 +made$/m)
+  expect(await say(boss, 'desktops', '--all')).toMatch(/office-\d{3} +office +lea +ready/)
+  const list = await say(boss, 'tasks', '--kind', 'desktop.many', '--mine')
+  expect(list).toMatch(/^[0-9a-f]{12} +desktop.many +office: 2 desktops +succeeded +giver/m)
+  const [short = ''] = /^[0-9a-f]{12}/m.exec(list) ?? []
+  expect(await say(boss, 'task', short)).toContain('desktop.many office: 2 desktops: succeeded')
+  expect(await say(boss, 'tasks', '--state', 'open')).toContain('There is no such task')
+})
+
 it('asks before what nothing brings back, and before nothing else', async () => {
   const keeper = await signedIn('remover', ['infrastructureAdministrator', 'person'])
   const { items } = JSON.parse(await say(keeper, 'call', 'desktopList')) as { items: { name: string; kind: string }[] }

@@ -1,23 +1,22 @@
 /** A desktop made by hand, in steps that end in a dry run of the API. */
-import { Alert, Button, Group, NumberInput, Select, Stack, Stepper, Text, TextInput } from '@mantine/core'
+import { Button, Group, NumberInput, Select, Stack, Stepper, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { CircleCheck, CircleX } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import { useMay, useMe } from '../data/me.ts'
-import type { MakingPlan } from '../data/nouns.ts'
+import type { MakingPlan, PersonResult } from '../data/nouns.ts'
 import { poolsQuery } from '../data/queries.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
-import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { DiscSelect } from './disc-select.tsx'
+import { MakingReview, PeopleReview } from './making-review.tsx'
 import { nameForm } from './name-form.ts'
-import { PersonSelect } from './person-select.tsx'
+import { PeopleSelect } from './people-select.tsx'
 
 const MiB = 2 ** 20
 const GiB = 2 ** 30
@@ -30,11 +29,13 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
   const me = useMe()
   const [step, setStep] = useState(0)
   const [plan, setPlan] = useState<MakingPlan | null>(null)
+  const [results, setResults] = useState<PersonResult[] | null>(null)
+  const [names, setNames] = useState<ReadonlyMap<string, string>>(new Map())
   const pools = useQuery(poolsQuery({ limit: 500 }))
   const form = useForm({
     initialValues: {
       poolId,
-      userId: me.id,
+      userIds: [me.id],
       name: '',
       vcpus: '' as number | string,
       memoryMib: '' as number | string,
@@ -43,14 +44,14 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
     },
     validate: {
       poolId: value => (value ? null : t('making.poolNeeded')),
+      userIds: value => (step < 1 || value.length > 0 ? null : t('making.peopleNeeded')),
       name: name => (name === '' || nameForm.test(name) ? null : t('pools.form.nameBad')),
     },
   })
   const { values } = form
+  const many = values.userIds.length > 1
   const body = {
-    userId: values.userId,
     cdrom: values.cdrom,
-    ...(values.name && { name: values.name }),
     hardware: {
       ...(values.vcpus !== '' && { vcpus: Number(values.vcpus) }),
       ...(values.memoryMib !== '' && { memoryBytes: Math.round(Number(values.memoryMib) * MiB) }),
@@ -58,7 +59,21 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
     },
   }
   const ask = useWrite(
-    (dryRun: boolean) => client.desktopMake({ params: { id: values.poolId }, body: { ...body, dryRun } }),
+    (dryRun: boolean) =>
+      client.desktopMake({
+        params: { id: values.poolId },
+        body: {
+          ...body,
+          ...(values.userIds[0] && { userId: values.userIds[0] }),
+          ...(values.name && { name: values.name }),
+          dryRun,
+        },
+      }),
+    ['desktop', 'pool'],
+  )
+  const askMany = useWrite(
+    (dryRun: boolean) =>
+      client.desktopsMake({ params: { id: values.poolId }, body: { ...body, userIds: values.userIds, dryRun } }),
     ['desktop', 'pool'],
   )
   const go = (to: number) => {
@@ -66,8 +81,18 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
     setStep(to)
     if (to !== last) return
     setPlan(null)
-    ask.mutate(true, { onSuccess: answer => 'plan' in answer && setPlan(answer.plan) })
+    setResults(null)
+    if (many) askMany.mutate(true, { onSuccess: answer => setResults(answer.results) })
+    else ask.mutate(true, { onSuccess: answer => 'plan' in answer && setPlan(answer.plan) })
   }
+  const makeMany = () =>
+    askMany.mutate(false, {
+      onSuccess: answer => {
+        if (!('task' in answer)) return
+        notifyDone(t('making.begunMany', { count: answer.results.filter(({ desktop }) => desktop).length }))
+        void navigate({ to: '/admin/tasks/$id', params: { id: answer.task.id } })
+      },
+    })
   const make = () =>
     ask.mutate(false, {
       onSuccess: answer => {
@@ -82,6 +107,7 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
     placeholder: t('making.asPool'),
     ...form.getInputProps(name),
   })
+  const able = (results ?? []).filter(({ desktop }) => desktop).length
   const persistent = (pools.data?.items ?? []).filter(({ kind }) => kind === 'persistent')
   return (
     <Dialog size="lg" onClose={onClose} title={t('making.title')}>
@@ -105,13 +131,22 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
           <Stepper.Step label={t('making.stepWhom')}>
             <Stack>
               {may('user.read') && (
-                <PersonSelect
-                  value={values.userId}
-                  onChange={userId => form.setFieldValue('userId', userId)}
-                  error={form.errors.userId}
+                <PeopleSelect
+                  value={values.userIds}
+                  onChange={(userIds, seen) => {
+                    form.setFieldValue('userIds', userIds)
+                    setNames(seen)
+                  }}
+                  error={form.errors.userIds}
                 />
               )}
-              <TextInput label={t('making.name')} description={t('making.nameHelp')} {...form.getInputProps('name')} />
+              {!many && (
+                <TextInput
+                  label={t('making.name')}
+                  description={t('making.nameHelp')}
+                  {...form.getInputProps('name')}
+                />
+              )}
             </Stack>
           </Stepper.Step>
           <Stepper.Step label={t('making.stepHardware')}>
@@ -122,9 +157,12 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
               <DiscSelect value={values.cdrom} onChange={cdrom => form.setFieldValue('cdrom', cdrom)} />
             </Stack>
           </Stepper.Step>
-          <Stepper.Step label={t('making.stepReview')}>{plan && <Review plan={plan} />}</Stepper.Step>
+          <Stepper.Step label={t('making.stepReview')}>
+            {plan && !many && <MakingReview plan={plan} />}
+            {results && many && <PeopleReview of={results} names={names} />}
+          </Stepper.Step>
         </Stepper>
-        <ErrorPanel error={ask.error ?? pools.error} />
+        <ErrorPanel error={(many ? askMany.error : ask.error) ?? pools.error} />
         <Group justify="space-between">
           <Button variant="default" disabled={step === 0} onClick={() => go(step - 1)}>
             {t('making.back')}
@@ -132,31 +170,16 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
           {step < last ? (
             <Button onClick={() => go(step + 1)}>{t('making.next')}</Button>
           ) : (
-            <Button disabled={!plan?.ok} loading={ask.isPending} onClick={make}>
-              {t('making.make')}
+            <Button
+              disabled={many ? able === 0 : !plan?.ok}
+              loading={ask.isPending || askMany.isPending}
+              onClick={many ? makeMany : make}
+            >
+              {many ? t('making.makeMany', { count: able }) : t('making.make')}
             </Button>
           )}
         </Group>
       </Stack>
     </Dialog>
-  )
-}
-
-function Review({ plan }: { plan: MakingPlan }) {
-  const { t } = useTranslation()
-  return (
-    <Stack gap="xs" role="status">
-      {plan.checks.map(({ name, ok, text }) => (
-        <Group key={name} gap="xs" wrap="nowrap" align="flex-start">
-          <Text component="span" c={ok ? 'green.8' : 'red.8'}>
-            <Icon of={ok ? CircleCheck : CircleX} small />
-          </Text>
-          <Text size="sm">
-            <strong>{t(`making.checks.${name}`)}</strong> – {ok ? t('making.ok') : t('making.refused')}: {text}
-          </Text>
-        </Group>
-      ))}
-      {plan.host && <Alert color="blue">{t('making.wouldGo', { host: plan.host.name })}</Alert>}
-    </Stack>
   )
 }

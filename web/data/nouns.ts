@@ -24,6 +24,7 @@ export type Placement = Answer<'placementList'>['items'][number]
 export type PlacementDryRun = Answer<'poolPlace'>
 export type PlacementHost = Placement['hosts'][number]
 export type MakingPlan = Extract<Answer<'desktopMake'>, { plan: unknown }>['plan']
+export type PersonResult = Answer<'desktopsMake'>['results'][number]
 export type Pool = Answer<'poolGet'>
 export type PoolChanges = Answer<'poolUpdate'>['changes']
 export type PoolRemoval = Answer<'poolRemovalPlan'>

@@ -86,6 +86,20 @@ const operations: Record<keyof typeof walked.desktops, Operation> = {
     },
     restore: ask => allGivenBack(world, ask, ownId),
   },
+  'desktops that are made for several people, one of whom is refused': {
+    asks: walked.desktops['desktops that are made for several people, one of whom is refused'],
+    async run({ root }) {
+      const { items } = await root.userList({ query: { name: 'ana' } })
+      const userIds = [items[0]?.id ?? '', '01a00000-0000-7000-8000-000000000000', (await root.meGet()).id]
+      const made = await root.desktopsMake({ params: { id: ownId }, body: { userIds } })
+      if (!('task' in made)) throw new Error('that was no plan')
+      // Its receipt says that one was refused.
+      await root.taskGet({ params: { id: made.task.id }, query: { wait: '30s' } })
+      const ids = made.results.flatMap(({ desktop }) => desktop?.id ?? [])
+      await done(root, (await root.desktopsAct({ params: { name: 'delete' }, body: { ids } })).task)
+    },
+    restore: ask => allGivenBack(world, ask, ownId),
+  },
   'a machine of a host that is adopted, and removed': {
     asks: walked.desktops['a machine of a host that is adopted, and removed'],
     async run({ root }) {

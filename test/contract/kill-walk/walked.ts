@@ -9,6 +9,7 @@ export const walked = {
     'a claim and its giving back': ['poolClaim', 'desktopAct release'],
     'a desktop of one’s own, made, changed and removed': ['poolClaim', 'desktopUpdate', 'desktopAct delete'],
     'a desktop that is made by hand, and removed': ['desktopMake', 'desktopAct delete'],
+    'desktops that are made for several people, one of whom is refused': ['desktopsMake', 'desktopsAct'],
     'a machine of a host that is adopted, and removed': ['foreignMachineAdopt', 'desktopAct delete'],
     'a desktop that is deleted, restored and deleted for good': [
       'poolClaim',
