@@ -126,6 +126,7 @@ export const operations = {
   versionAdd: ['post', '/api/v1/templates/{id}/versions'],
   versionDelete: ['delete', '/api/v1/templates/{id}/versions/{number}'],
   versionRetry: ['post', '/api/v1/templates/{id}/versions/{number}/retry'],
+  versionUpdate: ['patch', '/api/v1/templates/{id}/versions/{number}'],
   versionUpload: ['post', '/api/v1/templates/{id}/versions/{number}/upload'],
   volumeAttach: ['post', '/api/v1/volumes/{id}/actions/attach'],
   volumeCreate: ['post', '/api/v1/volumes'],

@@ -7,6 +7,7 @@ import {
   templateUpdate,
   versionAdd,
   versionDelete,
+  versionNote,
   versionRetry,
 } from '../broker/templates.ts'
 import { hardwareSchema } from './hardware.ts'
@@ -201,6 +202,20 @@ export const templateRoutes = [
     answers: { 202: withTask },
     handle: async ({ broker, principal, params }) =>
       accepted(await versionRetry(broker, principal, params.id, params.number)),
+  }),
+  route({
+    method: 'patch',
+    path: '/api/v1/templates/{id}/versions/{number}',
+    operationId: 'versionUpdate',
+    summary: 'Change the notes of a version; its image never changes',
+    permission: 'template.write',
+    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    body: z.object({ notes: z.string().max(2000) }),
+    answers: { 200: templateSchema },
+    handle: async ({ broker, principal, params, body }) => ({
+      status: 200,
+      body: await versionNote(broker, principal, params.id, params.number, body.notes),
+    }),
   }),
   route({
     method: 'delete',

@@ -17,6 +17,7 @@ import {
   versionRows,
   versionSet,
 } from '../db/templates.ts'
+import { transact } from '../db/transact.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { hardwareFull } from '../lib/hardware.ts'
@@ -296,6 +297,18 @@ export async function versionRetry(broker: Broker, principal: Principal, templat
     return taskOpen(tx, { kind: makeKind, subject, requestedBy: principal, goal: { attempt } }, broker.clock.now())
   })
   return { template: await templateGet(broker, principal, templateId), task }
+}
+
+/** What people read of a version may change at any time; its image never does. @throws HdcsError `not_found`. */
+export async function versionNote(
+  broker: Broker,
+  principal: Principal,
+  templateId: string,
+  number: number,
+  notes: string,
+) {
+  await transact(broker.db, async tx => versionSet(tx, (await versionFound(tx, templateId, number)).id, { notes }))
+  return templateGet(broker, principal, templateId)
 }
 
 /** @throws HdcsError `conflict` while a desktop stands on it or a pool names it. */

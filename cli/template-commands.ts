@@ -4,7 +4,14 @@ import type { Context } from './context.ts'
 import { hardwareOptions } from './hardware-options.ts'
 import { templateExport, templateImport } from './template-files.ts'
 import { templateSend } from './template-send.ts'
-import { templateBuild, templateHardware, templateList, templateRemove, templateTake } from './templates.ts'
+import {
+  templateBuild,
+  templateHardware,
+  templateList,
+  templateNote,
+  templateRemove,
+  templateTake,
+} from './templates.ts'
 
 type With = <A extends unknown[]>(
   run: (context: Context, ...args: A) => Promise<void>,
@@ -50,6 +57,10 @@ export function templateCommands(top: Command, with_: With): void {
     .option('--limit <rate>', 'at most so many MiB a second')
     .option('--dry-run', 'only say where it would lie, whether there is room, and how long it takes')
     .action(with_(templateSend))
+  templates
+    .command('note <name> <version> [text]')
+    .description('show the notes of a version, or change them; "" takes them away')
+    .action(with_(templateNote))
   templates
     .command('remove <name> [version]')
     .description('remove a version, or all of a template, from every host; refused while it is used')

@@ -84,6 +84,22 @@ export async function templateHardware(context: Context, name: string, options: 
   )
 }
 
+/** Shows what was noted of a version; with a text that becomes it. @throws HdcsError `not_found`. */
+export async function templateNote(
+  context: Context,
+  name: string,
+  version: string,
+  text: string | undefined,
+): Promise<void> {
+  const template = await templateFind(context, name)
+  const number = versionNumber(template, version)
+  const params = { id: template.id, number }
+  const now = text === undefined ? template : await context.client.versionUpdate({ params, body: { notes: text } })
+  const noted = now.versions.find(one => one.number === number)
+  if (!noted) throw new HdcsError('not_found', `${name} has no version ${number}.`)
+  answer(context, noted, () => `${name} version ${number}: ${noted.notes || 'without notes'}`)
+}
+
 /** A version, or the template with all of them; nothing of it is left on any host. */
 export async function templateRemove(
   context: Context,

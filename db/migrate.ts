@@ -54,9 +54,9 @@ const migrations = {
   '0021-pushes': pushes,
   '0022-live-hardware': liveHardware,
   '0025-storage-keys': storageKeys,
+  '0027-task-lists': taskLists,
   '0028-cluster-networks': clusterNetworks,
   '0029-lives': lives,
-  '0027-task-lists': taskLists,
 }
 
 /**

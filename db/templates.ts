@@ -102,6 +102,7 @@ export async function versionSet(
   id: string,
   set: {
     source?: string
+    notes?: string
     uploaded?: boolean
     wished_attempt?: number
     state?: VersionState

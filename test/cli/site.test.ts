@@ -78,6 +78,11 @@ it('serves both administrators: people, templates, and any operation by its name
   expect(changed).toMatchObject({ description: 'For trying', maxSize: 7 })
   await say(boss, 'templates', 'build', 'tiny')
   expect(await say(boss, 'templates')).toMatch(/2 sealed/)
+  expect(await say(boss, 'templates', 'note', 'tiny', '2')).toBe('tiny version 2: without notes\n')
+  expect(await say(boss, 'templates', 'note', 'tiny', '2', 'with “curl” 新')).toContain('with “curl” 新')
+  expect(await say(boss, 'templates', 'note', 'tiny', '2')).toBe('tiny version 2: with “curl” 新\n')
+  const wrong = speaker(url, { HDCS_TOKEN: boss })
+  expect(await hdcs(['templates', 'note', 'tiny', '7', 'x'], wrong.around)).toBe(exitCodes.notFound)
 })
 
 it('makes a desktop by hand, changes its hardware, and makes a template of it', async () => {

@@ -24,6 +24,7 @@ import { useUpload } from './upload.ts'
 import { VersionCopies } from './version-copies.tsx'
 import { UploadProgress } from './version-dialog.tsx'
 import { ExportMenu, VersionExports } from './version-exports.tsx'
+import { VersionNotes } from './version-notes.tsx'
 
 interface VersionProps {
   template: Template
@@ -130,7 +131,7 @@ export function Version({ template, version, ask }: VersionProps) {
         <Facts
           of={[
             ...sourceFacts(t, version.source),
-            [t('templates.notes'), version.notes || undefined],
+            [t('templates.notes'), <VersionNotes key="n" template={template} version={version} />],
             [t('templates.disk'), <Bytes key="v" of={version.virtualBytes} />],
             [t('templates.stored'), <Bytes key="s" of={version.storedBytes} />],
             [t('templates.desktops'), formatNumber(version.desktops)],

@@ -225,6 +225,8 @@ export const enPools = {
     recipe: 'Recipe',
     description: 'Description',
     notesHelp: 'What changed; administrators read it.',
+    notesOf: 'Notes of version {{number}}',
+    notesSaved: 'The notes of version {{number}} were saved',
     readyWhen: 'A desktop is ready when',
     readyAgent: 'its guest agent answers',
     readyRunning: 'it runs (no guest agent in the image)',

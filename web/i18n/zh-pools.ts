@@ -224,6 +224,8 @@ export const zhPools = {
     recipe: '配方',
     description: '说明',
     notesHelp: '改了什么，供管理员查看。',
+    notesOf: '版本 {{number}} 的说明',
+    notesSaved: '版本 {{number}} 的说明已保存',
     readyWhen: '何时算作可用',
     readyAgent: '客户机代理有响应',
     readyRunning: '已运行（镜像里没有客户机代理）',

@@ -166,6 +166,7 @@ export const unwalked: Partial<Record<OperationId, string>> = {
   userCreate: rowsAlone,
   userUpdate: rowsAlone,
   userPasswordReset: rowsAlone,
+  versionUpdate: rowsAlone,
   groupCreate: rowsAlone,
   groupUpdate: rowsAlone,
   groupDelete: rowsAlone,
