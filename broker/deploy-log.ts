@@ -51,7 +51,8 @@ export function deploySteps(
     // Its scripts are told one by one.
     if (name === 'customise') return []
     const next = changes[index + 1]
-    const ms = (next?.at ?? task.endedAt).getTime() - at.getTime()
+    // Of two processes that wrote at the same moment, the later line may bear the earlier time.
+    const ms = Math.max(0, (next?.at ?? task.endedAt).getTime() - at.getTime())
     const state = next ? 'done' : task.failed ? 'failed' : (stateNow(task.steps, name) ?? 'done')
     return [{ name, state, ms, exitCode: null, attempts: 1 } satisfies DeployStep]
   })
