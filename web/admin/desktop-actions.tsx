@@ -12,6 +12,7 @@ import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { type MoreItem, MoreMenu } from '../ui/MoreMenu.tsx'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
+import { pairFitting } from './action-pairs.ts'
 import { CopyDialog, RenameDialog } from './desktop-copy.tsx'
 import { asksFirst, desktopLoss } from './desktop-loss.ts'
 import { useUndo } from './desktop-undo.ts'
@@ -54,15 +55,14 @@ export function DesktopActions({ desktop, onMove, onCapture }: DesktopActionsPro
   }
   const asked = (name: DesktopAction, rest: Partial<MoreItem> = {}) =>
     item(name, { label: t(`action.${name}`), onClick: () => ask(name), ...rest })
-  const other = (name: 'resume' | 'suspend') => refusal(actions, name === 'resume' ? 'suspend' : 'resume')
-  // One of a pair is enough: what is suspended can only be resumed.
-  const pairless = ({ name, reason }: MoreItem) =>
-    !(reason !== null && (name === 'resume' || name === 'suspend') && other(name) === null)
   const screen = () => void navigate({ to: '/admin/desktops/$id/screen', params: { id } })
   const console = () => void navigate({ to: '/admin/desktops/$id/console', params: { id } })
   const write = may('desktop.write')
   const buttons = [
-    ...atHand.flatMap(name => asked(name)).filter(pairless),
+    ...pairFitting(
+      atHand.flatMap(name => asked(name)),
+      desktop.phase === 'paused',
+    ),
     ...(write
       ? [
           ...item('screen', { label: t('watch.button'), icon: ScreenShare, onClick: screen }),

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Menu, Modal, Text, Title } from '@mantine/core'
+import { ActionIcon, Menu, Modal, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { ArrowRight, CircleHelp, Download, Ellipsis, Hourglass, Power, RotateCcw, Undo2 } from 'lucide-react'
 import { useState } from 'react'
@@ -9,6 +9,7 @@ import { client } from '../data/client.ts'
 import type { Desktop, DesktopAction } from '../data/nouns.ts'
 import { personNotice } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
+import { ActionButton } from '../ui/ActionButton.tsx'
 import { ConfirmLoss } from '../ui/ConfirmLoss.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
@@ -36,6 +37,7 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
   const shutdown = () => act.mutate('shutdown', { onError: error => notifyError(error) })
   const on = { params: { desktopId: desktop.id } }
   const wake = desktop.phase === 'paused' ? 'resume' : 'start'
+  const wakeRefusal = refusal(desktop.actions, wake)
   const asleep = desktop.phase === 'stopped' || desktop.phase === 'paused' || desktop.phase === 'failed'
   const notice = personNotice(t, desktop)
   const usable = desktop.phase === 'ready' || desktop.phase === 'unknown'
@@ -83,15 +85,15 @@ export function DesktopCard({ desktop }: { desktop: Desktop }) {
               {t('portal.open')}
             </ButtonLink>
           ) : asleep ? (
-            <Button
+            <ActionButton
               data-primary
               loading={start.isPending}
-              disabled={refusal(desktop.actions, wake) !== null}
+              reason={wakeRefusal === undefined ? t('problem.code.forbidden') : wakeRefusal}
               leftSection={<Icon of={Power} />}
               onClick={() => start.mutate({ id: desktop.id, poolId: desktop.poolId, how: wake })}
             >
               {t('portal.start')}
-            </Button>
+            </ActionButton>
           ) : (
             <ButtonLink
               data-primary
