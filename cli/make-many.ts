@@ -6,6 +6,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { isId } from './find.ts'
 import { follow } from './follow.ts'
+import type { hardwareOf } from './hardware-options.ts'
 import { type Column, table } from './print.ts'
 import { userFind } from './users.ts'
 
@@ -33,7 +34,7 @@ export function peopleOf(file: string): string[] {
 }
 
 interface Wish {
-  hardware: { vcpus?: number; memoryBytes?: number; diskBytes?: number }
+  hardware: ReturnType<typeof hardwareOf>
   cdrom?: string | undefined
   dryRun: boolean
 }
