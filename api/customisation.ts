@@ -84,6 +84,22 @@ const answersGiven = {
     .default(null),
 }
 
+export const answersAskSchema = z
+  .object({
+    ...answersGiven,
+    password: line(127).nullable().optional(),
+    productKey: z
+      .string()
+      .regex(/^[A-Z0-9]{5}(-[A-Z0-9]{5}){4}$/, 'a product key: XXXXX-XXXXX-XXXXX-XXXXX-XXXXX')
+      .nullable()
+      .optional(),
+  })
+  .openapi('AnswersAsk')
+
+export const answersSchema = z
+  .object({ ...answersGiven, passwordSet: z.boolean(), productKeySet: z.boolean() })
+  .openapi('Answers')
+
 /** Environments have them in upper case; those of HDCS are its own. */
 const secretName = z
   .string()
@@ -99,18 +115,10 @@ export const customiseAskSchema = z
       .default(null),
     /**
      * Windows, generalised in the image (`sysprep /generalize /oobe /shutdown`), is set up with this at its first boot; it
-     * joins `domain` in doing so. Absent `password`, `productKey`: those that are kept; null: none. They are never told.
+     * joins `domain` in doing so; `template`: as the pool's template says, also when that changes. Absent `password`, `productKey`: those that are kept; null: none. They are never told.
      */
     answers: z
-      .object({
-        ...answersGiven,
-        password: line(127).nullable().optional(),
-        productKey: z
-          .string()
-          .regex(/^[A-Z0-9]{5}(-[A-Z0-9]{5}){4}$/, 'a product key: XXXXX-XXXXX-XXXXX-XXXXX-XXXXX')
-          .nullable()
-          .optional(),
-      })
+      .union([answersAskSchema, z.literal('template')])
       .nullable()
       .default(null),
     /** Variables of the scripts, kept sealed and cut out of what they write. Absent `value`: the one that is kept. */
@@ -125,7 +133,9 @@ export const customiseSchema = z
   .object({
     ...given,
     domain: z.object({ ...domain, passwordSet: z.boolean() }).nullable(),
-    answers: z.object({ ...answersGiven, passwordSet: z.boolean(), productKeySet: z.boolean() }).nullable(),
+    answers: answersSchema.nullable(),
+    /** `template`: they are its template's, and change with it. */
+    answersFrom: z.enum(['pool', 'template']),
     secrets: z.array(z.object({ name: z.string() })),
   })
   .openapi('Customise')

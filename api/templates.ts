@@ -10,6 +10,7 @@ import {
   versionNote,
   versionRetry,
 } from '../broker/templates.ts'
+import { answersAskSchema, answersSchema } from './customisation.ts'
 import { hardwareSchema } from './hardware.ts'
 import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
@@ -99,6 +100,8 @@ export const templateSchema = z
     description: z.string(),
     hardware: hardwareSchema,
     readyWhen: z.enum(['agent', 'running']),
+    /** What Windows Setup is answered in guests of pools that follow it. Shown to administrators only. */
+    answers: answersSchema.nullable(),
     versions: z.array(versionSchema),
     pools: z.number().int(),
     desktops: z.number().int(),
@@ -157,10 +160,18 @@ export const templateRoutes = [
     method: 'patch',
     path: '/api/v1/templates/{id}',
     operationId: 'templateUpdate',
-    summary: 'Change description and default hardware',
+    summary:
+      'Change description, default hardware, and what Windows Setup is answered: pools that follow it make what nobody has anew',
     permission: 'template.write',
     params: idParams,
-    body: z.object({ description: z.string().max(500), hardware: hardwareSchema.partial() }).partial(),
+    body: z
+      .object({
+        description: z.string().max(500),
+        hardware: hardwareSchema.partial(),
+        /** Null: none. Absent `password`, `productKey`: those that are kept; null: none. They are never told. */
+        answers: answersAskSchema.nullable(),
+      })
+      .partial(),
     answers: { 200: templateSchema },
     handle: async ({ broker, principal, params, body }) => ({
       status: 200,

@@ -8,17 +8,12 @@ import type { AnswersValue, CustomiseValue, ScriptValue, SecretValue } from '../
 import { templateRows } from '../db/templates.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
-import { answerFile, answerNames, computerName, unattendWrong } from './answer-file.ts'
+import { answerFile, computerName } from './answer-file.ts'
+import { type AnswersAsked, answersHandedOn, answersSealed, answersShown, answersView } from './answers-kept.ts'
 import type { Broker } from './broker.ts'
 import { desktopGet } from './desktops.ts'
 
-type AnswersAsked = Omit<AnswersValue, 'sealedPassword' | 'sealedProductKey'> & {
-  /** Absent: the one that is kept; null: none. */
-  password?: string | null | undefined
-  productKey?: string | null | undefined
-}
-
-export interface CustomiseAsked extends Omit<CustomiseValue, 'domain' | 'answers' | 'secrets'> {
+export interface CustomiseAsked extends Omit<CustomiseValue, 'domain' | 'answers' | 'answersFrom' | 'secrets'> {
   domain: {
     name: string
     user: string
@@ -26,15 +21,17 @@ export interface CustomiseAsked extends Omit<CustomiseValue, 'domain' | 'answers
     /** Absent: the one that is kept. */
     password?: string | undefined
   } | null
-  answers?: AnswersAsked | null | undefined
+  /** `template`: as the pool's template says, also when that changes. */
+  answers?: AnswersAsked | 'template' | null | undefined
   /** One without a value: the one that is kept under its name. */
   secrets?: { name: string; value?: string | undefined }[] | undefined
 }
 
 /** As it is shown: what is secret is kept and never told. */
-export interface CustomiseView extends Omit<CustomiseValue, 'domain' | 'answers' | 'secrets'> {
+export interface CustomiseView extends Omit<CustomiseValue, 'domain' | 'answers' | 'answersFrom' | 'secrets'> {
   domain: { name: string; user: string; ou: string | null; passwordSet: boolean } | null
-  answers: (Omit<AnswersAsked, 'password' | 'productKey'> & { passwordSet: boolean; productKeySet: boolean }) | null
+  answers: ReturnType<typeof answersView> | null
+  answersFrom: 'pool' | 'template'
   secrets: { name: string }[]
 }
 
@@ -42,31 +39,24 @@ export interface CustomiseView extends Omit<CustomiseValue, 'domain' | 'answers'
 export async function customiseStanding(db: Db | Tx, poolId: string): Promise<CustomiseAsked | null> {
   const wish = await customisationOf(db, poolId)
   if (!wish) return null
-  const { domain, answers, secrets = [], ...rest } = wish
+  const { domain, answers, answersFrom, secrets = [], ...rest } = wish
   return {
     ...rest,
     domain: domain && { name: domain.name, user: domain.user, ou: domain.ou },
-    answers: answers ? answersShown(answers) : null,
+    answers: answersFrom ?? (answers ? answersShown(answers) : null),
     secrets: secrets.map(({ name }) => ({ name })),
   }
 }
 
-const answersShown = ({ sealedPassword: _, sealedProductKey: __, ...answers }: AnswersValue) => answers
-
 export async function customiseView(db: Db, poolId: string): Promise<CustomiseView | null> {
   const wish = await customisationOf(db, poolId)
   if (!wish) return null
-  const { domain, answers, secrets = [], ...rest } = wish
+  const { domain, answers, answersFrom = 'pool', secrets = [], ...rest } = wish
   return {
     ...rest,
     domain: domain && { name: domain.name, user: domain.user, ou: domain.ou, passwordSet: true },
-    answers: answers
-      ? {
-          ...answersShown(answers),
-          passwordSet: answers.sealedPassword !== null,
-          productKeySet: answers.sealedProductKey !== null,
-        }
-      : null,
+    answers: answers ? answersView(answers) : null,
+    answersFrom,
     secrets: secrets.map(({ name }) => ({ name })),
   }
 }
@@ -91,8 +81,8 @@ export async function customisePool(
   asked: CustomiseAsked | null,
 ): Promise<void> {
   const before = await customisationOf(tx, pool.id)
-  const wish = asked && sealed(broker, pool.id, asked, before)
-  const [template] = wish ? await templateRows(tx, { ids: [pool.templateId] }) : []
+  const [template] = asked ? await templateRows(tx, { ids: [pool.templateId] }) : []
+  const wish = asked && sealed(broker, pool, asked, before, template?.answers ?? null)
   if (template?.ready_when === 'running')
     throw refused('body.customise', `${template.name} has no guest agent: nothing can be run in its guests.`)
   if (isDeepStrictEqual(before, wish)) return
@@ -100,6 +90,7 @@ export async function customisePool(
   if (!isDeepStrictEqual(eachLife(before), eachLife(wish))) await desktopsRenew(tx, pool.id)
 }
 
+const windowsOnly = 'Answer files are for Windows: choose PowerShell as the guests’ system.'
 const refused = (field: string, message: string) => new HdcsError('invalid', message, { fields: [{ field, message }] })
 
 /** What of it is run once in each life of a disk; null: nothing. */
@@ -108,11 +99,28 @@ function eachLife(wish: CustomiseValue | null) {
   return { ...wish, after: null }
 }
 
-function sealed(broker: Broker, poolId: string, asked: CustomiseAsked, before: CustomiseValue | null): CustomiseValue {
+function sealed(
+  { ticketKey }: Broker,
+  pool: { id: string; templateId: string },
+  asked: CustomiseAsked,
+  before: CustomiseValue | null,
+  byTemplate: AnswersValue | null,
+): CustomiseValue {
   const { shell, hostName } = asked
-  const seal = (text: string) => textSeal(text, broker.ticketKey, poolId)
+  const seal = (text: string) => textSeal(text, ticketKey, pool.id)
   const secrets = secretsSealed(asked, before?.secrets ?? [], seal)
-  const answers = asked.answers && answersSealed(asked, asked.answers, before?.answers, seal)
+  const follows = asked.answers === 'template'
+  if (asked.answers && shell !== 'powershell') throw refused('body.customise.answers', windowsOnly)
+  const followed = before?.answersFrom === 'template'
+  const own = followed ? undefined : before?.answers
+  const given = () => {
+    if (asked.answers !== 'template')
+      return asked.answers && answersSealed(asked.secrets ?? [], asked.answers, own, seal)
+    // What it has of it is of today: a template that changes tells its pools.
+    if (followed) return before?.answers
+    return byTemplate && answersHandedOn(byTemplate, ticketKey, { templateId: pool.templateId, poolId: pool.id })
+  }
+  const answers = given()
   return {
     shell,
     hostName,
@@ -120,6 +128,7 @@ function sealed(broker: Broker, poolId: string, asked: CustomiseAsked, before: C
     before: scriptOf(asked.before),
     after: scriptOf(asked.after),
     ...(answers && { answers }),
+    ...(follows && { answersFrom: 'template' as const }),
     ...(secrets.length > 0 && { secrets }),
   }
 }
@@ -139,29 +148,6 @@ function domainSealed(
   return { name, user, ou, sealedPassword }
 }
 
-function answersSealed(
-  { shell, secrets = [] }: CustomiseAsked,
-  { password, productKey, unattend, ...settings }: AnswersAsked,
-  before: AnswersValue | undefined,
-  seal: Seal,
-): AnswersValue {
-  if (shell !== 'powershell')
-    throw refused('body.customise.answers', 'Answer files are for Windows: choose PowerShell as the guests’ system.')
-  const names = [...answerNames, ...secrets.map(({ name }) => name)]
-  const wrong = unattend === null ? null : unattendWrong(unattend, names)
-  if (wrong !== null) throw refused('body.customise.answers.unattend', wrong)
-  const chosen = (given: string | null | undefined, kept: string | null = null) =>
-    given === undefined ? kept : given === null ? null : seal(given)
-  // What is kept is of this account, and given to no other.
-  const keptPassword = before?.administrator === settings.administrator ? before.sealedPassword : null
-  return {
-    ...settings,
-    unattend,
-    sealedPassword: chosen(password, keptPassword),
-    sealedProductKey: chosen(productKey, before?.sealedProductKey),
-  }
-}
-
 function secretsSealed({ secrets = [] }: CustomiseAsked, before: SecretValue[], seal: Seal): SecretValue[] {
   const kept = new Map(before.map(({ name, sealedValue }) => [name, sealedValue]))
   return secrets.map(({ name, value }, index) => {
@@ -179,9 +165,12 @@ const masked = '••••••'
 
 /** The answer file as a desktop of that name would get it, its secrets masked. @throws HdcsError `invalid`. */
 export function answersPreview({ domain, ...asked }: CustomiseAsked, desktopName: string) {
-  const { answers, secrets = [] } = asked
+  const { answers, secrets = [], shell } = asked
+  if (answers === 'template')
+    throw refused('body.customise.answers', 'Those of a template are shown on its page: give settings to see theirs.')
   if (!answers) throw refused('body.customise.answers', 'No answer file is wished.')
-  const checked = answersSealed({ ...asked, domain }, answers, undefined, () => masked)
+  if (shell !== 'powershell') throw refused('body.customise.answers', windowsOnly)
+  const checked = answersSealed(secrets, answers, undefined, () => masked)
   const computer = computerName(desktopName)
   const text = answerFile(checked, {
     ...Object.fromEntries(secrets.map(({ name }) => [name, masked])),

@@ -1,6 +1,7 @@
 import type { Principal } from '../auth/principal.ts'
 import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet } from '../db/pools.ts'
 import { binOfPool } from '../db/recycle-bin.ts'
+import { templateRows } from '../db/templates.ts'
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
@@ -14,6 +15,7 @@ import { poolWarnings } from './pool-warnings.ts'
 import { columnsOf, defaults, defined, type Partly, type PoolWish, wishChecked } from './pool-wish.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
+import { customiseByTemplate } from './template-answers.ts'
 
 function poolView(
   row: PoolRow,
@@ -145,7 +147,10 @@ export async function poolCreate(
       template_id: body.templateId,
       ...columnsOf({ ...wish, ...checked }),
     }).catch(nameTaken(wish.name))
-    if (body.customise) await customisePool(tx, broker, { id, templateId: body.templateId }, body.customise)
+    // Who says nothing of it gets what the template says.
+    const [template] = body.customise === undefined ? await templateRows(tx, { ids: [body.templateId] }) : []
+    const customise = body.customise ?? customiseByTemplate(template)
+    if (customise) await customisePool(tx, broker, { id, templateId: body.templateId }, customise)
   })
   return poolGet(broker, principal, id)
 }

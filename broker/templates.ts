@@ -23,6 +23,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { hardwareFull } from '../lib/hardware.ts'
 import { newId } from '../lib/ids.ts'
 import { sectorBytes } from '../lib/image-format.ts'
+import { type AnswersAsked, answersView } from './answers-kept.ts'
 import type { Broker } from './broker.ts'
 import { type CaptureAsk, type Captured, captureSource } from './captures.ts'
 import { copyView, versionSubject } from './copies.ts'
@@ -31,6 +32,7 @@ import { pageOf } from './pages.ts'
 import { defined } from './pool-wish.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { taskOpen } from './tasks.ts'
+import { templateAnswers } from './template-answers.ts'
 
 const MiB = 2 ** 20
 const GiB = 2 ** 30
@@ -126,6 +128,8 @@ function templateView(
     description: row.description,
     hardware: hardwareFull(row.hardware),
     readyWhen: row.ready_when,
+    // It may say more of an organisation than who only reads shall know.
+    answers: administrator && row.answers ? answersView(row.answers) : null,
     versions: versions.map(version => versionView(version, made, administrator)),
     pools: row.pools,
     desktops: row.desktops,
@@ -255,12 +259,20 @@ export async function templateUpdate(
   broker: Broker,
   principal: Principal,
   id: string,
-  body: { description?: string | undefined; hardware?: PartialHardware | undefined },
+  body: {
+    description?: string | undefined
+    hardware?: PartialHardware | undefined
+    answers?: AnswersAsked | null | undefined
+  },
 ) {
   const template = await templateGet(broker, principal, id)
-  await templateSet(broker.db, id, {
-    ...(body.description !== undefined && { description: body.description }),
-    ...(body.hardware && { hardware: JSON.stringify({ ...template.hardware, ...body.hardware }) }),
+  const { answers } = body
+  await transact(broker.db, async tx => {
+    await templateSet(tx, id, {
+      ...(body.description !== undefined && { description: body.description }),
+      ...(body.hardware && { hardware: JSON.stringify({ ...template.hardware, ...body.hardware }) }),
+    })
+    if (answers !== undefined) await templateAnswers(tx, broker, id, answers)
   })
   return templateGet(broker, principal, id)
 }

@@ -1,5 +1,7 @@
 /** What an administrator says of pools: `hdcs push`, `hdcs verify`, `hdcs pools …`. */
 import type { Command } from 'commander'
+import { answerOptions } from './answer-options.ts'
+import { poolAnswers } from './answers.ts'
 import type { Context } from './context.ts'
 import { poolMake, poolRemove, poolResize } from './pools.ts'
 import { push } from './pushes.ts'
@@ -28,6 +30,10 @@ export function poolCommands(top: Command, pools: Command, with_: With): void {
     .description('say what is made and removed for it; what people have stays')
     .option('--dry-run', 'only say so')
     .action(with_(poolResize))
+  answerOptions(pools.command('answers <pool>'))
+    .description('what Windows Setup is answered in its guests; without options: shows it')
+    .option('--template', 'as its template says, also when that changes')
+    .action(with_(poolAnswers))
   pools
     .command('remove <pool>')
     .description('say who loses what, ask, and remove it with its desktops')

@@ -1,5 +1,7 @@
 /** `hdcs templates …`. */
 import type { Command } from 'commander'
+import { answerOptions } from './answer-options.ts'
+import { templateAnswers } from './answers.ts'
 import type { Context } from './context.ts'
 import { hardwareOptions } from './hardware-options.ts'
 import { templateExport, templateImport } from './template-files.ts'
@@ -51,6 +53,9 @@ export function templateCommands(top: Command, with_: With): void {
     .option('--no-seal', 'keep what makes it this machine: for systems that were generalised inside')
     .option('--description <text>')
     .action(with_(templateTake))
+  answerOptions(templates.command('answers <name>'))
+    .description('what Windows Setup is answered in guests of pools that follow it; without options: shows it')
+    .action(with_(templateAnswers))
   templates
     .command('send <name> <version> <cluster>')
     .description('copy a version to another cluster; said again, it goes on where it broke off')

@@ -46,6 +46,19 @@ export async function customisationSet(tx: Tx, poolId: string, wish: CustomiseVa
     .execute()
 }
 
+/** Of pools that are answered as their template says, in the order in which all lock them. */
+export function customisationsFollowing(tx: Tx, templateId: string) {
+  return tx
+    .selectFrom('customisation')
+    .innerJoin('pool', 'pool.id', 'customisation.pool_id')
+    .select(['customisation.pool_id', 'customisation.wish'])
+    .where('pool.template_id', '=', templateId)
+    .where(sql<boolean>`wish ->> 'answersFrom' = 'template'`)
+    .orderBy('customisation.pool_id')
+    .forUpdate()
+    .execute()
+}
+
 /** What nobody has begins a new life. In the order of their ids, as all lock them. */
 export async function desktopsRenew(tx: Tx, poolId: string): Promise<void> {
   await sql`

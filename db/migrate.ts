@@ -28,6 +28,7 @@ import * as storageKeys from './migrations/0025-storage-keys.ts'
 import * as taskLists from './migrations/0027-task-lists.ts'
 import * as clusterNetworks from './migrations/0028-cluster-networks.ts'
 import * as lives from './migrations/0029-lives.ts'
+import * as templateAnswers from './migrations/0030-template-answers.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -57,6 +58,7 @@ const migrations = {
   '0027-task-lists': taskLists,
   '0028-cluster-networks': clusterNetworks,
   '0029-lives': lives,
+  '0030-template-answers': templateAnswers,
 }
 
 /**

@@ -47,6 +47,8 @@ export interface CustomiseValue {
   after: ScriptValue | null
   /** Absent: none, so that what was kept before there were any is still what is wished. */
   answers?: AnswersValue
+  /** They are the template's, and change with it; absent: the pool's own. */
+  answersFrom?: 'template'
   secrets?: SecretValue[]
 }
 

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../lib/errors.ts'
 import type { DiskBus, Firmware } from '../lib/hardware.ts'
 import type { ForeignMachine, MachineReport, UsbDevice } from '../vmm/report.ts'
 import type { LiveHardware } from '../vmm/spec.ts'
-import type { CustomisationTables, DesktopSetup } from './schema-customisation.ts'
+import type { AnswersValue, CustomisationTables, DesktopSetup } from './schema-customisation.ts'
 import type { ExportTable } from './schema-exports.ts'
 import type {
   Affinity,
@@ -161,6 +161,8 @@ export interface TemplateTable {
   description: Generated<string>
   hardware: Json<HardwareValue>
   ready_when: Generated<'agent' | 'running'>
+  /** Of Windows Setup, for pools that follow it. */
+  answers: ColumnType<AnswersValue | null, string | null | undefined, string | null>
   created_at: Generated<Date>
 }
 

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely'
 import { type Db, pageOfRows, type Tx } from './connect.ts'
 import type { Database, HardwareValue, TroubleValue, VersionSource, VersionState } from './schema.ts'
+import type { AnswersValue } from './schema-customisation.ts'
 
 /** Templates with how many pools and desktops stand on them, by name. */
 export function templateRows(
@@ -52,6 +53,21 @@ export async function templateInsert(
 
 export async function templateSet(db: Kysely<Database>, id: string, set: { description?: string; hardware?: string }) {
   if (Object.keys(set).length > 0) await db.updateTable('template').set(set).where('id', '=', id).execute()
+}
+
+/** Locked for the rest of the transaction. */
+export function templateLock(tx: Tx, id: string) {
+  return tx
+    .selectFrom('template')
+    .select(['name', 'ready_when', 'answers'])
+    .where('id', '=', id)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+export async function templateAnswersSet(tx: Tx, id: string, answers: AnswersValue | null) {
+  const set = { answers: answers && JSON.stringify(answers) }
+  await tx.updateTable('template').set(set).where('id', '=', id).execute()
 }
 
 /** Refused by the database (23503) while a pool or a desktop stands on it, whoever asks at the same moment. */

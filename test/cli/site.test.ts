@@ -242,3 +242,32 @@ it('says where a cluster has the networks that pools name, and forgets it', asyn
     expect(err()).toContain(said)
   }
 })
+
+it('says what Windows Setup is answered, of a template and of a pool, and removes a secret that is kept', async () => {
+  const boss = await signedIn('windows', ['infrastructureAdministrator'])
+  await say(boss, 'templates', 'build', 'win', '--recipe', 'tiny')
+  expect(await say(boss, 'templates', 'answers', 'win')).toContain('says nothing')
+  const secrets = { language: 'de-DE', password: 'geheim', productKey: 'AAAAA-BBBBB-CCCCC-DDDDD-EEEEE' }
+  await say(boss, 'call', 'templateUpdate', 'id=win', `answers:=${JSON.stringify(secrets)}`)
+  expect(await say(boss, 'templates', 'answers', 'win', '--time-zone', 'UTC')).toMatch(
+    /language +de-DE\ntime zone +UTC[\s\S]*password +kept\nproduct key +kept/,
+  )
+  const cleared = await say(boss, 'templates', 'answers', 'win', '--clear-product-key')
+  expect(cleared).toMatch(/password +kept\nproduct key +none/)
+
+  await say(boss, 'pools', 'make', 'classroom', 'win', '--warm', '0')
+  expect(await say(boss, 'pools', 'answers', 'classroom')).toMatch(/^As its template says\.\n.*\nlanguage +de-DE/)
+  const own = await say(boss, 'pools', 'answers', 'classroom', '--language', 'fr-FR')
+  expect(own).toMatch(/^file[\s\S]*language +fr-FR\ntime zone +UTC[\s\S]*password +none/)
+  expect(await say(boss, 'pools', 'answers', 'classroom', '--none')).toContain('Nothing is answered.')
+  expect(await say(boss, 'pools', 'answers', 'classroom', '--template')).toContain('As its template says.')
+  for (const [said, ...words] of [
+    ['choose one', '--password', '--clear-password'],
+    ['cannot be read', '--unattend', '/nowhere/Unattend.xml'],
+    ['language and country', '--language', 'german'],
+  ] as const) {
+    const { around, err } = speaker(url, { HDCS_TOKEN: boss })
+    expect(await hdcs(['templates', 'answers', 'win', ...words], around)).not.toBe(exitCodes.done)
+    expect(err()).toContain(said)
+  }
+})

@@ -1,6 +1,7 @@
 /** The customisation of a pool as its form holds it, and back. Pure. */
 import type { Ask } from '../../api/client.ts'
-import type { Pool } from '../data/nouns.ts'
+import type { Pool, Template } from '../data/nouns.ts'
+import { type AnswersValues, answersBody, answersValues } from './answers-values.ts'
 
 interface ScriptValues {
   /** Empty: none. */
@@ -19,22 +20,9 @@ export interface CustomiseValues {
   before: ScriptValues
   after: ScriptValues
   answers: AnswersValues
+  /** They are the template's. */
+  byTemplate: boolean
   secrets: SecretValues[]
-}
-
-/** Of Windows Setup. Empty: not said. */
-interface AnswersValues {
-  wished: boolean
-  /** The administrator's own file. */
-  own: boolean
-  unattend: string
-  timeZone: string
-  language: string
-  keyboard: string
-  administrator: string
-  password: string
-  productKey: string
-  kept: { password: boolean; productKey: boolean }
 }
 
 interface SecretValues {
@@ -44,6 +32,13 @@ interface SecretValues {
   /** Empty: the one that is kept. */
   value: string
   kept: boolean
+}
+
+/** Of a new pool: as its template says, where that says anything. */
+export const customiseOfTemplate = (template: Pick<Template, 'answers'> | undefined): CustomiseValues => {
+  const answers = template?.answers ?? null
+  const nothing = { hostName: false, domain: null, before: null, after: null, secrets: [] }
+  return customiseValues(answers && { ...nothing, shell: 'powershell', answers, answersFrom: 'template' })
 }
 
 const scriptValues = (script: { text: string; timeoutSeconds: number; retries: number } | null): ScriptValues =>
@@ -60,35 +55,8 @@ export function customiseValues(given: Pool['customise']): CustomiseValues {
     before: scriptValues(given?.before ?? null),
     after: scriptValues(given?.after ?? null),
     answers: answersValues(given?.answers ?? null),
+    byTemplate: given?.answersFrom === 'template',
     secrets: (given?.secrets ?? []).map(({ name }) => ({ key: name, name, value: '', kept: true })),
-  }
-}
-
-const answersValues = (given: NonNullable<Pool['customise']>['answers']): AnswersValues => ({
-  wished: given !== null,
-  own: Boolean(given?.unattend),
-  unattend: given?.unattend ?? '',
-  timeZone: given?.timeZone ?? '',
-  language: given?.language ?? 'en-US',
-  keyboard: given?.keyboard ?? '',
-  administrator: given?.administrator ?? '',
-  password: '',
-  productKey: '',
-  kept: { password: given?.passwordSet ?? false, productKey: given?.productKeySet ?? false },
-})
-
-/** What was not typed of what is secret is not sent: what is kept stays. */
-function answersBody({ wished, own, password, productKey, ...values }: AnswersValues) {
-  if (!wished) return null
-  const said = (text: string) => text.trim() || null
-  return {
-    unattend: own ? values.unattend : null,
-    timeZone: said(values.timeZone),
-    language: values.language.trim(),
-    keyboard: said(values.keyboard),
-    administrator: said(values.administrator),
-    ...(password && { password }),
-    ...(productKey && { productKey: productKey.trim().toUpperCase() }),
   }
 }
 
@@ -105,7 +73,8 @@ export function customiseBody(values: CustomiseValues): NonNullable<Ask<'poolUpd
     ? { name: name.trim(), user: user.trim(), ou: ou.trim() || null, ...(password && { password }) }
     : null
   // Only Windows asks anything.
-  const answers = shell === 'powershell' ? answersBody(values.answers) : null
+  const own = values.byTemplate ? ('template' as const) : answersBody(values.answers)
+  const answers = shell === 'powershell' ? own : null
   const secrets = values.secrets.map(({ name, value }) => ({ name: name.trim(), ...(value && { value }) }))
   const something = hostName || domain || before || after || answers
   return something ? { shell, hostName, domain, before, after, answers, secrets } : null

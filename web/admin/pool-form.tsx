@@ -35,6 +35,7 @@ import { DryRun } from './dry-run.tsx'
 import { HardwareKindFields } from './hardware-kinds.tsx'
 import { PoolChange } from './pool-change.tsx'
 import { PoolCustomise } from './pool-customise.tsx'
+import { customiseOfTemplate } from './pool-customise-values.ts'
 import { PoolPlacement } from './pool-placement.tsx'
 import {
   createBody,
@@ -127,6 +128,7 @@ function PoolForm({ templates, values, pool }: { templates: Template[]; values: 
     form.setFieldValue('templateId', chosen.id)
     form.setFieldValue('templateVersion', 'newest')
     if (form.isTouched('memoryMib') || form.isTouched('vcpus')) return
+    form.setFieldValue('customise', customiseOfTemplate(chosen))
     form.setFieldValue('vcpus', chosen.hardware.vcpus)
     form.setFieldValue('memoryMib', chosen.hardware.memoryBytes / 2 ** 20)
     form.setFieldValue('video', chosen.hardware.video)

@@ -3,7 +3,7 @@ import type { Ask } from '../../api/client.ts'
 import { hardwareDefaults } from '../../lib/hardware.ts'
 import type { Pool, Template } from '../data/nouns.ts'
 import type { KindValues } from './hardware-values.ts'
-import { type CustomiseValues, customiseBody, customiseValues } from './pool-customise-values.ts'
+import { type CustomiseValues, customiseBody, customiseOfTemplate, customiseValues } from './pool-customise-values.ts'
 
 export interface PoolValues extends KindValues {
   name: string
@@ -77,7 +77,7 @@ export function emptyPool(templates: readonly Template[], wantedId?: string): Po
     vlan: '',
     neighbours: false,
     allow: [],
-    customise: customiseValues(null),
+    customise: customiseOfTemplate(template),
   }
 }
 

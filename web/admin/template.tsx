@@ -19,6 +19,7 @@ import { PageHead } from '../ui/PageHead.tsx'
 import { PageUnread } from '../ui/PageUnread.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
+import { TemplateAnswers } from './template-answers.tsx'
 import { TemplateHardware } from './template-hardware.tsx'
 import { newestOf } from './templates.tsx'
 import { Version } from './version.tsx'
@@ -79,6 +80,7 @@ export function TemplateDetail() {
           </Panel>
           <TemplateHardware template={template} />
         </SimpleGrid>
+        <TemplateAnswers template={template} />
         {template.versions
           .toSorted((a, b) => b.number - a.number)
           .map(version => (

@@ -42,6 +42,22 @@ export const enCustomise = {
     tries_other: '{{count}} tries',
   },
   answers: {
+    title: 'Windows Setup',
+    edit: 'Edit answers',
+    editOf: 'What Windows Setup is answered in guests of {{name}}',
+    templateHelp:
+      'Pools of this template get it unless they say otherwise. When it changes, pools that follow it make what nobody has anew.',
+    none: 'Nothing is answered: pools may say it themselves.',
+    ownFile: 'your own file',
+    written: 'written of these settings',
+    isKept: 'kept',
+    saved: 'The answers of {{name}} are saved',
+    byTemplate: 'As the template says',
+    byTemplateHelp:
+      'What Windows Setup is answered stands on the page of the template, and changes with it. Off: this pool has its own.',
+    goes: 'Removed when saved',
+    clear: 'Remove: {{name}}',
+    keep: 'Keep: {{name}}',
     wished: 'Set up a generalised Windows',
     help: 'For an image that was generalised with sysprep /generalize /oobe /shutdown: an answer file lies in a CD-ROM drive at the first boot and is taken away when the desktop is ready. It names the computer and joins the domain below.',
     own: 'My own Unattend.xml',
