@@ -206,8 +206,11 @@ describe('an administrator', () => {
     await dialog.getByRole('button', { name: 'Copy', exact: true }).click()
     await dialog.getByText('Between 0.01 and 900,000, or empty.').waitFor()
     await limit.fill('20')
+    await dialog.getByText('No host of the cluster is there: the copy waits for one.').waitFor()
+    await dialog.getByText('What it would come to').waitFor()
     await settle(page)
     expect(await axeFaults(page)).toEqual([])
+    await page.screenshot({ path: 'test/out/copy-plan.png' })
     await dialog.getByRole('button', { name: 'Copy', exact: true }).click()
     await place('second').getByText('Waits for a host of the cluster · at most 20 MiB/s').waitFor()
 

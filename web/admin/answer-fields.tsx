@@ -1,4 +1,16 @@
-import { Button, Code, Group, PasswordInput, SimpleGrid, Stack, Switch, Text, Textarea, TextInput } from '@mantine/core'
+import {
+  Button,
+  Code,
+  Group,
+  PasswordInput,
+  ScrollArea,
+  SimpleGrid,
+  Stack,
+  Switch,
+  Text,
+  Textarea,
+  TextInput,
+} from '@mantine/core'
 import type { GetInputPropsReturnType } from '@mantine/form'
 import { useTranslation } from 'react-i18next'
 import type { Ask } from '../../api/client.ts'
@@ -103,9 +115,12 @@ export function AnswerPreview(props: {
       </Group>
       <ErrorPanel error={show.error} />
       {shown && (
-        <Code block mah="24rem" style={{ overflow: 'auto' }}>
-          {shown.text}
-        </Code>
+        <ScrollArea.Autosize
+          mah="24rem"
+          viewportProps={{ tabIndex: 0, role: 'region', 'aria-label': t('answers.file') }}
+        >
+          <Code block>{shown.text}</Code>
+        </ScrollArea.Autosize>
       )}
     </Stack>
   )

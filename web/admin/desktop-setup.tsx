@@ -10,7 +10,7 @@ import type { Desktop, DesktopLog } from '../data/nouns.ts'
 import { desktopLogQuery } from '../data/queries.ts'
 import { phaseWord, stepWord } from '../data/words.ts'
 import { en } from '../i18n/en.ts'
-import { formatDuration, formatExact, formatNumber, formatTime } from '../ui/format.ts'
+import { formatDuration, formatExact, formatNumber, formatSecond } from '../ui/format.ts'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { Panel } from '../ui/Panel.tsx'
 import { ScriptDialog } from './script-dialog.tsx'
@@ -88,8 +88,8 @@ function Lives({ log, onLife }: { log: DesktopLog; onLife: (life: number | null)
         onChange={value => onLife(value === null || value === String(log.lives[0]?.life) ? null : Number(value))}
       />
       {told.length > 0 && <Text size="sm">{told.join(' · ')}</Text>}
-      <ScrollArea.Autosize mah="24rem">
-        <Code block>{log.items.map(({ at, text }) => `${formatTime(at)}  ${text}`).join('\n')}</Code>
+      <ScrollArea.Autosize mah="24rem" viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': t('lives.title') }}>
+        <Code block>{log.items.map(({ at, text }) => `${formatSecond(at)}  ${text}`).join('\n')}</Code>
       </ScrollArea.Autosize>
     </Stack>
   )

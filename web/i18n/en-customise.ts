@@ -55,6 +55,7 @@ export const enCustomise = {
     byTemplate: 'As the template says',
     byTemplateHelp:
       'What Windows Setup is answered stands on the page of the template, and changes with it. Off: this pool has its own.',
+    file: 'Answer file',
     goes: 'Removed when saved',
     clear: 'Remove: {{name}}',
     keep: 'Keep: {{name}}',

@@ -52,6 +52,7 @@ export const zhCustomise = {
     saved: '已保存 {{name}} 的应答',
     byTemplate: '按模板设置',
     byTemplateHelp: 'Windows 安装程序的应答在模板页面设置，并随之更改。关闭：此桌面池使用自己的应答。',
+    file: '应答文件',
     goes: '保存时删除',
     clear: '删除：{{name}}',
     keep: '保留：{{name}}',
