@@ -20,7 +20,7 @@ import { hostFence, hostMaintenance } from './maintenance.ts'
 import { actMany, binAct, binList, desktopClone, desktopDisc, desktopRename } from './making.ts'
 import type { Task } from './nouns.ts'
 import { desktopMove, desktopWhy, poolPlace } from './placements.ts'
-import { poolCommands } from './pool-commands.ts'
+import { gathered, poolCommands } from './pool-commands.ts'
 import { ask, askPassword, type SureOptions } from './prompt.ts'
 import { snapshotCommands } from './snapshot-commands.ts'
 import { storageCommands } from './storage.ts'
@@ -288,9 +288,6 @@ function program(around: Surroundings): Command {
     .action((name?: string, words?: string[]) => call(around, top.opts(), name, words ?? []))
   return top
 }
-
-/** An option that may be said several times. */
-const gathered = (text: string, before: string[] = []) => [...before, text]
 
 interface TopOptions {
   json?: boolean

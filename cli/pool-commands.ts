@@ -3,9 +3,13 @@ import type { Command } from 'commander'
 import { answerOptions } from './answer-options.ts'
 import { poolAnswers } from './answers.ts'
 import type { Context } from './context.ts'
+import { type EntitleOptions, poolEntitle, poolSet } from './pool-settings.ts'
 import { poolMake, poolRemove, poolResize } from './pools.ts'
 import { push } from './pushes.ts'
 import { poolVerify } from './verify.ts'
+
+/** An option that may be said several times. */
+export const gathered = (text: string, before: string[] = []) => [...before, text]
 
 type With = <A extends unknown[]>(
   run: (context: Context, ...args: A) => Promise<void>,
@@ -34,6 +38,25 @@ export function poolCommands(top: Command, pools: Command, with_: With): void {
     .description('what Windows Setup is answered in its guests; without options: shows it')
     .option('--template', 'as its template says, also when that changes')
     .action(with_(poolAnswers))
+  pools
+    .command('set <pool> <settings...>')
+    .description(
+      'change a pool: key=value, as in maxSize=20 hardware.vcpus=4 placement=null; says first what that does',
+    )
+    .option('--dry-run', 'only say so')
+    .option('--yes', 'without asking, where desktops are removed or made anew')
+    .action(with_(poolSet))
+  for (const [command, may, text] of [
+    ['entitle', true, 'let people use a pool; who may already stays'],
+    ['unentitle', false, 'take a pool from people; the others keep it'],
+  ] as const)
+    pools
+      .command(`${command} <pool>`)
+      .description(text)
+      .option('--for <person>', 'again for one more', gathered)
+      .option('--group <group>', 'again for one more', gathered)
+      .option('--everyone', 'everyone with an account')
+      .action(with_((context, pool: string, options: EntitleOptions) => poolEntitle(context, pool, options, may)))
   pools
     .command('remove <pool>')
     .description('say who loses what, ask, and remove it with its desktops')

@@ -61,7 +61,9 @@ export async function poolMake(context: Context, name: string, template: string,
       `${name} is made: up to ${pool.maxSize} desktops, ${pool.warm} kept ready`,
       ...pool.warnings,
       `When it is filled, see that all of it works: hdcs verify ${name}`,
-      options.everyone ? 'Everyone may use it.' : 'Nobody may use it yet: hdcs call entitlementSet, or its page.',
+      options.everyone
+        ? 'Everyone may use it.'
+        : `Nobody may use it yet: hdcs pools entitle ${name} --for PERSON, or --everyone`,
     ].join('\n'),
   )
 }
@@ -80,7 +82,7 @@ export async function poolResize(
   answer(context, pool, () => `${name}: ${resizeText(pool.changes.resize, done)}`)
 }
 
-function resizeText(
+export function resizeText(
   { make, start, stop, remake, remove, over, short, shortReason }: PoolChanges['resize'],
   will: string,
 ) {

@@ -140,6 +140,29 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   await say(boss, 'call', 'clusterDelete', 'id=far')
 })
 
+it('changes a pool and who may use it, each said before', async () => {
+  const boss = await signedIn('warden', ['userAdministrator', 'infrastructureAdministrator'])
+  await site.person('kim')
+  await say(boss, 'pools', 'make', 'lab', 'tiny', '--max', '3', '--warm', '0')
+  const tried = await say(
+    boss,
+    'pools',
+    'set',
+    'lab',
+    'maxSize=5',
+    'hardware.vcpus=2',
+    'description=For trying',
+    '--dry-run',
+  )
+  expect(tried).toMatch(/^lab: .*hardware .*\nnothing is made or removed$/m)
+  await say(boss, 'pools', 'set', 'lab', 'maxSize=5', 'hardware.vcpus=2')
+  await say(boss, 'pools', 'set', 'lab', 'hardware.memoryBytes=268435456')
+  const { hardware, maxSize } = JSON.parse(await say(boss, 'call', 'poolGet', 'id=lab'))
+  expect({ hardware, maxSize }).toMatchObject({ hardware: { vcpus: 2, memoryBytes: 268_435_456 }, maxSize: 5 })
+  expect(await say(boss, 'pools', 'entitle', 'lab', '--for', 'kim')).toBe('lab: 1 person may use it\n')
+  expect(await say(boss, 'pools', 'unentitle', 'lab', '--for', 'kim')).toBe('lab: nobody may use it\n')
+})
+
 it('makes a desktop for each of several people, and tells of the tasks', async () => {
   const boss = await signedIn('giver', ['userAdministrator', 'infrastructureAdministrator', 'person'])
   for (const name of ['lea', 'mia']) await site.person(name)
