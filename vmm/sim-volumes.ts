@@ -33,10 +33,13 @@ export function simVolumes({ storage, delay, machine }: SimVolumesOptions): Stor
     if (!pool) throw new HdcsError('not_found', 'The volume’s storage pool is not ready on this host.')
     return pool
   }
+  /** What is on the network is kept by every host that has the pool: each brings what it knew when it comes back. */
   const volumesOf = ({ id, source }: StoragePoolSpec): Map<string, FoundVolume> => {
-    const all = source.type === 'dir' ? storage.volumes : shared
-    const found = all.get(id) ?? new Map<string, FoundVolume>()
-    all.set(id, found)
+    const kept = storage.volumes.get(id) ?? new Map<string, FoundVolume>()
+    const found = source.type === 'dir' ? kept : (shared.get(id) ?? kept)
+    if (found !== kept) for (const [volumeId, volume] of kept) found.set(volumeId, found.get(volumeId) ?? volume)
+    if (source.type !== 'dir') shared.set(id, found)
+    storage.volumes.set(id, found)
     return found
   }
   const look = (pool: StoragePoolSpec) => {

@@ -45,6 +45,24 @@ describe('a simulated host on a file', () => {
     await killed[Symbol.asyncDispose]()
   })
 
+  it('keeps volumes, those of a pool on the network too', async () => {
+    const file = fresh()
+    const wish = { name: 'data', format: 'raw' as const, sizeBytes: 2 ** 30, made: false, gone: false }
+    const rbd = { type: 'rbd' as const, monitors: ['10.0.0.9'], pool: 'desktops', user: null }
+    for (const source of [rbd, { type: 'dir' as const }]) {
+      await using host = await openHost(file)
+      const target = source.type === 'dir' ? '/srv/data' : null
+      const id = crypto.randomUUID()
+      const pool = { id, name: 'data', source, target, secret: null, reserve: 0, refresh: 1, gone: false }
+      await host.storagePoolEnsure(pool)
+      const volume = { ...wish, id: crypto.randomUUID(), poolId: pool.id }
+      const made = await host.volumeEnsure(volume, null)
+      expect((await openSimStorage(file, installationId)).volumes.get(pool.id)?.get(volume.id)).toEqual(made)
+      await host.volumeRemove(volume)
+      expect((await openSimStorage(file, installationId)).volumes.get(pool.id)?.get(volume.id)).toBeUndefined()
+    }
+  })
+
   it('brings back every desktop that its control plane wishes, made or not', async () => {
     const file = fresh()
     const specs = [1, 2, 3, 4].map(number => machineSpec(number))
