@@ -8,7 +8,7 @@ const pairs = [
   'test/journeys/!(first-desktop).test.ts',
   'test/spice/*chromium*.test.ts',
   'test/images/*.test.ts',
-  'test/vmm/{clones,growing,seal-guest}-qemu.test.ts',
+  'test/vmm/{clones,growing,seal-guest,uefi}-qemu.test.ts',
 ]
 
 /** One at a time, after everything else: they measure time or boot real machines. */

@@ -44,7 +44,7 @@ export const simForeign = (hostName: string, name: string, facts: Partial<Foreig
 
 /** As they stand on a host that somebody used before. */
 export const simStrangers = (hostName: string): ForeignMachine[] => [
-  simForeign(hostName, 'accounts-2019'),
+  simForeign(hostName, 'accounts-2019', { firmware: 'uefi', diskBus: 'virtio' }),
   simForeign(hostName, 'mail', { power: 'running', obstacles: ['it runs: shut it down first'] }),
   simForeign(hostName, 'router', { obstacles: ['it has 2 disks; a desktop has one: detach the others first'] }),
 ]

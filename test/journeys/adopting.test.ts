@@ -21,6 +21,7 @@ it('lets an administrator adopt a machine that is on a host already, and tells w
   await strangers.getByRole('button', { name: 'Adopt' }).first().click()
 
   const dialog = page.getByRole('dialog', { name: 'Adopt accounts-2019' })
+  await dialog.getByText(/^Its UEFI settings are not taken over/).waitFor()
   await dialog.getByRole('button', { name: 'Adopt' }).click()
   await dialog.getByText('Choose the person who gets it.').waitFor()
   const person = dialog

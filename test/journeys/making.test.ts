@@ -35,6 +35,8 @@ it('makes a desktop by steps that end in checks, deletes it into the recycle bin
   await dialog.getByRole('button', { name: 'Next' }).click()
   await dialog.getByRole('textbox', { name: 'Name' }).fill('by-hand')
   await dialog.getByRole('button', { name: 'Next' }).click()
+  await dialog.getByRole('combobox', { name: 'Firmware' }).click()
+  await page.getByRole('option', { name: 'UEFI' }).click()
   await page.screenshot({ path: 'test/out/making-hardware.png' })
   await dialog.getByRole('button', { name: 'Next' }).click()
   await dialog.getByText('by-hand is free').waitFor()
@@ -43,6 +45,7 @@ it('makes a desktop by steps that end in checks, deletes it into the recycle bin
   await page.screenshot({ path: 'test/out/making-review.png' })
   await dialog.getByRole('button', { name: 'Make it' }).click()
   await page.getByRole('heading', { name: 'by-hand' }).waitFor()
+  await page.getByText('UEFI', { exact: true }).waitFor()
   await page.getByText('Ready', { exact: true }).first().waitFor()
   await removed(page)
   for (const [width, language] of [

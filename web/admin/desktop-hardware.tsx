@@ -1,5 +1,5 @@
 /** What one desktop is made of, and its change by hand. */
-import { Alert, Button, Group, NumberInput, Stack } from '@mantine/core'
+import { Alert, Button, Group, NumberInput, SimpleGrid, Stack } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import type { TFunction } from 'i18next'
 import { TriangleAlert } from 'lucide-react'
@@ -103,19 +103,21 @@ function HardwareDialog({ desktop, onClose }: { desktop: Desktop; onClose: () =>
     ...form.getInputProps(name),
   })
   return (
-    <Dialog onClose={onClose} title={t('desktops.hardwareTitle', { name: desktop.name })}>
+    <Dialog size="lg" onClose={onClose} title={t('desktops.hardwareTitle', { name: desktop.name })}>
       <form onSubmit={form.onSubmit(submit)} noValidate>
         <Stack>
-          <NumberInput data-autofocus label={t('pools.form.vcpus')} allowDecimal={false} {...number('vcpus')} />
-          <NumberInput label={t('pools.form.memory')} suffix=" MiB" allowDecimal={false} {...number('memoryMib')} />
-          <NumberInput
-            label={t('templates.disk')}
-            description={t('desktops.diskHelp')}
-            placeholder={t('desktops.diskOfTemplate')}
-            suffix=" GiB"
-            {...number('diskGib')}
-          />
-          <HardwareKindFields inputs={form.getInputProps} />
+          <SimpleGrid cols={{ base: 1, xs: 2 }}>
+            <NumberInput data-autofocus label={t('pools.form.vcpus')} allowDecimal={false} {...number('vcpus')} />
+            <NumberInput label={t('pools.form.memory')} suffix=" MiB" allowDecimal={false} {...number('memoryMib')} />
+            <NumberInput
+              label={t('templates.disk')}
+              description={t('desktops.diskHelp')}
+              placeholder={t('desktops.diskOfTemplate')}
+              suffix=" GiB"
+              {...number('diskGib')}
+            />
+            <HardwareKindFields inputs={form.getInputProps} />
+          </SimpleGrid>
           <HardwareApplies id={desktop.id} hardware={hardwareChange(desktop.hardware, form.values)} />
           <ErrorPanel error={save.error} />
           <Group justify="flex-end">

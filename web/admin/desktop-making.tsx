@@ -5,6 +5,7 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
+import type { DiskBus, Firmware } from '../../lib/hardware.ts'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import { useMay, useMe } from '../data/me.ts'
@@ -14,6 +15,7 @@ import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { DiscSelect } from './disc-select.tsx'
+import { KindSelect } from './hardware-kinds.tsx'
 import { MakingReview, PeopleReview } from './making-review.tsx'
 import { nameForm } from './name-form.ts'
 import { PeopleSelect } from './people-select.tsx'
@@ -40,6 +42,8 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
       vcpus: '' as number | string,
       memoryMib: '' as number | string,
       diskGib: '' as number | string,
+      firmware: null as Firmware | null,
+      diskBus: null as DiskBus | null,
       cdrom: null as string | null,
     },
     validate: {
@@ -55,6 +59,8 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
     hardware: {
       ...(values.vcpus !== '' && { vcpus: Number(values.vcpus) }),
       ...(values.memoryMib !== '' && { memoryBytes: Math.round(Number(values.memoryMib) * MiB) }),
+      ...(values.firmware && { firmware: values.firmware }),
+      ...(values.diskBus && { diskBus: values.diskBus }),
       ...(values.diskGib !== '' && { diskBytes: Math.round(Number(values.diskGib) * GiB) }),
     },
   }
@@ -154,6 +160,15 @@ export function MakeDesktop({ poolId = '', onClose }: { poolId?: string; onClose
               <NumberInput label={t('pools.form.vcpus')} allowDecimal={false} {...number('vcpus')} />
               <NumberInput label={t('pools.form.memory')} suffix=" MiB" allowDecimal={false} {...number('memoryMib')} />
               <NumberInput label={t('templates.disk')} suffix=" GiB" {...number('diskGib')} />
+              {(['firmware', 'diskBus'] as const).map(name => (
+                <KindSelect
+                  key={name}
+                  name={name}
+                  clearable
+                  placeholder={t('making.asPool')}
+                  {...form.getInputProps(name)}
+                />
+              ))}
               <DiscSelect value={values.cdrom} onChange={cdrom => form.setFieldValue('cdrom', cdrom)} />
             </Stack>
           </Stepper.Step>

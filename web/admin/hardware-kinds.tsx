@@ -1,9 +1,24 @@
 /** Fields of a form for what of the hardware has a choice of kinds. */
-import { Select, Switch } from '@mantine/core'
+import { Select, type SelectProps, Switch } from '@mantine/core'
 import type { GetInputPropsReturnType } from '@mantine/form'
 import { useTranslation } from 'react-i18next'
 import { diskBuses, firmwares, videos } from '../../lib/hardware.ts'
 import type { KindValues } from './hardware-values.ts'
+
+const kinds = { firmware: firmwares, diskBus: diskBuses }
+
+/** A firmware, or what a disk is on. */
+export function KindSelect({ name, ...rest }: SelectProps & { name: keyof typeof kinds }) {
+  const { t } = useTranslation()
+  return (
+    <Select
+      label={t(`hardware.${name}`)}
+      description={t(`hardware.${name}Help`)}
+      data={kinds[name].map(value => ({ value, label: t(`hardware.${value}`) }))}
+      {...rest}
+    />
+  )
+}
 
 interface Props {
   inputs: (name: keyof KindValues, options?: { type: 'checkbox' }) => GetInputPropsReturnType
@@ -26,20 +41,8 @@ export function HardwareKindFields({ inputs }: Props) {
         description={t('pools.form.soundHelp')}
         {...inputs('sound', { type: 'checkbox' })}
       />
-      <Select
-        allowDeselect={false}
-        label={t('hardware.firmware')}
-        description={t('hardware.firmwareHelp')}
-        data={firmwares.map(value => ({ value, label: t(`hardware.${value}`) }))}
-        {...inputs('firmware')}
-      />
-      <Select
-        allowDeselect={false}
-        label={t('hardware.diskBus')}
-        description={t('hardware.diskBusHelp')}
-        data={diskBuses.map(value => ({ value, label: t(`hardware.${value}`) }))}
-        {...inputs('diskBus')}
-      />
+      <KindSelect name="firmware" allowDeselect={false} {...inputs('firmware')} />
+      <KindSelect name="diskBus" allowDeselect={false} {...inputs('diskBus')} />
     </>
   )
 }

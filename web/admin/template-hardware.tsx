@@ -77,7 +77,7 @@ function HardwareDialog({ template, onClose }: { template: Template; onClose: ()
     ...form.getInputProps(name),
   })
   return (
-    <Dialog onClose={onClose} title={t('hardware.templateTitle', { name: template.name })}>
+    <Dialog size="lg" onClose={onClose} title={t('hardware.templateTitle', { name: template.name })}>
       <form onSubmit={form.onSubmit(submit)} noValidate>
         <Stack>
           <Text size="sm">{t('hardware.templateText')}</Text>

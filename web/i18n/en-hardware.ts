@@ -7,7 +7,7 @@ export const enHardware = {
     templateSaved: 'Desktops of {{name}} are made with it from now on',
     firmware: 'Firmware',
     firmwareHelp:
-      'As the system on the disk was installed. UEFI keeps no settings and no Secure Boot: it starts \\EFI\\BOOT\\BOOTX64.EFI.',
+      'As the system on the disk was installed. UEFI keeps no settings and has no Secure Boot; it starts \\EFI\\BOOT\\BOOTX64.EFI.',
     bios: 'BIOS',
     uefi: 'UEFI',
     diskBus: 'Disk on',
