@@ -54,7 +54,8 @@ function planOf(facts: CopyFacts) {
   const pace = paceOf(facts)
   // Each storage fetches for itself, all at once.
   const most = Math.max(0, ...storages.map(storage => storage.bytesToSend))
-  const ms = most === 0 ? 0 : pace === null ? null : Math.ceil((most / pace.bytesPerSecond) * 1000)
+  const known = storages.length > 0
+  const ms = !known ? null : most === 0 ? 0 : pace === null ? null : Math.ceil((most / pace.bytesPerSecond) * 1000)
   const sources = facts.sources
     .filter(({ id }) => facts.hosts.every(host => host.id !== id))
     .map(source => ({
@@ -143,7 +144,13 @@ function checksOf(plan: Planned, hosts: readonly HostRow[]) {
       up.length === 0 ? `No host of ${plan.clusterName} is there: the copy waits for one.` : undefined,
       `Every host of ${plan.clusterName} gets it: ${hosts.map(({ name }) => name).join(', ')}.`,
     ),
-    check('room' as const, roomWrong(plan), `There is room for it besides the reserve.`),
+    check(
+      'room' as const,
+      roomWrong(plan),
+      plan.storages.length > 0
+        ? 'There is room for it besides the reserve.'
+        : 'How much room there is, is not known yet.',
+    ),
     check('source' as const, sourceWrong(plan), sourceText(plan)),
     check('networks' as const, networksWrong(plan), networksText(plan)),
   ]
@@ -158,15 +165,18 @@ function roomWrong({ storages }: Planned): string | undefined {
   return `It does not fit on the storage of ${namesOf(small.hosts)}: ${sizeText(lacks)} are missing beside its reserve. It waits there until they are free.`
 }
 
-const sourceWrong = ({ sources, bytesToSend }: Planned): string | undefined =>
-  bytesToSend === 0 || sources.some(({ up }) => up)
+/** Where no storage is known yet, that is no word of it. */
+const isEverywhere = ({ storages, bytesToSend }: Planned) => storages.length > 0 && bytesToSend === 0
+
+const sourceWrong = ({ sources, ...plan }: Planned): string | undefined =>
+  isEverywhere({ sources, ...plan }) || sources.some(({ up }) => up)
     ? undefined
     : sources.length === 0
       ? 'No host that has it is known: the copy waits for one.'
       : `No host that has it is there (${sources.map(({ hostName }) => hostName).join(', ')}): the copy waits for one.`
 
-const sourceText = ({ sources, bytesToSend }: Planned): string =>
-  bytesToSend === 0
+const sourceText = ({ sources, ...plan }: Planned): string =>
+  isEverywhere({ sources, ...plan })
     ? 'It is there already: nothing is sent.'
     : `It comes from ${sources
         .filter(({ up }) => up)

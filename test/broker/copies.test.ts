@@ -1,4 +1,5 @@
 /** Versions on their way to other clusters. */
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
 import { desktopClaimFor } from '../../broker/assignments.ts'
@@ -10,6 +11,7 @@ import { entitlementSet } from '../../broker/entitlements.ts'
 import { poolCreate, poolDelete } from '../../broker/pools.ts'
 import { taskGet } from '../../broker/tasks.ts'
 import { templateGet, versionAdd } from '../../broker/templates.ts'
+import { copyPace } from '../../db/copy-plans.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 describe('a copy', () => {
@@ -136,6 +138,12 @@ describe('a version made of a desktop', () => {
       ['main', 'ready'],
       ['second', 'ready'],
     ])
+    // What went so fast tells nothing of the line; as if it had taken two seconds:
+    expect(await copyPace(site.broker.db, second)).toBeNull()
+    await sql`update task set created_at = finished_at - interval '2 seconds' where id = ${task.id}`.execute(
+      site.broker.db,
+    )
+    expect(await copyPace(site.broker.db, second)).toBe(Math.round(((await version())?.storedBytes ?? 0) / 2))
     const images = await Promise.all(site.hosts.map(host => host.images()))
     const id = (await version())?.id
     expect(new Set(images.map(those => those.find(image => image.id === id)?.sha256)).size).toBe(1)

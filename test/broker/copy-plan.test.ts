@@ -77,6 +77,11 @@ describe('a copy that is planned', () => {
     expect(wrong({ sources: [source('lost')] })).toEqual(['source'])
     expect(wrong({ sources: [] })).toEqual(['source'])
     expect(copyPlanned(facts({ storages: [] })).hostsUnknown).toEqual(['a'])
+    // Where nothing is known, nothing is said to be there.
+    const unknown = copyPlanned(facts({ storages: [], hosts: [], limit: MiB }))
+    expect(unknown).toMatchObject({ bytesToSend: 0, ms: null })
+    expect(unknown.checks.map(({ text }) => text).join(' ')).toMatch(/It comes from far .*|not known yet/)
+    expect(unknown.checks.map(({ text }) => text).join(' ')).not.toContain('there already')
   })
 
   it('says of each pool on a network of the site what that is there', () => {

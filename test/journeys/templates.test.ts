@@ -207,7 +207,7 @@ describe('an administrator', () => {
     await dialog.getByText('Between 0.01 and 900,000, or empty.').waitFor()
     await limit.fill('20')
     await dialog.getByText('No host of the cluster is there: the copy waits for one.').waitFor()
-    await dialog.getByText('What it would come to').waitFor()
+    await dialog.getByText('What storage is there, is not known yet.').waitFor()
     await settle(page)
     expect(await axeFaults(page)).toEqual([])
     await page.screenshot({ path: 'test/out/copy-plan.png' })

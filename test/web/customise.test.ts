@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { answersBody, answersValues } from '../../web/admin/answers-values.ts'
+import { answersBody, answersShown, answersValues } from '../../web/admin/answers-values.ts'
 import { customiseBody, customiseOfTemplate, customiseValues } from '../../web/admin/pool-customise-values.ts'
 
 it('a pool that runs nothing in its guests stays so, and one that does comes back as it was', () => {
@@ -38,6 +38,9 @@ it('a secret that is kept goes when it is cleared, and what is typed comes in it
   expect(answersBody({ ...values, cleared })).toEqual({ ...settings, password: null })
   expect(answersBody({ ...values, cleared, password: 'new' })).toEqual({ ...settings, password: 'new' })
   expect(answersBody({ ...values, wished: false })).toBeNull()
+  const fresh = answersValues({ ...settings, passwordSet: true, productKeySet: false })
+  expect(answersShown(fresh)).toEqual({ ...settings, productKey: null })
+  expect(answersShown({ ...fresh, productKey: 'a' })).toEqual({ ...settings, productKey: 'A' })
 })
 
 it('a pool follows the answers of its template, or has its own', () => {

@@ -34,6 +34,13 @@ export const answersValues = (given: Template['answers']): AnswersValues => ({
   cleared: { password: false, productKey: false },
 })
 
+/** The same for a preview, which takes what is not said for something that is kept. */
+export function answersShown(values: AnswersValues): ReturnType<typeof answersBody> {
+  const body = answersBody(values)
+  const none = (name: AnswersSecret) => (values.kept[name] || values[name] ? {} : { [name]: null })
+  return body && { ...body, ...none('password'), ...none('productKey') }
+}
+
 /** What was not typed of what is secret is not sent, so that what is kept stays, unless it shall go. */
 export function answersBody(values: AnswersValues): NonNullable<Ask<'templateUpdate'>['body']>['answers'] {
   const { wished, own, cleared } = values

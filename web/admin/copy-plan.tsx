@@ -41,7 +41,8 @@ export function CopyForeseen(props: { params: Ask<'copyMake'>['params']; bytesPe
     </Stack>
   )
 
-  function sendText({ bytesToSend, sizeBytes, sources, bytesPerSecond, ms }: CopyPlan) {
+  function sendText({ storages, bytesToSend, sizeBytes, sources, bytesPerSecond, ms }: CopyPlan) {
+    if (storages.length === 0) return t('copyPlan.noStorage', { size: formatBytes(sizeBytes) })
     if (bytesToSend === 0) return t('copyPlan.nothing')
     const from = sources.filter(({ up }) => up).map(({ hostName }) => hostName)
     const told = [

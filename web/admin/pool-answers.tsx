@@ -2,6 +2,7 @@ import { Stack, Switch } from '@mantine/core'
 import type { UseFormReturnType } from '@mantine/form'
 import { useTranslation } from 'react-i18next'
 import { AnswerFields, AnswerPreview } from './answer-fields.tsx'
+import { answersShown } from './answers-values.ts'
 import { customiseBody } from './pool-customise-values.ts'
 import type { PoolValues } from './pool-values.ts'
 
@@ -9,6 +10,7 @@ import type { PoolValues } from './pool-values.ts'
 export function PoolAnswers({ form }: { form: UseFormReturnType<PoolValues> }) {
   const { t } = useTranslation()
   const { answers, byTemplate } = form.values.customise
+  const customise = customiseBody(form.values.customise)
   return (
     <Stack>
       <Switch
@@ -31,7 +33,7 @@ export function PoolAnswers({ form }: { form: UseFormReturnType<PoolValues> }) {
             clear={(name, cleared) => form.setFieldValue(`customise.answers.cleared.${name}`, cleared)}
           />
           <AnswerPreview
-            customise={customiseBody(form.values.customise) ?? null}
+            customise={customise ? { ...customise, answers: answersShown(answers) } : null}
             desktopName={`${form.values.name || 'pool'}-1`}
           />
         </>

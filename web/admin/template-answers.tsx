@@ -12,7 +12,7 @@ import { notifyDone } from '../ui/notify.tsx'
 import { Facts, Panel } from '../ui/Panel.tsx'
 import { problemOf } from '../ui/problem.ts'
 import { AnswerFields, AnswerPreview } from './answer-fields.tsx'
-import { answersBody, answersValues } from './answers-values.ts'
+import { answersBody, answersShown, answersValues } from './answers-values.ts'
 
 /** What Windows Setup is answered in guests of a template, where a pool says nothing else. */
 export function TemplateAnswers({ template }: { template: Template }) {
@@ -68,7 +68,7 @@ function AnswersDialog({ template, onClose }: { template: Template; onClose: () 
       },
       onError: error => form.setErrors(problemOf(error).fields),
     })
-  const customise = { shell: 'powershell' as const, answers: body }
+  const customise = { shell: 'powershell' as const, answers: answersShown(answers) }
   return (
     <Dialog onClose={onClose} size="lg" title={t('answers.editOf', { name: template.name })}>
       <form onSubmit={form.onSubmit(submit)} noValidate>

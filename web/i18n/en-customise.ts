@@ -60,7 +60,7 @@ export const enCustomise = {
     clear: 'Remove: {{name}}',
     keep: 'Keep: {{name}}',
     wished: 'Set up a generalised Windows',
-    help: 'For an image that was generalised with sysprep /generalize /oobe /shutdown: an answer file lies in a CD-ROM drive at the first boot and is taken away when the desktop is ready. It names the computer and joins the domain below.',
+    help: 'For an image that was generalised with sysprep /generalize /oobe /shutdown: an answer file lies in a CD-ROM drive at the first boot and is taken away when the desktop is ready. It names the computer and joins the domain of its pool.',
     own: 'My own Unattend.xml',
     ownHelp: 'Instead of one that is written of these settings.',
     unattend: 'Unattend.xml',

@@ -26,6 +26,7 @@ export const enTransfer = {
     after: '{{free}} free afterwards',
     before: '{{free}} free now, {{kept}} of it are the reserve.',
     partly: '{{free}} free now, {{kept}} of it are the reserve; {{rest}} are still missing there.',
+    noStorage: 'What storage is there, is not known yet. The image has {{size}}.',
     nothing: 'Every storage there has it already: nothing is sent.',
     send: '{{bytes}} are sent (the image has {{size}}; every storage of the cluster gets it).',
     from: 'It comes from {{hosts}}.',

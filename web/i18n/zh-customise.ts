@@ -57,7 +57,7 @@ export const zhCustomise = {
     clear: '删除：{{name}}',
     keep: '保留：{{name}}',
     wished: '自动完成已通用化的 Windows 的安装',
-    help: '用于以 sysprep /generalize /oobe /shutdown 通用化的镜像：首次启动时光驱中有应答文件，桌面就绪后即被取走。它设置计算机名，并加入下面的域。',
+    help: '用于以 sysprep /generalize /oobe /shutdown 通用化的镜像：首次启动时光驱中有应答文件，桌面就绪后即被取走。它设置计算机名，并加入其桌面池的域。',
     own: '使用自己的 Unattend.xml',
     ownHelp: '代替由以下设置生成的文件。',
     unattend: 'Unattend.xml',

@@ -28,6 +28,7 @@ export const zhTransfer: Words<typeof enTransfer> = {
     after: '复制后剩余 {{free}}',
     before: '目前剩余 {{free}}，其中 {{kept}} 为保留空间。',
     partly: '目前剩余 {{free}}，其中 {{kept}} 为保留空间；还差 {{rest}}。',
+    noStorage: '还不知道那里有哪些存储。镜像大小为 {{size}}。',
     nothing: '那里的存储都已有此镜像：无需传送。',
     send: '需传送 {{bytes}}（镜像大小 {{size}}；该集群的每个存储都会得到一份）。',
     from: '来自 {{hosts}}。',
