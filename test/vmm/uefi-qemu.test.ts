@@ -1,6 +1,6 @@
 /** Real guests that start by UEFI without settings of their own, from each bus a disk may be on. */
 import { execFileSync } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { copyFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DiskBus, diskBuses, type Firmware } from '../../lib/hardware.ts'
@@ -92,6 +92,32 @@ describe('a guest with UEFI', () => {
     await host.snapshotRevert(diskOf(spec), snapshot)
     await host.overlayRemove(diskOf(spec))
   })
+})
+
+it('that somebody made with settings of its own is adopted without them, from IDE to SATA, and runs on', async () => {
+  const id = crypto.randomUUID()
+  const at = (name: string) => join(place.folder, name)
+  await writeFile(at('by-hand.raw'), uefiDisk('started as ever'))
+  await copyFile('/usr/share/OVMF/OVMF_VARS_4M.fd', at('by-hand.fd'))
+  await writeFile(
+    at('by-hand.xml'),
+    `<domain type='qemu'><name>hdcs-uefi-${id.slice(0, 8)}</name><uuid>${id}</uuid><memory unit='MiB'>256</memory><vcpu>1</vcpu>
+      <os><type arch='x86_64' machine='pc'>hvm</type>
+        <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader><nvram>${at('by-hand.fd')}</nvram></os>
+      <features><acpi/></features><devices><disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${at('by-hand.raw')}'/>
+        <target dev='hda' bus='ide'/></disk></devices></domain>`,
+  )
+  execFileSync('virsh', ['-q', 'define', at('by-hand.xml')])
+  const told = async () => (await host.foreignMachines()).find(machine => machine.id === id)
+  expect(await told()).toMatchObject({ firmware: 'uefi', diskBus: 'sata', obstacles: [] })
+  const spec = { ...specOf('uefi', 'sata'), id }
+  await host.foreignAdopt(spec, id, () => {}, signal)
+  expect(await told()).toBeUndefined()
+  expect((await stat(at('by-hand.fd'))).size).toBeGreaterThan(0)
+  await host.machineStart(spec)
+  await says(id, 'started as ever')
+  await host.machineDestroy(id)
+  await host.overlayRemove(diskOf(spec))
 })
 
 it('says what to install where a host has no firmware for it, and starts the others', async () => {
