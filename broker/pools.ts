@@ -174,23 +174,25 @@ export async function poolUpdate(
     const [before] = await poolRows(tx, { ids: [id] })
     if (!before?.wished_present)
       throw new HdcsError('conflict', 'The pool is being removed: it cannot be changed any more.')
+    // What it says nothing of stays: the disk, when somebody changes the memory.
+    const hardware = { ...before.hardware, ...defined(given.hardware ?? {}) }
     const checked = await wishChecked(tx, before.template_id, {
       templateVersion: given.templateVersion === undefined ? before.template_version : given.templateVersion,
       minSize: given.minSize ?? before.min_size,
       maxSize: given.maxSize ?? before.max_size,
       warm: given.warm ?? before.warm,
       cold: given.cold ?? before.cold,
-      hardware: given.hardware ?? before.hardware,
-      diskKept: given.hardware === undefined && given.templateVersion === undefined,
+      hardware,
+      diskKept: given.hardware?.diskBytes === undefined && given.templateVersion === undefined,
       maxVirtualBytes: broker.maxVirtualBytes,
       ...(given.clusterIds && { clusterIds: given.clusterIds }),
       ...(given.network && { network: given.network }),
     })
-    const { network: _asked, ...rest } = given
+    const { network: _asked, ...rest } = { ...given, ...(given.hardware && { hardware }) }
     const preview = await poolPreview(tx, before, { ...rest, ...checked })
     if (dryRun) return preview
     await poolSet(tx, id, {
-      ...columnsOf({ ...given, ...checked }),
+      ...columnsOf({ ...rest, ...checked }),
       ...(given.templateVersion !== undefined &&
         given.templateVersion !== before.template_version && { remake_held: false }),
       // An administrator who changes a pool has seen its failures: try again at once.

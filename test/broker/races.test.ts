@@ -101,8 +101,12 @@ describe('changes of a pool', () => {
       poolUpdate(site.broker, admin, pool.id, { description: 'one' }),
       poolUpdate(site.broker, admin, pool.id, { maxPerUser: 3 }),
       poolUpdate(site.broker, admin, pool.id, { maxSize: 7 }),
+      poolUpdate(site.broker, admin, pool.id, { hardware: { diskBytes: 2 ** 31 } }),
+      poolUpdate(site.broker, admin, pool.id, { hardware: { vcpus: 2 } }),
     ])
-    expect(await poolGet(site.broker, admin, pool.id)).toMatchObject({ description: 'one', maxPerUser: 3, maxSize: 7 })
+    const hardware = { diskBytes: 2 ** 31, vcpus: 2 }
+    const kept = { description: 'one', maxPerUser: 3, maxSize: 7, hardware }
+    expect(await poolGet(site.broker, admin, pool.id)).toMatchObject(kept)
   })
 
   it('in hardware reach a desktop in its next life', async () => {
