@@ -145,10 +145,11 @@ export const storagePoolRoutes = [
     method: 'patch',
     path: '/api/v1/storage-pools/{id}',
     operationId: 'storagePoolUpdate',
-    summary: 'Change a storage pool’s name or reserve, or the key of a Ceph pool',
+    summary:
+      'Change a storage pool’s name or reserve, the key of a Ceph pool, or the source of a pool that no host has and no volume lies on',
     permission: 'host.write',
     params: idParams,
-    body: z.object({ name: nameSchema, reserve, key: cephKey }).partial(),
+    body: z.object({ name: nameSchema, reserve, key: cephKey, source: sourceBody }).partial(),
     answers: { 200: storagePoolSchema },
     handle: async ({ broker, principal, params, body }) => ({
       status: 200,

@@ -47,6 +47,17 @@ const removeRefused = ({ wished_present, volumes }: StoragePoolRow) =>
       ? counted(volumes, 'volume lies on it', 'volumes lie on it')
       : undefined
 
+/** Why its source stays as it is: only of what nobody has, and on which nothing lies, nothing is lost by another one. */
+function mendRefused(row: StoragePoolRow, hosts: readonly HostStorageRow[]): string | undefined {
+  if (!row.wished_present) return 'it is being removed'
+  if (row.volumes > 0)
+    return `${counted(row.volumes, 'volume lies on it', 'volumes lie on it')}: delete them first, or make another pool`
+  // A host that is away may have it mounted still.
+  const having = hosts.find(({ observed_state }) => observed_state === 'ready')
+  if (having) return `${having.host_name} has it as it is: a pool that works is removed, and another one made`
+  return undefined
+}
+
 function poolView(broker: Broker, row: StoragePoolRow, hosts: readonly HostStorageRow[], principal: Principal) {
   const refused = administratorsOnly(principal)
   const own = hosts.filter(({ pool_id }) => pool_id === row.id)
@@ -77,6 +88,7 @@ function poolView(broker: Broker, row: StoragePoolRow, hosts: readonly HostStora
     })),
     actions: actionsFrom({
       update: refused ?? gone,
+      mend: refused ?? mendRefused(row, own),
       refresh: refused ?? gone,
       createVolume: refused ?? gone,
       delete: refused ?? removeRefused(row),
@@ -166,30 +178,58 @@ export async function storagePoolCreate(
 }
 
 /** Two pools in one folder would each take the other's volumes for its own. */
-async function targetFree(tx: Tx, clusterId: string, target: string | null) {
+async function targetFree(tx: Tx, clusterId: string, target: string | null, besides?: string) {
   if (target === null) return
-  const others = await storagePoolRows(tx, { clusterId })
+  const others = (await storagePoolRows(tx, { clusterId })).filter(({ id }) => id !== besides)
   const within = (one: string, other: string) => one === other || one.startsWith(`${other}/`)
   const other = others.find(row => row.target !== null && (within(row.target, target) || within(target, row.target)))
   if (other)
     throw new HdcsError('conflict', `${target} overlaps with the storage pool ${other.name}: choose another folder.`)
 }
 
-/** @throws HdcsError `not_found`, `conflict`. */
+/**
+ * Another place of the same kind, for a pool that no host has. @returns what is written.
+ * @throws HdcsError `invalid` for another kind, `conflict` where something lies on it or somebody has it.
+ */
+async function sourceMended(tx: Tx, id: string, name: string, given: PoolSourceGiven) {
+  const [row] = await storagePoolRows(tx, { ids: [id] })
+  if (!row) throw notFound()
+  if (given.type !== row.source.type)
+    throw new HdcsError(
+      'invalid',
+      `${row.name} stays of its kind (${row.source.type}): for another one make another pool.`,
+    )
+  const refused = mendRefused(row, await hostStorageRows(tx, [id]))
+  if (refused !== undefined) throw new HdcsError('conflict', `The source of ${row.name} stays: ${refused}.`)
+  // Where it is mounted is kept unless said.
+  const kept = given.type === 'netfs' && row.target !== null ? { target: row.target, ...given } : given
+  const { key: _key, ...stored } = storedAs(name, kept)
+  await targetFree(tx, row.cluster_id, stored.target, id)
+  return stored
+}
+
+/** @throws HdcsError `not_found`, `invalid`, `conflict`. */
 export async function storagePoolUpdate(
   broker: Broker,
   principal: Principal,
   id: string,
-  given: { name?: string | undefined; reserve?: number | undefined; key?: string | undefined },
+  given: {
+    name?: string | undefined
+    reserve?: number | undefined
+    key?: string | undefined
+    source?: PoolSourceGiven | undefined
+  },
 ): Promise<StoragePoolView> {
   await transact(broker.db, async tx => {
     const row = await poolThere(tx, id)
     const name = given.name ?? row.name
-    if (given.key !== undefined && row.source.type !== 'rbd')
+    const newKey = given.key ?? (given.source?.type === 'rbd' ? given.source.key : undefined)
+    if (newKey !== undefined && row.source.type !== 'rbd')
       throw new HdcsError('invalid', `${row.name} is no Ceph pool: it has no key.`)
-    const key = given.key !== undefined && { secret: null, sealed_secret: storageKeySealed(broker, id, given.key) }
+    const key = newKey !== undefined && { secret: null, sealed_secret: storageKeySealed(broker, id, newKey) }
+    const mended = given.source && (await sourceMended(tx, id, name, given.source))
     const reserve = given.reserve !== undefined && { reserve: given.reserve }
-    await storagePoolSet(tx, id, { name, ...reserve, ...key }).catch(
+    await storagePoolSet(tx, id, { name, ...reserve, ...key, ...mended }).catch(
       conflictWhen('taken', `A storage pool named ${name} already exists: choose another name.`),
     )
   })

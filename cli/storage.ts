@@ -99,6 +99,14 @@ async function storageAdd(context: Context, name: string, options: AddOptions): 
   await ended(context, made, `${name} is ready`)
 }
 
+/** Another place of the same kind, for a pool that no host has. */
+async function storageMend(context: Context, name: string, options: AddOptions): Promise<void> {
+  const source = sourceOf(options)
+  const { id } = await poolFind(context, name)
+  const pool = await context.client.storagePoolUpdate({ params: { id }, body: { source } })
+  answer(context, pool, () => `${name} has its new source; its hosts try it now: hdcs storage`)
+}
+
 async function storageRefresh(context: Context, name: string): Promise<void> {
   const { id } = await poolFind(context, name)
   await ended(context, await context.client.storagePoolRefresh({ params: { id } }), `${name} was read anew`)
@@ -190,6 +198,16 @@ export function storageCommands(
     .option('--key <key>', 'of that user')
     .option('--reserve <percent>', 'that new volumes leave free')
     .action(with_(storageAdd))
+  storage
+    .command('mend <name>')
+    .description('give a pool that no host could make ready, and on which no volume lies, another place of its kind')
+    .option('--dir <folder>')
+    .option('--nfs <server:path>')
+    .option('--ceph <pool>')
+    .option('--monitors <list>', 'of Ceph, with commas between them')
+    .option('--user <user>', 'of Ceph')
+    .option('--key <key>', 'of that user; default: as it is')
+    .action(with_(storageMend))
   storage.command('refresh <name>').description('have its hosts read it anew').action(with_(storageRefresh))
   storage
     .command('remove <name>')

@@ -80,9 +80,21 @@ export function storagePoolLock(tx: Tx, id: string) {
 export async function storagePoolSet(
   tx: Tx,
   id: string,
-  set: { name?: string; reserve?: number; wished_present?: boolean; secret?: null; sealed_secret?: string | null },
+  {
+    source,
+    ...set
+  }: {
+    name?: string
+    reserve?: number
+    wished_present?: boolean
+    secret?: null
+    sealed_secret?: string | null
+    source?: PoolSourceValue
+    target?: string | null
+  },
 ) {
-  if (Object.keys(set).length > 0) await tx.updateTable('storage_pool').set(set).where('id', '=', id).execute()
+  const written = { ...set, ...(source && { source: JSON.stringify(source) }) }
+  if (Object.keys(written).length > 0) await tx.updateTable('storage_pool').set(written).where('id', '=', id).execute()
 }
 
 /** @returns the wish's number. */

@@ -16,6 +16,7 @@ import { placeMake, placesOf } from './storage-places.ts'
 import {
   aliasOf,
   checkPool,
+  poolPlace,
   poolPrefix,
   poolXml,
   secretXml,
@@ -92,6 +93,9 @@ export function libvirtVolumes(
 
   async function ensure(pool: StoragePoolSpec): Promise<FoundStoragePool> {
     checkPool(pool)
+    const before = await find(pool.id)
+    // Another place is given only to a pool on which nothing lies: it is forgotten, with what was known of its old folder.
+    if (before?.uuid === pool.id && !(await isDefinedAs(before, pool))) await remove(pool.id)
     // NFS is mounted further down.
     if (pool.source.type === 'dir') await checkMounted(pool)
     if (pool.target !== null) await placeMake(pool.target, places, own)
@@ -114,6 +118,11 @@ export function libvirtVolumes(
     const found = await look(pool)
     known.set(pool.id, pool)
     return found
+  }
+
+  async function isDefinedAs(ref: Parameters<typeof storage.storagePoolIsActive>[0]['pool'], pool: StoragePoolSpec) {
+    const text = await storage.storagePoolGetXmlDesc({ pool: ref }, { timeoutMs: askMs })
+    return poolPlace(text) === poolPlace(poolXml(pool, options.installationId))
   }
 
   /** @throws HdcsError `unreachable` where another storage, or none, is in its folder than was there before. */

@@ -56,7 +56,7 @@ export function simVolumes({ storage, delay, machine }: SimVolumesOptions): Stor
   return {
     async storagePoolEnsure(pool) {
       await delay()
-      if (pool.name.includes('fail-pool'))
+      if (pool.name.includes('fail-pool') || JSON.stringify([pool.source, pool.target]).includes('fail-place'))
         throw new HdcsError('unreachable', 'The pool’s server does not answer, as its name asked.')
       pools.set(pool.id, pool)
       return look(pool)

@@ -48,6 +48,23 @@ export function poolXml(pool: StoragePoolSpec, installationId: string): string {
 </pool>`.xml
 }
 
+/**
+ * Where a pool lies, of its definition as we or as libvirt write it: libvirt adds rights, figures and other quotes.
+ * Equal texts: the same place.
+ */
+export function poolPlace(definition: string): string {
+  const part = (name: string) => new RegExp(`<${name}>(.*?)</${name}>`, 's').exec(definition)?.[1] ?? ''
+  const source = part('source')
+  const values = (of: RegExp, text: string) =>
+    [...text.matchAll(of)].map(([, value = '']) => value.replace(/"/g, "'").trim())
+  const hosts = values(/<host\s+([^>]*?)\/?>/g, source)
+  const [folder = ''] = values(/<dir\s+path=['"]([^'"]*)['"]/g, source)
+  const [name = ''] = values(/<name>([^<]*)<\/name>/g, source)
+  const [user = ''] = values(/<auth\s[^>]*username=['"]([^'"]*)['"]/g, source)
+  const [target = ''] = values(/<path>([^<]*)<\/path>/g, part('target'))
+  return JSON.stringify({ hosts, folder, name, user, target })
+}
+
 const authXml = (user: string, id: string): Xml =>
   xml`<auth type='ceph' username='${user}'><secret type='ceph' uuid='${id}'/></auth>`
 

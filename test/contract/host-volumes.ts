@@ -44,6 +44,23 @@ export function volumeCases(
     expect(await host.storagePools()).toEqual([pool.id])
   })
 
+  it('takes another place for a storage pool on which nothing lies, also where the first one could not be', async () => {
+    const { host, pool } = now()
+    const id = crypto.randomUUID()
+    const at = (target: string) => ({ ...pool, id, name: 'moved', target })
+    await expect(host.storagePoolEnsure(at('/fail-place/volumes'))).rejects.toThrow()
+    await host.storagePoolEnsure(at(`${pool.target}-first`))
+    await host.storagePoolEnsure(at(`${pool.target}-second`))
+    const elsewhere = { ...given(), poolId: id, id: crypto.randomUUID() }
+    expect(await host.volumeEnsure(elsewhere, null)).toMatchObject({ sizeBytes: 64 * MiB })
+    // Asked again as it is, it stays, with what lies on it.
+    await host.storagePoolEnsure(at(`${pool.target}-second`))
+    expect(await host.volumeEnsure({ ...elsewhere, made: true }, null)).toMatchObject({ sizeBytes: 64 * MiB })
+    await host.volumeRemove(elsewhere)
+    await host.storagePoolRemove(id)
+    expect(await host.storagePools()).toEqual([pool.id])
+  })
+
   it('makes a volume thin and larger, and tells one that is missing instead of making it anew', async () => {
     const { host } = now()
     await expect(host.volumeEnsure({ ...given(), made: true }, null)).rejects.toEqual(code('not_found'))

@@ -1,7 +1,7 @@
 import { Alert, Group, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import type { TFunction } from 'i18next'
-import { HardDrive, Plus, RefreshCw, Trash2, TriangleAlert } from 'lucide-react'
+import { HardDrive, Plus, RefreshCw, Trash2, TriangleAlert, Wrench } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal, useWrite } from '../data/actions.ts'
@@ -195,8 +195,10 @@ function PoolActions({ pool }: { pool: StoragePool }) {
   const may = useMay()
   const refusal = useRefusal()
   const [making, setMaking] = useState(false)
+  const [mending, setMending] = useState(false)
   const [loss, setLoss] = useState<Loss | null>(null)
   const { id, name, actions } = pool
+  const mend = refusal(actions, 'mend')
   const refresh = useWrite(() => client.storagePoolRefresh({ params: { id } }), ['storagePool', 'volume'])
   const remove = useWrite(() => client.storagePoolDelete({ params: { id } }), ['storagePool'])
   if (!may('host.write')) return null
@@ -226,6 +228,17 @@ function PoolActions({ pool }: { pool: StoragePool }) {
       >
         {t('storage.refresh')}
       </ActionButton>
+      {pool.state === 'failed' && mend !== undefined && (
+        <ActionButton
+          size="xs"
+          variant="default"
+          leftSection={<Icon of={Wrench} small />}
+          reason={mend}
+          onClick={() => setMending(true)}
+        >
+          {t('storage.mend')}
+        </ActionButton>
+      )}
       <ActionButton
         size="xs"
         variant="default"
@@ -247,6 +260,7 @@ function PoolActions({ pool }: { pool: StoragePool }) {
         {t('storage.forget')}
       </ActionButton>
       {making && <VolumeDialog pool={pool} onClose={() => setMaking(false)} />}
+      {mending && <StoragePoolDialog mend={pool} onClose={() => setMending(false)} />}
       <ConfirmLoss loss={loss} onClose={() => setLoss(null)} />
     </Group>
   )

@@ -1,10 +1,11 @@
-import { NumberInput, PasswordInput, Select, Stack, TextInput } from '@mantine/core'
+import { NumberInput, PasswordInput, Select, Stack, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useTranslation } from 'react-i18next'
 import type { Ask } from '../../api/client.ts'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import type { Cluster } from '../data/nouns.ts'
+import type { StoragePool } from '../data/storage.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { problemOf } from '../ui/problem.ts'
@@ -39,8 +40,12 @@ function sourceOf({ type, target, server, path, monitors, pool, user, key }: Val
   return { type, monitors: listed(monitors), pool, ...(user && { user }), ...(key && { key }) }
 }
 
-/** A new storage pool of a cluster. What its kind does not have is not asked for. */
-export function StoragePoolDialog({ cluster, onClose }: { cluster: Cluster; onClose: () => void }) {
+/** A new storage pool of a cluster, or another place for one that no host has. What its kind does not have is not asked for. */
+export function StoragePoolDialog(
+  props: { cluster: Cluster; onClose: () => void } | { mend: StoragePool; onClose: () => void },
+) {
+  const { onClose } = props
+  const mend = 'mend' in props ? props.mend : null
   const { t } = useTranslation()
   const needed =
     (kinds: Kind[]) =>
@@ -49,14 +54,14 @@ export function StoragePoolDialog({ cluster, onClose }: { cluster: Cluster; onCl
   const form = useForm<Values>({
     validateInputOnBlur: true,
     initialValues: {
-      name: '',
-      type: 'dir',
-      target: '',
-      server: '',
-      path: '',
-      monitors: '',
-      pool: '',
-      user: '',
+      name: mend?.name ?? '',
+      type: mend?.source.type ?? 'dir',
+      target: mend?.source.target ?? '',
+      server: mend?.source.server ?? '',
+      path: mend?.source.path ?? '',
+      monitors: mend?.source.monitors?.join(', ') ?? '',
+      pool: mend?.source.pool ?? '',
+      user: mend?.source.user ?? '',
       key: '',
       reservePercent: 5,
     },
@@ -70,21 +75,19 @@ export function StoragePoolDialog({ cluster, onClose }: { cluster: Cluster; onCl
     },
   })
   const save = useWrite(
-    (values: Values) =>
-      client.storagePoolCreate({
-        body: {
-          name: values.name,
-          clusterId: cluster.id,
-          source: sourceOf(values),
-          reserve: Number(values.reservePercent) / 100,
-        },
-      }),
+    async (values: Values) => {
+      const source = sourceOf(values)
+      if ('mend' in props) return client.storagePoolUpdate({ params: { id: props.mend.id }, body: { source } })
+      const reserve = Number(values.reservePercent) / 100
+      const body = { name: values.name, clusterId: props.cluster.id, source, reserve }
+      return (await client.storagePoolCreate({ body })).storagePool
+    },
     ['storagePool'],
   )
   const submit = (values: Values) =>
     save.mutate(values, {
       onSuccess: () => {
-        notifyDone(t('storage.made', { name: values.name }))
+        notifyDone(t(mend ? 'storage.mended' : 'storage.made', { name: values.name }))
         onClose()
       },
       onError: error => {
@@ -97,22 +100,35 @@ export function StoragePoolDialog({ cluster, onClose }: { cluster: Cluster; onCl
   const { type } = form.values
   const kinds = ['dir', 'netfs', 'rbd'] as const
   return (
-    <Dialog onClose={onClose} title={t('storage.addTo', { cluster: cluster.name })}>
+    <Dialog
+      onClose={onClose}
+      title={
+        'mend' in props
+          ? t('storage.mendOf', { name: props.mend.name })
+          : t('storage.addTo', { cluster: props.cluster.name })
+      }
+    >
       <form onSubmit={form.onSubmit(submit)} noValidate>
         <Stack>
-          <TextInput
-            required
-            data-autofocus
-            label={t('storage.name')}
-            description={t('templates.nameHelp')}
-            {...form.getInputProps('name')}
-          />
-          <Select
-            label={t('storage.type')}
-            allowDeselect={false}
-            data={kinds.map(value => ({ value, label: t(`storage.types.${value}`) }))}
-            {...form.getInputProps('type')}
-          />
+          {mend ? (
+            <Text size="sm">{t('storage.mendText')}</Text>
+          ) : (
+            <>
+              <TextInput
+                required
+                data-autofocus
+                label={t('storage.name')}
+                description={t('templates.nameHelp')}
+                {...form.getInputProps('name')}
+              />
+              <Select
+                label={t('storage.type')}
+                allowDeselect={false}
+                data={kinds.map(value => ({ value, label: t(`storage.types.${value}`) }))}
+                {...form.getInputProps('type')}
+              />
+            </>
+          )}
           {type === 'netfs' && (
             <>
               <TextInput required label={t('storage.server')} {...form.getInputProps('server')} />
@@ -145,15 +161,17 @@ export function StoragePoolDialog({ cluster, onClose }: { cluster: Cluster; onCl
               {...form.getInputProps('target')}
             />
           )}
-          <NumberInput
-            min={0}
-            max={50}
-            label={t('storage.reserve')}
-            description={t('storage.reserveHelp')}
-            {...form.getInputProps('reservePercent')}
-          />
+          {!mend && (
+            <NumberInput
+              min={0}
+              max={50}
+              label={t('storage.reserve')}
+              description={t('storage.reserveHelp')}
+              {...form.getInputProps('reservePercent')}
+            />
+          )}
           <FormEnd error={save.error} busy={save.isPending} onClose={onClose}>
-            {t('storage.add')}
+            {mend ? t('common.save') : t('storage.add')}
           </FormEnd>
         </Stack>
       </form>
