@@ -22,6 +22,8 @@ interface Known<Found> {
   found: Found | null
   /** Whose wish is met, as text; null: none. */
   met: string | null
+  /** Which wish was tried last, as text. */
+  tried: string | null
   gone: boolean
   busy: boolean
   failures: number
@@ -32,6 +34,7 @@ interface Known<Found> {
 const fresh = <Found>(): Known<Found> => ({
   found: null,
   met: null,
+  tried: null,
   gone: false,
   busy: false,
   failures: 0,
@@ -88,6 +91,7 @@ export function startAgentStorage(parts: {
   /** Does it in its turn; what fails is tried again by itself. */
   function work<F>(known: Known<F>, what: string, wish: string, act: () => Promise<F | null>): void {
     known.busy = true
+    known.tried = wish
     const done = lane(act)
       .then(found => {
         Object.assign(known, fresh<F>(), { found, met: wish, gone: found === null })
@@ -113,6 +117,8 @@ export function startAgentStorage(parts: {
   function poolTurn(pool: StoragePoolSpec): void {
     const known = knownIn(pools, pool.id)
     const wish = JSON.stringify(pool)
+    // Wished otherwise, its failures are past: somebody who mended it waits.
+    if (known.tried !== null && known.tried !== wish) Object.assign(known, { failures: 0, retryAtMs: 0 })
     if (known.met === wish || !due(known)) return
     if (pool.gone)
       work(known, 'remove a storage pool', wish, async () => {
