@@ -4,6 +4,7 @@
  *
  * They fail when their name asks for it:
  *   pool named …fail-pool…      is never made ready (`unreachable`)
+ *   source or folder …fail-place…  the same, until it is given another place
  *   volume named …fail-volume…  is never made (`storage_full`)
  *   volume named …fail-attach…  is not plugged into a machine that runs (`conflict`)
  *   volume named …no-detach…    is not let go by its guest (`timeout`)
