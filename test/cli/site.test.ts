@@ -101,7 +101,7 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   expect(await hdcs(['hardware', 'cad', '--disk', 'large'], around)).toBe(exitCodes.usage)
   expect(err()).toContain('--disk takes a number')
   expect(await say(boss, 'log', 'cad')).toMatch(
-    /^desktop +cad\n\* life 1 +.*ready after .*, maker\nmaking +done after .*\n\n.* making: made by maker$/m,
+    /^desktop +cad\n\* life 1 +.*ready after .*, maker\nmaking +done after .*\n[\s\S]*\n.* making: made by maker$/m,
   )
   const { items } = JSON.parse(await say(boss, '--json', 'call', 'desktopList')) as {
     items: { id: string; name: string }[]
