@@ -2,11 +2,10 @@ import { z } from '@hono/zod-openapi'
 import { copyMake, copyRemove } from '../broker/copies.ts'
 import { copyPlan } from '../broker/copy-plan.ts'
 import { templateGet } from '../broker/templates.ts'
-import { idParams, route } from './route.ts'
+import { route, versionParams } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 import { templateSchema } from './templates.ts'
 
-const versionParams = idParams.extend({ number: z.coerce.number().int().positive() })
 const bytes = z.number().int().nonnegative()
 const hostStateSchema = z.enum(['online', 'suspect', 'lost', 'maintenance', 'joining'])
 

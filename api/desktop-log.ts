@@ -37,7 +37,7 @@ export const desktopLogRoutes = [
     permission: 'desktop.read',
     params: idParams,
     /** Absent: the newest. */
-    query: z.object({ life: z.coerce.number().int().nonnegative().optional() }),
+    query: z.object({ life: z.coerce.number().int().nonnegative().max(2_147_483_647).optional() }),
     answers: { 200: desktopLogSchema },
     handle: async ({ broker, principal, params, query }) => ({
       status: 200,

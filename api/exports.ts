@@ -7,11 +7,10 @@ import { exportFile, exportMake, exportRemove } from '../broker/exports.ts'
 import { templateGet } from '../broker/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { byteRange } from './byte-range.ts'
-import { byteStream, idParams, route } from './route.ts'
+import { byteStream, route, versionParams } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 import { exportFormats, templateSchema } from './templates.ts'
 
-const versionParams = idParams.extend({ number: z.coerce.number().int().positive() })
 const fileParams = versionParams.extend({ format: z.enum(exportFormats) })
 
 export const exportRoutes = [

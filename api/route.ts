@@ -101,6 +101,8 @@ export const byteStream = z
   })
 
 export const idParams = z.object({ id: z.uuid() })
+/** Of a template and one of its versions; the database counts no further. */
+export const versionParams = idParams.extend({ number: z.coerce.number().int().positive().max(2_147_483_647) })
 export const timestamp = z.iso.datetime().openapi({ description: 'RFC 3339, UTC' })
 export const nameSchema = z
   .string()

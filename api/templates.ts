@@ -12,7 +12,17 @@ import {
 } from '../broker/templates.ts'
 import { answersAskSchema, answersSchema } from './customisation.ts'
 import { hardwareSchema } from './hardware.ts'
-import { actionSchema, idParams, listOf, nameSchema, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import {
+  actionSchema,
+  idParams,
+  listOf,
+  nameSchema,
+  pageQuery,
+  route,
+  timestamp,
+  troubleSchema,
+  versionParams,
+} from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 
 export const recipes = ['tiny', 'desktop'] as const
@@ -209,7 +219,7 @@ export const templateRoutes = [
     operationId: 'versionRetry',
     summary: 'Make a failed version anew',
     permission: 'template.write',
-    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    params: versionParams,
     answers: { 202: withTask },
     handle: async ({ broker, principal, params }) =>
       accepted(await versionRetry(broker, principal, params.id, params.number)),
@@ -220,7 +230,7 @@ export const templateRoutes = [
     operationId: 'versionUpdate',
     summary: 'Change the notes of a version; its image never changes',
     permission: 'template.write',
-    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    params: versionParams,
     body: z.object({ notes: z.string().max(2000) }),
     answers: { 200: templateSchema },
     handle: async ({ broker, principal, params, body }) => ({
@@ -234,7 +244,7 @@ export const templateRoutes = [
     operationId: 'versionDelete',
     summary: 'Remove a version; refused while a desktop stands on it',
     permission: 'template.write',
-    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    params: versionParams,
     answers: { 200: templateSchema },
     handle: async ({ broker, principal, params }) => ({
       status: 200,

@@ -4,13 +4,12 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Readable, Transform, type TransformCallback } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { z } from '@hono/zod-openapi'
 import { templateGet, uploadPath, versionToUpload, versionUploaded } from '../broker/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { formatRefusal, saidBytes, type UploadFormat } from '../lib/image-format.ts'
 import { sizeText } from '../lib/sizes.ts'
-import { idParams, route } from './route.ts'
+import { route, versionParams } from './route.ts'
 import { templateSchema } from './templates.ts'
 
 export const uploadRoutes = [
@@ -20,7 +19,7 @@ export const uploadRoutes = [
     operationId: 'versionUpload',
     summary: 'The file of a version that waits for it; checked against its declared size and SHA-256 while it comes',
     permission: 'template.write',
-    params: idParams.extend({ number: z.coerce.number().int().positive() }),
+    params: versionParams,
     streams: true,
     answers: { 200: templateSchema },
     handle: async ({ broker, principal, params, stream, signal }) => {

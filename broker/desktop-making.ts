@@ -1,7 +1,7 @@
 /** One desktop that an administrator makes for a person, with a name and hardware of its own. */
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
-import { poolForClaim, poolGrowLock } from '../db/pools.ts'
+import { poolExists, poolForClaim, poolGrowLock } from '../db/pools.ts'
 import { versionBytes } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { HdcsError, nameTaken } from '../lib/errors.ts'
@@ -48,6 +48,7 @@ export async function desktopMakeIn(
 ): Promise<{ id: string; task: TaskView }> {
   const now = broker.clock.now()
   const pool = await poolForClaim(tx, poolId, userId)
+  if (!pool && !(await poolExists(tx, poolId))) throw new HdcsError('not_found', 'There is no such pool.')
   if (!pool) throw atField('userId', await personRefusal(tx, principal, userId))
   if (pool.kind !== 'persistent')
     throw new HdcsError(

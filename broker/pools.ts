@@ -146,7 +146,10 @@ export async function poolCreate(
       kind: body.kind,
       template_id: body.templateId,
       ...columnsOf({ ...wish, ...checked }),
-    }).catch(nameTaken(wish.name))
+    })
+      .catch(nameTaken(wish.name))
+      // Removed since it was looked for.
+      .catch(conflictWhen('inUse', 'The template is gone: choose another one.'))
     // Who says nothing of it gets what the template says.
     const [template] = body.customise === undefined ? await templateRows(tx, { ids: [body.templateId] }) : []
     const customise = body.customise ?? customiseByTemplate(template)

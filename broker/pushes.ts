@@ -222,7 +222,12 @@ function lasting(pool: PoolRow, ask: PushAsk, checks: ReturnType<typeof pushChec
  * Asks for it. A pool that follows the newest version is held where it is until then.
  * @throws HdcsError `not_found`; `invalid` at its field; `conflict` while another one waits for its time, or with what stands in its way for good.
  */
-export async function pushMake(broker: Broker, principal: Principal, poolId: string, ask: PushAsk) {
+export async function pushMake(
+  broker: Broker,
+  principal: Principal,
+  poolId: string,
+  ask: PushAsk & { backFrom?: string },
+) {
   const now = broker.clock.now()
   const id = newId(now.getTime())
   const task = await transact(broker.db, async tx => pushMakeIn(tx, principal, poolId, { ...ask, id, now }))
@@ -239,7 +244,13 @@ function timeChecked(at: Date | undefined, now: Date) {
   throw new HdcsError('invalid', text, { fields: [{ field: 'body.at', message: text }] })
 }
 
-async function pushMakeIn(tx: Tx, principal: Principal, poolId: string, ask: PushAsk & { id: string; now: Date }) {
+/** @param ask.backFrom the push that is rolled back: by one of two who ask for it at once. */
+async function pushMakeIn(
+  tx: Tx,
+  principal: Principal,
+  poolId: string,
+  ask: PushAsk & { id: string; now: Date; backFrom?: string },
+) {
   const { id, now } = ask
   timeChecked(ask.at, now)
   await poolRemoveLock(tx, poolId)
@@ -249,6 +260,10 @@ async function pushMakeIn(tx: Tx, principal: Principal, poolId: string, ask: Pus
     const text = `${pool.template_name} has no version ${ask.version}: it has ${known.map(({ number }) => number).join(', ') || 'none'}.`
     throw new HdcsError('invalid', text, { fields: [{ field: 'body.version', message: text }] })
   }
+  const { backFrom } = ask
+  const since = backFrom === undefined ? [] : (await pushRows(tx, { poolId })).filter(push => push.id > backFrom)
+  if (since.some(({ started_at, state }) => started_at !== null || state === 'scheduled'))
+    throw new HdcsError('conflict', 'It cannot be rolled back: a later push was asked for since.')
   const refused = lasting(pool, ask, pushChecks(await pushFacts(tx, pool, ask.version)))
   if (refused !== undefined) throw new HdcsError('conflict', `${pool.name} cannot be pushed: ${refused}.`)
   if ((await pushRows(tx, { poolId, open: true })).some(({ state }) => state === 'scheduled'))
@@ -334,7 +349,7 @@ export async function pushRollback(
   if (refused !== undefined || push.fromVersion === null)
     throw new HdcsError('conflict', `It cannot be rolled back: ${refused}.`)
   const notes = `Back from version ${push.version}`
-  return pushMake(broker, principal, push.poolId, { version: push.fromVersion, notes, ...ask })
+  return pushMake(broker, principal, push.poolId, { version: push.fromVersion, notes, backFrom: id, ...ask })
 }
 
 async function poolFound(db: Tx | Broker['db'], id: string): Promise<PoolRow> {

@@ -40,6 +40,17 @@ async function ask(method: string, path: string, body?: unknown) {
 }
 
 describe('every route', () => {
+  it.each(all.filter(([, { path }]) => path.includes('{number}')))(
+    'refuses a number of a version that is none: %s',
+    async (_, route) => {
+      const path = address(route).replace('/versions/1', '/versions/9999999999')
+      expect(await ask(route.method, path, route.body && {})).toMatchObject({
+        status: 400,
+        fields: expect.arrayContaining(['params.number']),
+      })
+    },
+  )
+
   it.each(withBody)('names the field of a body that it does not know: %s', async (_, route) => {
     expect(await ask(route.method, address(route), { bogus: 1 })).toMatchObject({
       status: 400,

@@ -55,6 +55,12 @@ it.each([
   expect((await desktopList(site.broker, admin, { limit: 10, poolId })).items).toHaveLength(2)
 })
 
+it('is refused for a pool that is not there', async () => {
+  const nowhere = '01a00000-0000-7000-8000-000000000000'
+  const asked = desktopMakeFor(site.broker, admin, nowhere, { userId: ana.userId })
+  await expect(asked).rejects.toMatchObject({ code: 'not_found' })
+})
+
 it('of which several are asked for at once for one person, each is made', async () => {
   const wish = { name: 'rush', kind: 'persistent' as const, templateId, warm: 0, maxSize: 10, maxPerUser: 10 }
   const { id } = await poolCreate(site.broker, admin, wish)
