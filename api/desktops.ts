@@ -255,7 +255,7 @@ export const desktopRoutes = [
     path: '/api/v1/desktops/{id}',
     operationId: 'desktopUpdate',
     summary:
-      'Change hardware, name (while it is stopped) or the disc in the drive of one desktop; says what its guest has at once, and what after its next start and why; `dryRun` only says so of the hardware',
+      'Change hardware, name (while it is stopped) or the disc in the drive of one desktop; says what its guest has at once, and what after its next start and why; `dryRun` only says so, and refuses what would be refused',
     permission: 'desktop.write',
     params: idParams,
     body: z.object({

@@ -5,7 +5,7 @@ import { type DesktopRow, desktopLock, desktopRows, desktopWish, transitionNote 
 import { addressLock } from '../db/hosts.ts'
 import type { HardwareValue } from '../db/schema.ts'
 import { versionBytes } from '../db/templates.ts'
-import { transact } from '../db/transact.ts'
+import { rehearse, transact } from '../db/transact.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { type DiskBus, hardwareFull } from '../lib/hardware.ts'
 import { sizeText } from '../lib/sizes.ts'
@@ -28,8 +28,8 @@ export interface HardwareChange {
 
 /**
  * Changes what is given, all of it or nothing. The desktop keeps its hardware until it is given back.
- * @param dryRun only says when it would apply.
- * @throws HdcsError `not_found`; `conflict` while it is being removed; `invalid` for a disk that would shrink or be too large.
+ * @param dryRun only says when it would apply, and refuses what would be refused.
+ * @throws HdcsError `not_found`; `conflict` while it is being removed, for a name that is taken or while it runs; `invalid` for no disc, for a disk that would shrink or be too large.
  */
 export async function desktopHardwareSet(
   broker: Broker,
@@ -41,7 +41,7 @@ export async function desktopHardwareSet(
 ): Promise<HardwareChange> {
   await desktopGet(broker, principal, id)
   const applies: HardwareChange['applies'] = { now: [], nextStart: [], why: {} }
-  await transact(broker.db, async tx => {
+  await (dryRun ? rehearse : transact)(broker.db, async tx => {
     Object.assign(applies, { now: [], nextStart: [], why: {} })
     // What a host has left is promised to one at a time.
     if (given.vcpus !== undefined || given.memoryBytes !== undefined) await addressLock(tx)
@@ -64,7 +64,6 @@ export async function desktopHardwareSet(
       applies[why === undefined ? 'now' : 'nextStart'].push(name)
       if (why) applies.why[name] = why
     }
-    if (dryRun) return
     // A guest has a drive since a start with a disc in it.
     if (await desktopChangeIn(tx, principal, id, change, broker.clock.now()))
       applies[row.observed_cdrom && guest ? 'now' : 'nextStart'].push('cdrom')

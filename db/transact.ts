@@ -29,6 +29,22 @@ export async function again<T>(work: () => Promise<T>): Promise<T> {
 const passing = ({ code = '', constraint }: { code?: string; constraint?: string }) =>
   metAnother.includes(code) || constraint === placeTaken
 
+class Rehearsed extends Error {}
+
+/** The same, and all of it is taken back: what it answers, or throws, is what it would, and nobody is told of it. */
+export async function rehearse<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const kept: { answer?: T } = {}
+  try {
+    return await transact(db, async tx => {
+      kept.answer = await work(tx)
+      throw new Rehearsed()
+    })
+  } catch (error) {
+    if (error instanceof Rehearsed) return kept.answer as T // it was thrown after this was set
+    throw error
+  }
+}
+
 /** A part of a transaction: what it did is taken back when it throws, and the rest goes on. */
 export async function apart<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
   await sql`savepoint apart`.execute(tx)

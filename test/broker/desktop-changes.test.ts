@@ -56,6 +56,25 @@ it('gets another name while it is stopped, which its next start has', async () =
   expect(await found(id)).toMatchObject({ name: 'first' })
 })
 
+it('is refused before as it would be then, and only tried leaves everything as it is', async () => {
+  const [first = '', second = ''] = ids
+  const tried = (id: string, wish: Parameters<typeof desktopHardwareSet>[4], given = {}) =>
+    desktopHardwareSet(site.broker, admin, id, given, wish, true)
+  const unknown = '01a00000-0000-7000-8000-000000000000'
+  const refusal = (code: string, field: string) => ({ code, fields: [{ field }] })
+  await expect(tried(first, { name: 'anything' })).rejects.toMatchObject(refusal('conflict', 'body.name'))
+  await expect(tried(first, { cdrom: unknown })).rejects.toMatchObject(refusal('invalid', 'body.cdrom'))
+  await act(second, 'poweroff')
+  await expect(tried(second, { name: 'three' })).rejects.toMatchObject(refusal('conflict', 'body.name'))
+  const before = await desktopGet(site.broker, admin, second)
+  const history = await desktopHistory(site.broker, second, { limit: 9 })
+  const { applies } = await tried(second, { name: 'another' }, { vcpus: before.hardware.vcpus + 1 })
+  expect(applies).toEqual({ now: [], nextStart: ['vcpus'], why: {} })
+  expect(await desktopGet(site.broker, admin, second)).toEqual(before)
+  expect(await desktopHistory(site.broker, second, { limit: 9 })).toEqual(history)
+  await act(second, 'start')
+})
+
 it('has a disc in its drive since its next start, which is changed while it runs from then on', async () => {
   const [id = ''] = ids
   const source = { kind: 'upload' as const, format: 'iso' as const, sizeBytes: 4096, sha256: 'b'.repeat(64) }
