@@ -137,6 +137,10 @@ export type PoolSourceGiven =
 /** Where NFS is mounted on the hosts, when nobody says. */
 const mountedIn = '/var/lib/hdcs-storage'
 
+const userMissing = 'A key is of a user: say whose it is.'
+const keyWithoutUser = () =>
+  new HdcsError('invalid', userMissing, { fields: [{ field: 'body.source.user', message: userMissing }] })
+
 const storedAs = (name: string, given: PoolSourceGiven) => {
   if (given.type === 'dir')
     return { source: { type: 'dir' } satisfies PoolSourceValue, target: given.target, key: null }
@@ -145,6 +149,7 @@ const storedAs = (name: string, given: PoolSourceGiven) => {
     return { source: { type, server, path } satisfies PoolSourceValue, target, key: null }
   }
   const { type, monitors, pool, user = null, key = null } = given
+  if (key !== null && user === null) throw keyWithoutUser()
   return { source: { type, monitors, pool, user } satisfies PoolSourceValue, target: null, key }
 }
 
@@ -161,7 +166,7 @@ export async function storagePoolCreate(
     const clusterId = body.clusterId ?? (await clusterUsual(tx))
     const [cluster] = clusterId ? await clusterRows(tx, { ids: [clusterId] }) : []
     if (!cluster) throw new HdcsError('invalid', 'There is no such cluster: give the clusterId of one.')
-    await targetFree(tx, cluster.id, stored.target)
+    await placeFree(tx, cluster.id, stored)
     const { name, reserve } = body
     await storagePoolInsert(tx, {
       id,
@@ -177,14 +182,31 @@ export async function storagePoolCreate(
   return { task, storagePool: await storagePoolGet(broker, principal, id) }
 }
 
-/** Two pools in one folder would each take the other's volumes for its own. */
-async function targetFree(tx: Tx, clusterId: string, target: string | null, besides?: string) {
-  if (target === null) return
+interface Place {
+  source: PoolSourceValue
+  target: string | null
+}
+
+const within = (one: string, other: string) => one === other || one.startsWith(`${other}/`)
+const overlap = (one: string, other: string) => within(one, other) || within(other, one)
+
+/** Two pools in one place would each take the other's volumes for its own, and count its room twice. */
+async function placeFree(tx: Tx, clusterId: string, { source, target }: Place, besides?: string) {
   const others = (await storagePoolRows(tx, { clusterId })).filter(({ id }) => id !== besides)
-  const within = (one: string, other: string) => one === other || one.startsWith(`${other}/`)
-  const other = others.find(row => row.target !== null && (within(row.target, target) || within(target, row.target)))
-  if (other)
-    throw new HdcsError('conflict', `${target} overlaps with the storage pool ${other.name}: choose another folder.`)
+  const there = others.find(row => row.target !== null && target !== null && overlap(row.target, target))
+  if (there)
+    throw new HdcsError('conflict', `${target} overlaps with the storage pool ${there.name}: choose another folder.`)
+  const same = others.find(row => samePlace(row.source, source))
+  if (same) throw new HdcsError('conflict', `The storage pool ${same.name} is at this place already: use that one.`)
+}
+
+function samePlace(one: PoolSourceValue, other: PoolSourceValue): boolean {
+  if (one.type === 'netfs' && other.type === 'netfs')
+    return one.server.toLowerCase() === other.server.toLowerCase() && overlap(one.path, other.path)
+  const plain = (monitor: string) => monitor.toLowerCase().replace(/:(6789|3300)$/, '')
+  if (one.type === 'rbd' && other.type === 'rbd')
+    return one.pool === other.pool && one.monitors.map(plain).some(name => other.monitors.map(plain).includes(name))
+  return false
 }
 
 /**
@@ -204,7 +226,7 @@ async function sourceMended(tx: Tx, id: string, name: string, given: PoolSourceG
   // Where it is mounted is kept unless said.
   const kept = given.type === 'netfs' && row.target !== null ? { target: row.target, ...given } : given
   const { key: _key, ...stored } = storedAs(name, kept)
-  await targetFree(tx, row.cluster_id, stored.target, id)
+  await placeFree(tx, row.cluster_id, stored, id)
   return stored
 }
 
@@ -226,6 +248,8 @@ export async function storagePoolUpdate(
     const newKey = given.key ?? (given.source?.type === 'rbd' ? given.source.key : undefined)
     if (newKey !== undefined && row.source.type !== 'rbd')
       throw new HdcsError('invalid', `${row.name} is no Ceph pool: it has no key.`)
+    if (newKey !== undefined && !given.source && row.source.type === 'rbd' && row.source.user === null)
+      throw keyWithoutUser()
     const key = newKey !== undefined && { secret: null, sealed_secret: storageKeySealed(broker, id, newKey) }
     const mended = given.source && (await sourceMended(tx, id, name, given.source))
     const reserve = given.reserve !== undefined && { reserve: given.reserve }

@@ -67,7 +67,7 @@ describe('the source of a storage pool', () => {
   })
 
   it('stays while a volume lies on it, though it failed', async () => {
-    const id = await made('held', nfs('fail-place.example'), 'failed')
+    const id = await made('held', nfs('fail-place.example', '/other'), 'failed')
     const [host] = (await storagePoolGet(site.broker, admin, id)).hosts
     const hostId = host?.hostId ?? ''
     const asked = { name: 'on-it', poolId: id, hostId, sizeBytes: 2 ** 20, format: 'raw' as const }

@@ -106,6 +106,26 @@ describe('a storage pool', () => {
     await expect(dir('inner', '/var/lib/hdcs-storage/shared/inner')).rejects.toEqual(code('conflict', 'overlaps'))
   })
 
+  it('shares its export or its Ceph pool with no other one, however the server is written; a key has a user', async () => {
+    const make = (name: string, source: Parameters<typeof storagePoolCreate>[2]['source']) =>
+      storagePoolCreate(site.broker, admin, { name, source, reserve: 0 })
+    const nfs = { type: 'netfs' as const, server: 'nfs.example', path: '/export/a' }
+    const rbd = { type: 'rbd' as const, monitors: ['mon8', 'mon9:6789'], pool: 'p8' }
+    const made = [await make('nfs-one', nfs), await make('rbd-one', rbd)]
+    const taken = code('conflict', 'already')
+    await expect(make('nfs-two', { ...nfs, server: 'NFS.example' })).rejects.toEqual(taken)
+    await expect(make('nfs-two', { ...nfs, path: '/export' })).rejects.toEqual(taken)
+    await expect(make('rbd-two', { ...rbd, monitors: ['mon9'] })).rejects.toEqual(taken)
+    await expect(make('rbd-two', { ...rbd, pool: 'p9', key: 'c2VjcmV0' })).rejects.toMatchObject({
+      code: 'invalid',
+      fields: [{ field: 'body.source.user' }],
+    })
+    for (const { task, storagePool } of made) {
+      await done(task)
+      await done((await storagePoolRemove(site.broker, admin, storagePool.id)).task)
+    }
+  })
+
   it('is renamed and given another reserve, and stays while volumes lie on it', async () => {
     const id = await poolMade('before', {
       type: 'rbd',
