@@ -230,7 +230,7 @@ export async function desktopAct(
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
   const task = await transact(broker.db, async tx => {
-    if (name === 'start') await startLock(tx, id)
+    if (name === 'start') await startLock(tx)
     if (name === 'restore') await binLock(tx, before.poolId)
     const row = await desktopLock(tx, id)
     const [shown] = await desktopRows(tx, { ids: [id] })

@@ -3,6 +3,7 @@ import type { Tx } from '../db/connect.ts'
 import { desktopWish, transitionNote } from '../db/desktops.ts'
 import { type MigrationOpenRow, migrationSet, originForgetHere } from '../db/migrations.ts'
 import type { HdcsError } from '../lib/errors.ts'
+import { startStayed } from './starting.ts'
 
 export async function moveEnd(
   tx: Tx,
@@ -16,10 +17,12 @@ export async function moveEnd(
   const noted = { ...row, id: row.desktop_id }
   await transitionNote(tx, [{ ...noted, was: row.phase, became: `move ${state}`, reason }], now)
   await originForgetHere(tx, row.desktop_id)
-  await moveStart(tx, row)
+  if (isForStart(row)) await startStayed(tx, row.desktop_id, now)
 }
 
-/** It moved to be started: there, or where it is when it could not move. */
+/** It moved to be started there. */
 export async function moveStart(tx: Tx, row: MigrationOpenRow) {
-  if (row.cause === 'start' && row.wished_present) await desktopWish(tx, row.desktop_id, { wished_power: 'running' })
+  if (isForStart(row)) await desktopWish(tx, row.desktop_id, { wished_power: 'running' })
 }
+
+const isForStart = ({ cause, wished_present }: MigrationOpenRow) => cause === 'start' && wished_present

@@ -37,7 +37,18 @@ export function moveTarget(
     const against = refusalOf(ends, host, desktop, ask)
     return against === undefined ? host : { ...host, trouble: against }
   })
-  const demand = demandOf(
+  const demand = movedDemand(desktop)
+  const decision = placeDesktop(candidates, demand)
+  const fits = decision.hostId === undefined ? undefined : fitsOn(ends, decision.hostId, desktop, ask)
+  const kind = fits && 'kind' in fits ? fits.kind : null
+  const far = decision.clusterId !== undefined && decision.clusterId !== desktop.cluster_id
+  const cut = far && kind === 'storage' && desktop.network.mode !== 'bridge'
+  return { demand, decision, kind, waits: fits && 'waits' in fits ? fits.waits : null, warning: cut ? noNetwork : null }
+}
+
+/** What a desktop that exists asks of a host. */
+export const movedDemand = (desktop: MovableRow): Demand =>
+  demandOf(
     { ...desktop, id: desktop.pool_id },
     {
       hardware: desktop.hardware,
@@ -47,13 +58,6 @@ export function moveTarget(
     },
     'person',
   )
-  const decision = placeDesktop(candidates, demand)
-  const fits = decision.hostId === undefined ? undefined : fitsOn(ends, decision.hostId, desktop, ask)
-  const kind = fits && 'kind' in fits ? fits.kind : null
-  const far = decision.clusterId !== undefined && decision.clusterId !== desktop.cluster_id
-  const cut = far && kind === 'storage' && desktop.network.mode !== 'bridge'
-  return { demand, decision, kind, waits: fits && 'waits' in fits ? fits.waits : null, warning: cut ? noNetwork : null }
-}
 
 const noNetwork =
   'its address is of the network of its cluster: there it has no network until it is shut down and started again'

@@ -55,7 +55,7 @@ export const done = (finished: TaskStep[] = []): TaskOutcome => ({
   steps: finished,
   error: null,
 })
-const failed = (error: TroubleValue): TaskOutcome => ({ state: 'failed', progress: 100, steps: [], error })
+export const failed = (error: TroubleValue): TaskOutcome => ({ state: 'failed', progress: 100, steps: [], error })
 export const going = (progress: number, at: TaskStep[] = []): TaskOutcome => ({
   state: 'running',
   progress,

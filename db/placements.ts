@@ -43,7 +43,7 @@ export async function placementFacts(db: Kysely<Database>, poolIds: readonly str
         select host_id, n, vcpus, memory_bytes from tally where wished_present and wished_power <> 'stopped'
         union all
         select m.to_host_id, 1, d.vcpus, d.memory_bytes from migration m join desktop d on d.id = m.desktop_id
-          where m.ended_at is null and d.host_id <> m.to_host_id and d.wished_power <> 'stopped'
+          where m.ended_at is null and d.host_id <> m.to_host_id and (d.wished_power <> 'stopped' or m.cause = 'start')
       ) here group by host_id
     ), addressed as (
       select subnet, sum(n) as taken from tally group by 1

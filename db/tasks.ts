@@ -97,8 +97,10 @@ export async function taskKinds(db: Kysely<Database>, requestedBy: string | unde
   return rows.map(({ kind }) => kind)
 }
 
-export function tasksOpen(db: Kysely<Database>) {
-  return db.selectFrom('task').selectAll().where('state', 'in', ['queued', 'running']).orderBy('id').execute()
+export function tasksOpen(db: Kysely<Database>, of: { subjectId?: string } = {}) {
+  let query = db.selectFrom('task').selectAll().where('state', 'in', ['queued', 'running'])
+  if (of.subjectId !== undefined) query = query.where('subject_id', '=', of.subjectId)
+  return query.orderBy('id').execute()
 }
 
 /** Of these receipts: how many stand open, and how many ended otherwise than well. */
