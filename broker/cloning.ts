@@ -4,7 +4,9 @@ import { desktopLock, desktopRows } from '../db/desktops.ts'
 import { desktopsInsert } from '../db/making.ts'
 import { poolForClaim, poolGrowLock } from '../db/pools.ts'
 import { binOfPool } from '../db/recycle-bin.ts'
+import { taskLogAdd } from '../db/tasks.ts'
 import { transact } from '../db/transact.ts'
+import { volumeRows } from '../db/volumes.ts'
 import { HdcsError, nameTaken } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -76,7 +78,11 @@ export async function desktopClone(
     }
     if (!one) throw new HdcsError('no_host', `${source.host_name} has no address or screen port left for one more.`)
     const subject = { type: 'desktop', ...one }
-    return { id: one.id, task: await taskOpen(tx, { kind: 'desktop.clone', subject, requestedBy: principal }, now) }
+    const task = await taskOpen(tx, { kind: 'desktop.clone', subject, requestedBy: principal }, now)
+    const volumes = (await volumeRows(tx, { desktopId: id })).map(({ name }) => name)
+    const left = `volumes are not copied: ${volumes.join(', ')} ${volumes.length === 1 ? 'stays' : 'stay'} with ${source.name}`
+    if (volumes.length > 0) await taskLogAdd(tx, task.id, left, now)
+    return { id: one.id, task }
   })
   return { task: made.task, desktop: await desktopGet(broker, principal, made.id) }
 }

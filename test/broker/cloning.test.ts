@@ -5,8 +5,10 @@ import { desktopClone } from '../../broker/cloning.ts'
 import { desktopMakeFor } from '../../broker/desktop-making.ts'
 import { desktopAct, desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
-import { poolCreate } from '../../broker/pools.ts'
-import { taskCancel, taskGet } from '../../broker/tasks.ts'
+import { poolCreate, poolUpdate } from '../../broker/pools.ts'
+import { storagePoolCreate } from '../../broker/storage-pools.ts'
+import { taskCancel, taskGet, taskLog } from '../../broker/tasks.ts'
+import { volumeAttach, volumeCreate } from '../../broker/volumes.ts'
 import { makeSimStorage } from '../../vmm/sim-host.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
@@ -88,4 +90,18 @@ it('takes a place of its pool: none is made where none is left', async () => {
   const { task } = await clone()
   await ended(task)
   await expect(clone()).rejects.toMatchObject({ code: 'pool_exhausted' })
+})
+
+it('says that its source’s volumes stay where they are', async () => {
+  const poolGiven = { name: 'data', source: { type: 'dir' as const, target: '/srv/data' }, reserve: 0 }
+  const { storagePool, task } = await storagePoolCreate(site.broker, admin, poolGiven)
+  await ended(task)
+  const asked = { name: 'ledgers', poolId: storagePool.id, sizeBytes: 2 ** 20, format: 'raw' as const }
+  const made = await volumeCreate(site.broker, admin, asked)
+  await ended(made.task)
+  await volumeAttach(site.broker, admin, made.volume.id, sourceId)
+  await poolUpdate(site.broker, admin, poolId, { maxSize: 9 })
+  const { task: copying } = await clone({ name: 'second-copy' })
+  const line = 'volumes are not copied: ledgers stays with source'
+  expect(await taskLog(site.broker, admin, copying.id)).toContainEqual(expect.objectContaining({ text: line }))
 })

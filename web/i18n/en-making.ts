@@ -52,7 +52,7 @@ export const enMaking = {
     },
     copyTitle: 'Copy {{name}}',
     copyText:
-      'Another desktop of the same pool with the same disk. It stands still when it is made; {{name}} cannot start before.',
+      'Another desktop of the same pool with the same disk. It stands still when it is made; {{name}} cannot start before. Volumes that it has besides are not copied: they stay with {{name}}.',
     full: 'Stand on no image',
     fullHelp: 'Larger and slower to make, and untouched by whatever becomes of its template.',
     copy: 'Copy',
