@@ -2,7 +2,7 @@
  * A task is a receipt: how far it is follows from the state of its subject, so no program ever has to remember to
  * finish it. Pure.
  */
-import type { HostState, Phase, SavedValue, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
+import type { HostState, Phase, Power, SavedValue, TaskState, TaskStep, TroubleValue } from '../db/schema.ts'
 import type { SetupObserved } from '../db/schema-customisation.ts'
 import type { MigrationState } from '../db/schema-hosts.ts'
 import type { ReceiptOpen, TaskSettled } from '../db/tasks.ts'
@@ -26,6 +26,9 @@ export interface DesktopForTask {
   incarnation: { wished: number; observed: number | null }
   trouble: TroubleValue | null
   saved: { wished: boolean; observed: SavedValue | null }
+  power: Power
+  /** On its way to another host, or about to be: what stands still and shall start is only wished to run once it is there. */
+  moving: boolean
   /** Its guest is customised before its person gets it, and how that stands; null: it is not. */
   setup: { pending: boolean; booted: boolean; text: string | undefined } | null
 }
@@ -64,12 +67,23 @@ export const going = (progress: number, at: TaskStep[] = []): TaskOutcome => ({
 })
 export const vanished = failed({ code: 'not_found', text: 'It was removed meanwhile.' })
 
+const shall = { running: 'run', paused: 'be suspended', stopped: 'stand still' } satisfies Record<Power, string>
+
+/** Somebody, or its pool, wished something else since: what was asked for never comes. Undefined: it is still wished. */
+function overtaken(desktop: DesktopForTask, asked: Power): TaskOutcome | undefined {
+  if (desktop.power === asked || (asked === 'running' && desktop.moving)) return
+  const text = `It was asked for something else meanwhile: it shall ${shall[desktop.power]} now.`
+  return failed({ code: 'cancelled', text })
+}
+
 /** Waits for a desktop to become ready: claims and starts. */
 function starting(desktop: DesktopForTask): TaskOutcome {
   const { setup } = desktop
   const names = setup ? customisedSteps : startSteps
   if (desktop.phase === 'ready') return done(steps(names, names.length))
   if (desktop.phase === 'failed') return failed(desktop.trouble ?? { code: 'start_failed', text: 'The start failed.' })
+  const other = overtaken(desktop, 'running')
+  if (other) return other
   if (setup?.pending && setup.booted) return going(70, steps(names, names.indexOf('customise'), setup.text))
   const at = currentStep[desktop.observedStep as keyof typeof currentStep] ?? (desktop.phase === 'making' ? 0 : 1)
   const place = at === 1 && desktop.queuePlace !== null ? `${desktop.queuePlace}` : undefined
@@ -96,8 +110,9 @@ function saving(desktop: DesktopForTask | undefined): TaskOutcome {
 
 type Rule = (desktop: DesktopForTask | undefined, goal: Record<string, unknown>) => TaskOutcome
 
+/** @param asked the power that was wished with it; null: none was. */
 const until =
-  (phases: readonly Phase[]): Rule =>
+  (phases: readonly Phase[], asked: Power | null = null): Rule =>
   desktop =>
     !desktop
       ? vanished
@@ -105,7 +120,7 @@ const until =
         ? done()
         : desktop.phase === 'failed'
           ? failed(desktop.trouble ?? { code: 'internal', text: 'It failed.' })
-          : going(50)
+          : ((asked && overtaken(desktop, asked)) ?? going(50))
 
 /** Its disk is being copied, or waits for its turn. The receipt of one that finds no room ends: it is tried again later. */
 function copying({ work, trouble }: DesktopForTask): TaskOutcome {
@@ -127,14 +142,14 @@ const desktopTaskRules = {
   'desktop.adopt': copied,
   'desktop.start': desktop => (desktop ? starting(desktop) : vanished),
   'desktop.customise': desktop => (desktop ? starting(desktop) : vanished),
-  'desktop.resume': until(['ready']),
-  'desktop.suspend': until(['paused']),
+  'desktop.resume': until(['ready'], 'running'),
+  'desktop.suspend': until(['paused'], 'paused'),
   'desktop.save': saving,
-  'desktop.shutdown': until(['stopped', 'recycling', 'removing']),
-  'desktop.poweroff': until(['stopped', 'recycling', 'removing']),
+  'desktop.shutdown': until(['stopped', 'recycling', 'removing'], 'stopped'),
+  'desktop.poweroff': until(['stopped', 'recycling', 'removing'], 'stopped'),
   'desktop.release': (desktop, goal) => {
     if (!desktop) return done()
-    if (goal.incarnation === undefined) return until(['stopped'])(desktop, goal)
+    if (goal.incarnation === undefined) return until(['stopped'], 'stopped')(desktop, goal)
     const remade = desktop.incarnation.observed !== null && desktop.incarnation.observed >= Number(goal.incarnation)
     return remade
       ? done()
@@ -169,6 +184,9 @@ export const desktopForTask = (row: {
   observed_trouble: TroubleValue | null
   wished_saved: boolean
   observed_memory: SavedValue | null
+  wished_power: Power
+  /** Of its open move; null: there is none. */
+  move_id: string | null
   observed_ready: boolean
   wished_setup: string | null
   wished_setup_try: number
@@ -183,6 +201,8 @@ export const desktopForTask = (row: {
   incarnation: { wished: row.wished_incarnation, observed: row.observed_incarnation },
   trouble: row.observed_trouble,
   saved: { wished: row.wished_saved, observed: row.observed_memory },
+  power: row.wished_power,
+  moving: row.move_id !== null,
   setup:
     row.wished_setup === null
       ? null

@@ -260,6 +260,14 @@ export function desktopsDirty(tx: Tx, limit: number) {
           .where('move.state', '=', 'moving')
           .as('moving'),
       )
+      .select(eb =>
+        eb
+          .selectFrom('migration as open')
+          .select('open.id')
+          .whereRef('open.desktop_id', '=', 'desktop.id')
+          .where('open.ended_at', 'is', null)
+          .as('move_id'),
+      )
       .select(
         sql<ReceiptOpen[]>`(
           select coalesce(jsonb_agg(t), '[]') from (

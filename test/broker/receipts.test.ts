@@ -80,4 +80,17 @@ describe('the receipt', () => {
     })
     expect(ended).toMatchObject({ state: 'failed', error: { code: 'not_found' } })
   })
+
+  it('of what is overtaken by another wish ends with words, also while its host says nothing', async () => {
+    const [, [id, person]] = [...owners] as [unknown, [string, Principal]]
+    const { task } = await desktopAct(site.broker, person, id, 'suspend')
+    await desktopAct(site.broker, person, id, 'shutdown')
+    const ended = await site.until('its receipt ended', async () => {
+      const { db } = site.broker
+      const row = await db.selectFrom('task').selectAll().where('id', '=', task.id).executeTakeFirstOrThrow()
+      return row.finished_at !== null && row
+    })
+    const text = 'It was asked for something else meanwhile: it shall stand still now.'
+    expect(ended).toMatchObject({ state: 'failed', error: { code: 'cancelled', text } })
+  })
 })

@@ -21,17 +21,51 @@ describe('the receipt of a host’s maintenance', () => {
   })
 })
 
+const standing: DesktopForTask = {
+  phase: 'stopped',
+  userId: null,
+  observedStep: null,
+  queuePlace: null,
+  incarnation: { wished: 1, observed: 1 },
+  trouble: null,
+  saved: { wished: true, observed: null },
+  power: 'stopped',
+  moving: false,
+  setup: null,
+}
+
+describe('the receipt of a power action', () => {
+  const receipt = (kind: string) => ({ id: 'a', kind, state: 'running' as const, progress: 1, steps: [], goal: {} })
+  const becomes = (kind: string, facts: Partial<DesktopForTask>) =>
+    desktopTask(receipt(`desktop.${kind}`), { ...standing, ...facts })
+
+  it.each([
+    ['start', { phase: 'stopping', power: 'stopped' }, 'stand still'],
+    ['customise', { phase: 'stopped', power: 'stopped' }, 'stand still'],
+    ['resume', { phase: 'paused', power: 'paused' }, 'be suspended'],
+    ['suspend', { phase: 'ready', power: 'running' }, 'run'],
+    ['shutdown', { phase: 'ready', power: 'running' }, 'run'],
+    ['poweroff', { phase: 'starting', power: 'running' }, 'run'],
+    ['release', { phase: 'ready', power: 'running' }, 'run'],
+  ] as const)('of %s ends in words once something else is wished', (kind, facts, now) => {
+    const text = `It was asked for something else meanwhile: it shall ${now} now.`
+    expect(becomes(kind, facts)).toMatchObject({ state: 'failed', error: { code: 'cancelled', text } })
+  })
+
+  it.each([
+    ['start', { phase: 'stopped', power: 'running' }, 'running'],
+    // Its host is full: it is wished to run once it is on another.
+    ['start', { phase: 'stopped', power: 'stopped', moving: true }, 'running'],
+    ['start', { phase: 'ready', power: 'stopped' }, 'succeeded'],
+    ['shutdown', { phase: 'ready', power: 'stopped' }, 'running'],
+    ['shutdown', { phase: 'stopped', power: 'running' }, 'succeeded'],
+    ['suspend', { phase: 'ready', power: 'paused' }, 'running'],
+  ] as const)('of %s of %j is %s', (kind, facts, state) => {
+    expect(becomes(kind, facts)?.state).toBe(state)
+  })
+})
+
 describe('the receipt of a saving', () => {
-  const standing: DesktopForTask = {
-    phase: 'stopped',
-    userId: null,
-    observedStep: null,
-    queuePlace: null,
-    incarnation: { wished: 1, observed: 1 },
-    trouble: null,
-    saved: { wished: true, observed: null },
-    setup: null,
-  }
   it.each([
     [
       'stays open when the machine stands before its host said that all is saved',
