@@ -1,6 +1,7 @@
 /** From a token to the person: one indexed statement per request at most, and none for two seconds after it. */
 import type { Db } from '../db/connect.ts'
 import { type TokenOwner, tokenFind } from '../db/tokens.ts'
+import { userGet } from '../db/users.ts'
 import type { Clock } from '../lib/clock.ts'
 import { permissionsOf, type Role, roles } from './policy.ts'
 import type { Principal } from './principal.ts'
@@ -77,7 +78,17 @@ export function makePrincipals(db: Db, clock: Clock): Principals {
   }
 }
 
-function principalOf(owner: TokenOwner): Principal {
+/**
+ * A person whose request is gone on with after it ended, with the rights they have now; it has no token.
+ * @returns undefined: they are gone or disabled.
+ */
+export async function principalAgain(db: Db, userId: string): Promise<Principal | undefined> {
+  const user = await userGet(db, userId)
+  if (!user || user.disabled) return undefined
+  return principalOf({ userId, name: user.name, displayName: user.display_name, roles: user.roles, tokenId: '' })
+}
+
+function principalOf(owner: Omit<TokenOwner, 'kind' | 'expiresAt'>): Principal {
   const held = roles.filter((role): role is Role => owner.roles.includes(role))
   return {
     userId: owner.userId,

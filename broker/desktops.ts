@@ -218,6 +218,7 @@ const wishes = {
 
 /**
  * @param how.atOnce what is deleted is not kept in the recycle bin.
+ * @param how.also last in the same transaction, which is given up when it throws.
  * @throws HdcsError `conflict` with the reason when the action is refused now, `not_found`, `forbidden`.
  */
 export async function desktopAct(
@@ -225,11 +226,11 @@ export async function desktopAct(
   principal: Principal,
   id: string,
   name: Exclude<DesktopAction, 'migrate' | 'capture' | 'clone' | 'rename' | 'change' | 'console' | 'screen'>,
-  { atOnce = false }: { atOnce?: boolean } = {},
+  { atOnce = false, also }: { atOnce?: boolean; also?: (tx: Tx, task: TaskView, now: Date) => Promise<void> } = {},
 ): Promise<{ task: TaskView; desktop: DesktopView }> {
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
-  const task = await transact(broker.db, async tx => {
+  const asked = async (tx: Tx) => {
     if (name === 'start') await startLock(tx)
     if (name === 'restore') await binLock(tx, before.poolId)
     const row = await desktopLock(tx, id)
@@ -269,6 +270,11 @@ export async function desktopAct(
         name,
       })
     else await wishes[name](tx, id, now)
+    return opened
+  }
+  const task = await transact(broker.db, async tx => {
+    const opened = await asked(tx)
+    await also?.(tx, opened, now)
     return opened
   })
   return { task, desktop: await desktopGet(broker, principal, id).catch(whenGone(before)) }

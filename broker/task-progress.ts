@@ -316,6 +316,12 @@ const moveSteps = (current: number, text?: string): TaskStep[] =>
     ...(index === current && text && { text }),
   }))
 
+/** How many of many were not asked for yet (db/bulk.ts). */
+function unasked({ asking }: Record<string, unknown>): number {
+  const ids: unknown = typeof asking === 'object' && asking !== null && 'ids' in asking ? asking.ids : []
+  return Array.isArray(ids) ? ids.length : 0
+}
+
 /** Many receipts in one. @param left of those that were not refused, which still stand open; and which did not come about. */
 export function bulkTask(
   goal: Record<string, unknown>,
@@ -323,9 +329,12 @@ export function bulkTask(
 ): TaskOutcome {
   const asked = Array.isArray(goal.tasks) ? goal.tasks.length : 0
   const refused = Number(goal.refused)
-  const text = `${asked - left - broken} done, ${broken} failed, ${refused} refused of ${asked + refused}`
-  if (left > 0)
-    return going(Math.max(1, Math.round((100 * (asked - left)) / asked)), [{ name: 'many', state: 'current', text }])
+  const asking = unasked(goal)
+  const text = `${asked - left - broken} done, ${broken} failed, ${refused} refused of ${asked + refused + asking}`
+  if (left + asking > 0) {
+    const progress = Math.max(1, Math.round((100 * (asked - left)) / (asked + asking)))
+    return going(progress, [{ name: 'many', state: 'current', text }])
+  }
   return broken + refused === 0
     ? done()
     : failed({

@@ -1,5 +1,6 @@
 import type { Permission } from '../auth/policy.ts'
 import type { Principal } from '../auth/principal.ts'
+import { bulkDrop } from '../db/bulk.ts'
 import type { Tx } from '../db/connect.ts'
 import { setupRuns } from '../db/customisation.ts'
 import { desktopLock } from '../db/desktops.ts'
@@ -280,11 +281,24 @@ export async function taskCancel(broker: Broker, principal: Principal, id: strin
   return taskRead(broker, principal, id)
 }
 
-/** Each of them that can still be called off is; the receipt of all ends with the last. */
+/** The receipts of those of many that were asked for. */
+async function tasksOfMany({ db }: Broker, id: string): Promise<TaskRow[]> {
+  const [row] = await taskRows(db, { ids: [id] })
+  const ids = Array.isArray(row?.goal.tasks) ? row.goal.tasks.map(String) : []
+  return ids.length > 0 ? taskRows(db, { ids, limit: ids.length }) : []
+}
+
+/** The receipt of one of many; undefined: it has none. */
+export async function taskOfMany(broker: Broker, principal: Principal, id: string, subjectId: string) {
+  const row = (await tasksOfMany(broker, id)).find(({ subject_id }) => subject_id === subjectId)
+  return row && taskShown(principal, row, null)
+}
+
+/** Each of them that can still be called off is, and no other is asked for; the receipt of all ends with the last. */
 async function manyCallOff(broker: Broker, principal: Principal, row: TaskRow): Promise<TaskView> {
-  const ids = Array.isArray(row.goal.tasks) ? row.goal.tasks.map(String) : []
-  const rows = ids.length > 0 ? await taskRows(broker.db, { ids, limit: ids.length }) : []
-  let ended = 0
+  const dropped = await transact(broker.db, tx => bulkDrop(tx, row.id))
+  const rows = await tasksOfMany(broker, row.id)
+  let ended = dropped
   for (const one of rows.filter(({ state }) => open(state))) {
     const isDone = (error: unknown) => {
       if (asHdcsError(error).code !== 'conflict') throw error
@@ -292,7 +306,12 @@ async function manyCallOff(broker: Broker, principal: Principal, row: TaskRow): 
     await taskCancel(broker, principal, one.id).then(() => ended++, isDone)
   }
   if (ended === 0) throw new HdcsError('conflict', 'None of them can be taken back any more.')
-  await taskLogAdd(broker.db, row.id, `${principal.name} called off ${ended} of ${ids.length}`, broker.clock.now())
+  await taskLogAdd(
+    broker.db,
+    row.id,
+    `${principal.name} called off ${ended} of ${rows.length + dropped}`,
+    broker.clock.now(),
+  )
   return taskRead(broker, principal, row.id)
 }
 

@@ -1,6 +1,7 @@
 import type { Broker } from '../broker.ts'
 import { balanceReconciler } from './balance.ts'
 import { binReconciler } from './bin.ts'
+import { bulksReconciler } from './bulks.ts'
 import { desktopsReconciler } from './desktops.ts'
 import { startReconciler } from './driver.ts'
 import { evacuationsReconciler } from './evacuations.ts'
@@ -31,6 +32,7 @@ export function startReconcilers(broker: Broker) {
     returnsReconciler,
     balanceReconciler,
     binReconciler,
+    bulksReconciler,
     screenPortsReconciler,
     storageReconciler,
     talliesReconciler,

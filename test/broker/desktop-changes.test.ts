@@ -1,15 +1,16 @@
 /** The name of a desktop, the disc in its drive, and one action for many. */
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Principal } from '../../auth/principal.ts'
-import { desktopsAct } from '../../broker/desktop-bulk.ts'
+import { bulksGoOn, desktopsAct } from '../../broker/desktop-bulk.ts'
 import { desktopHardwareSet } from '../../broker/desktop-hardware.ts'
 import { desktopMakeFor } from '../../broker/desktop-making.ts'
 import { desktopAct, desktopGet, desktopHistory } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { poolCreate } from '../../broker/pools.ts'
-import { taskGet, taskLog } from '../../broker/tasks.ts'
+import { bulkKind, taskCancel, taskGet, taskList, taskLog } from '../../broker/tasks.ts'
 import { templateCreate, templateDelete, versionUploaded } from '../../broker/templates.ts'
-import { siteWarm, startSite, type TestSite } from '../support/site.ts'
+import { userUpdate } from '../../db/users.ts'
+import { addPerson, siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 const forever = new AbortController().signal
 let site: TestSite
@@ -119,7 +120,89 @@ it('is done to many at once, with what came of each and a receipt of all', async
   const { name } = await desktopGet(site.broker, admin, ids[0] ?? '')
   await ended(standing.task)
   const lines = (await taskLog(site.broker, admin, standing.task.id)).map(({ text }) => text)
-  expect(lines[0]).toBe(`refused: ${name}: it is not ready.`)
+  expect(lines).toContain(`refused: ${name}: it is not ready.`)
   const again = await desktopsAct(site.broker, admin, 'start', ids)
   expect(await ended(again.task)).toMatchObject({ state: 'succeeded', subject: { name: 'start: 3 desktops' } })
+})
+
+describe('many at once, whose process ends in the middle,', () => {
+  const nobodies = [1, 2, 3].map(n => `01a00000-0000-7000-8000-00000000000${n}`)
+
+  /** Ended after so many transactions: none of it reaches the database any more. */
+  function dying(transactions: number) {
+    let left = transactions
+    const db = new Proxy(site.broker.db, {
+      get(target, key) {
+        if (key === 'transaction' && left-- <= 0) throw new Error('the process is gone')
+        const value: unknown = Reflect.get(target, key)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    return { ...site.broker, db }
+  }
+
+  async function cut(principal: Principal, given: string[], transactions: number, name: 'reboot' | 'save' = 'reboot') {
+    const known = await receipts()
+    await expect(desktopsAct(dying(transactions), principal, name, given)).rejects.toThrow('the process is gone')
+    const [task, ...others] = (await receipts()).filter(({ id }) => known.every(one => one.id !== id))
+    expect(others).toEqual([])
+    if (!task) throw new Error('there is no receipt')
+    return task
+  }
+  const receipts = async () => (await taskList(site.broker, admin, { kind: bulkKind, state: 'open', limit: 100 })).items
+  const rebooted = async () =>
+    (await taskList(site.broker, admin, { kind: 'desktop.reboot', limit: 100 })).items.map(({ subject }) => subject.id)
+
+  it('have a receipt, and the rest is asked for, each once', async () => {
+    const [one = '', two = '', three = ''] = ids
+    // The receipt and the first four; nothing of the other two.
+    const task = await cut(admin, [one, ...nobodies, two, three], 5)
+    expect(task).toMatchObject({ state: 'running', subject: { name: 'reboot: 6 desktops' } })
+    expect(await rebooted()).toEqual([one])
+    expect(await ended(task)).toMatchObject({
+      state: 'failed',
+      error: { text: expect.stringMatching(/^3 done, 0 failed, 3 refused of 6/) },
+    })
+    expect((await rebooted()).toSorted()).toEqual(ids.toSorted())
+  })
+
+  it('are asked for by no second process that goes on with them', async () => {
+    const before = await rebooted()
+    const later = { ...site.broker, clock: { ...site.broker.clock, now: () => new Date(Date.now() + 60_000) } }
+    const [asked] = await Promise.all([
+      desktopsAct(site.broker, admin, 'reboot', ids),
+      site.until('it is gone on with', async () => {
+        await bulksGoOn(later, forever)
+        return (await rebooted()).length === before.length + ids.length
+      }),
+    ])
+    expect(asked.results.map(({ id, error, task }) => [id, error, task?.subject.id])).toEqual(
+      ids.map(id => [id, null, id]),
+    )
+    expect(await ended(asked.task)).toMatchObject({ state: 'succeeded' })
+    expect((await rebooted()).length).toBe(before.length + ids.length)
+  })
+
+  it('can be called off: no other is asked for', async () => {
+    const task = await cut(admin, ids, 1, 'save')
+    await taskCancel(site.broker, admin, task.id)
+    expect(await ended(task)).toMatchObject({
+      state: 'failed',
+      error: { text: expect.stringMatching(/^0 done, 0 failed, 3 refused of 3/) },
+    })
+    expect((await taskLog(site.broker, admin, task.id)).map(({ text }) => text)).toContain('root called off 3 of 3')
+    expect((await taskList(site.broker, admin, { kind: 'desktop.save', limit: 1 })).items).toEqual([])
+  })
+
+  it('are refused when who asked may not sign in any more', async () => {
+    const before = await rebooted()
+    const leaver = await addPerson(site.broker.db, 'leaver', ['infrastructureAdministrator'])
+    const task = await cut(leaver, ids, 1)
+    await userUpdate(site.broker.db, leaver.userId, { disabled: true })
+    expect(await ended(task)).toMatchObject({ state: 'failed' })
+    expect((await taskLog(site.broker, admin, task.id)).map(({ text }) => text)).toContain(
+      'refused: 3 desktops were not asked for: who wanted it may not sign in any more',
+    )
+    expect(await rebooted()).toEqual(before)
+  })
 })
