@@ -2,6 +2,7 @@
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { type DesktopRow, desktopLock, desktopRows, desktopWish, transitionNote } from '../db/desktops.ts'
+import { hostEnds } from '../db/host-ends.ts'
 import { addressLock } from '../db/hosts.ts'
 import type { HardwareValue } from '../db/schema.ts'
 import { versionBytes } from '../db/templates.ts'
@@ -13,6 +14,7 @@ import type { LiveHardware } from '../vmm/spec.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopChange, desktopChangeIn } from './desktop-changes.ts'
 import { type DesktopView, desktopActions, desktopGet } from './desktops.ts'
+import { hardwareTooMuch } from './hardware-limits.ts'
 import { type GuestFacts, waitsForStart } from './live-hardware.ts'
 import { hardwareRefusal, placementFilters, resourcesLeft } from './placement.ts'
 import { hostsToPlaceOn } from './placing.ts'
@@ -53,11 +55,11 @@ export async function desktopHardwareSet(
     const names = changedNames(row, given)
     const before = hardwareFull(row.hardware)
     const hardware = { ...before, ...Object.fromEntries(names.map(name => [name, given[name]])) }
-    await hostChecked(tx, row, names, hardware)
     if (names.includes('diskBytes')) {
       const bytes = row.hardware.diskBytes ?? (await versionBytes(tx, row.version_id))
       diskChecked(hardware.diskBytes, bytes, broker.maxVirtualBytes)
     }
+    await hostChecked(tx, row, names, hardware)
     const guest = await guestOf(tx, row)
     for (const name of names) {
       const why = waits(name, hardware, before.diskBus, guest)
@@ -121,15 +123,20 @@ function waits(
 /** The disk itself grows at once; SATA has no way to say so. */
 const sataGrows = 'a guest sees that a disk on SATA grew when it starts'
 
-/** @throws HdcsError `invalid` at the field whose value its host has nothing for. */
+/** @throws HdcsError `invalid` at the field whose value its host has nothing for, or no host that could start it has so much of. */
 async function hostChecked(tx: Tx, row: DesktopRow, names: (keyof HardwareValue)[], wished: HardwareValue) {
+  if (names.length === 0) return
+  const hosts = await hostsToPlaceOn(tx, { poolIds: [] })
   const name = (['firmware', 'diskBus'] as const).find(changed => names.includes(changed))
-  const host = name && (await hostsToPlaceOn(tx, { poolIds: [] })).find(({ id }) => id === row.host_id)
+  const host = name && hosts.find(({ id }) => id === row.host_id)
   const refused = host && hardwareRefusal(host, wished)
-  if (!name || !refused) return
-  const message = `${host.name} cannot run it so: ${refused}.`
-  throw new HdcsError('invalid', message, { fields: [{ field: `body.hardware.${name}`, message }] })
+  if (name && refused) throw atField(name, `${host.name} cannot run it so: ${refused}.`)
+  const tooMuch = hardwareTooMuch(row.host_id, row.hardware, wished, hosts, await hostEnds(tx))
+  if (tooMuch) throw atField(tooMuch.name, tooMuch.message)
 }
+
+const atField = (name: keyof HardwareValue, message: string) =>
+  new HdcsError('invalid', message, { fields: [{ field: `body.hardware.${name}`, message }] })
 
 /** @param bytes as the disk is by now. */
 function diskChecked(wished: number | null, bytes: number, most: number) {
@@ -139,6 +146,5 @@ function diskChecked(wished: number | null, bytes: number, most: number) {
       : wished > most
         ? `A disk has ${sizeText(most)} at most here.`
         : undefined
-  if (wrong === undefined) return
-  throw new HdcsError('invalid', wrong, { fields: [{ field: 'body.hardware.diskBytes', message: wrong }] })
+  if (wrong !== undefined) throw atField('diskBytes', wrong)
 }

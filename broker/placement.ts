@@ -55,6 +55,8 @@ export interface HostFacts {
   poolComing: ReadonlyMap<string, number>
   /** Besides what is kept free (lib/capacity.ts); null: not told yet. */
   storageLeftBytes: number | null
+  /** Used or not; null: not told yet. */
+  storageTotalBytes: number | null
   /** What the host says is wrong with it (network, libvirt); null when it is well. */
   trouble: string | null
 }

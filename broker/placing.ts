@@ -93,6 +93,7 @@ function factsOf(row: PlacementFactsRow, excluded: string | undefined): HostFact
     poolDesktops: new Map(Object.entries(row.pools)),
     poolComing: new Map(Object.entries(row.pools_coming)),
     storageLeftBytes: storageLeft(row.observed_usage),
+    storageTotalBytes: row.observed_usage?.storageTotalBytes ?? null,
     trouble: excluded ?? row.observed_troubles[0]?.text ?? null,
   }
 }

@@ -16,7 +16,7 @@ let admin: Principal
 let id: string
 
 beforeAll(async () => {
-  site = await startSite({ sim: [{ uefi: false }] })
+  site = await startSite({ sim: [{ uefi: false }], own: { maxVirtualBytes: 2 ** 43 } })
   const warm = await siteWarm(site)
   admin = warm.admin
   const wish = { name: 'own', kind: 'persistent' as const, templateId: warm.templateId, warm: 0 }
@@ -70,10 +70,26 @@ it('never makes a disk smaller, nor larger than allowed; nothing else is changed
   expect((await desktopGet(site.broker, admin, id)).hardware).toMatchObject({ vcpus: 2, diskBytes: 1.5 * GiB })
 })
 
+it('is refused at its field where it is more than its host has in all, also by a dry run', async () => {
+  // 8 threads and 64 GiB, of which a tenth is kept, and 1 TiB of storage.
+  for (const [field, value, message] of [
+    ['memoryBytes', 58 * GiB, 'The host sim-1 has 57.5 GiB of memory for a desktop in all.'],
+    ['vcpus', 1000, expect.stringMatching(/^The host sim-1 has \d+ vCPU for a desktop in all\.$/)],
+    ['diskBytes', 2 ** 41, 'The host sim-1 has 1 TiB of storage in all: a disk there is no larger.'],
+  ] as const)
+    for (const dryRun of [false, true])
+      await expect(
+        desktopHardwareSet(site.broker, admin, id, { [field]: value, sound: false }, {}, dryRun),
+      ).rejects.toMatchObject({ code: 'invalid', fields: [{ field: `body.hardware.${field}`, message }] })
+  expect((await desktopGet(site.broker, admin, id)).hardware).toMatchObject({ vcpus: 2, sound: true })
+  expect((await set({ memoryBytes: 57 * GiB, diskBytes: 2 ** 40 - GiB })).desktop.hardware.memoryBytes).toBe(57 * GiB)
+  await set({ memoryBytes: 96 * 2 ** 20 })
+})
+
 it('gives a desktop that stands still all of it when it starts', async () => {
   await desktopAct(site.broker, admin, id, 'poweroff')
   await site.until('it stands', async () => (await desktopGet(site.broker, admin, id)).phase === 'stopped')
-  expect((await set({ vcpus: 1, diskBytes: 2 * GiB })).applies).toMatchObject({
+  expect((await set({ vcpus: 1, diskBytes: 2 ** 40 })).applies).toMatchObject({
     now: [],
     nextStart: ['vcpus', 'diskBytes'],
   })

@@ -31,6 +31,7 @@ const host = (id: string, change: Partial<HostFacts> = {}): HostFacts => ({
   poolDesktops: new Map(),
   poolComing: new Map(),
   storageLeftBytes: null,
+  storageTotalBytes: null,
   trouble: null,
   ...change,
 })

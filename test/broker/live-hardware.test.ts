@@ -139,12 +139,12 @@ describe('a desktop that runs', () => {
   })
 
   it('gets at its next start what its host has not left, and at once when that is wished again and there is room', async () => {
-    const { applies } = await set({ vcpus: 2, memoryBytes: 15 * GiB })
+    const { applies } = await set({ vcpus: 2, memoryBytes: 14.25 * GiB })
     expect(applies).toMatchObject({ now: ['vcpus'], nextStart: ['memoryBytes'] })
-    expect(applies.why.memoryBytes).toMatch(/^its host has \d+ MiB left, 9216 MiB more wanted$/)
+    expect(applies.why.memoryBytes).toMatch(/^its host has \d+ MiB left, 8448 MiB more wanted$/)
     await runsWith(2, 6)
     // Nothing is promised twice: what waits counts already.
-    expect((await taken())?.memoryBytes).toBeGreaterThan(15 * GiB)
+    expect((await taken())?.memoryBytes).toBeGreaterThan(14.25 * GiB)
     expect((await set({ memoryBytes: 8 * GiB })).applies).toMatchObject({ now: ['memoryBytes'] })
     await runsWith(2, 8)
   })

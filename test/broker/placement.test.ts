@@ -35,6 +35,7 @@ const host = (id: string, facts: Partial<HostFacts> = {}): HostFacts => ({
   poolDesktops: new Map(),
   poolComing: new Map(),
   storageLeftBytes: 100 * GiB,
+  storageTotalBytes: null,
   trouble: null,
   ...facts,
 })

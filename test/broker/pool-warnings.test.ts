@@ -26,6 +26,7 @@ const host: HostFacts = {
   poolDesktops: new Map(),
   poolComing: new Map(),
   storageLeftBytes: null,
+  storageTotalBytes: null,
   trouble: null,
 }
 const pool = {
