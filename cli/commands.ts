@@ -17,7 +17,7 @@ import { hostHistory } from './host-history.ts'
 import { clusterList, hostJoin, hostList } from './hosts.ts'
 import { desktopHardware, desktopMake } from './machines.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
-import { actMany, binAct, binList, desktopClone, desktopDisc, desktopRename } from './making.ts'
+import { actMany, binList, desktopClone, desktopDisc, desktopRename } from './making.ts'
 import type { Task } from './nouns.ts'
 import { desktopMove, desktopWhy, poolPlace } from './placements.ts'
 import { gathered, poolCommands } from './pool-commands.ts'
@@ -176,12 +176,12 @@ function program(around: Surroundings): Command {
   bin
     .command('restore <desktop>')
     .description('give it back to its owner')
-    .action(with_((context, name: string) => binAct(context, 'restore', name)))
+    .action(with_((context, name: string) => act(context, 'restore', name)))
   bin
     .command('remove <desktop>')
     .description('remove it for good, with all that is on its disk')
     .option('--yes', 'without asking')
-    .action(with_((context, name: string, options: SureOptions) => binAct(context, 'purge', name, options)))
+    .action(with_((context, name: string, options: SureOptions) => act(context, 'purge', name, options)))
 
   hardwareOptions(top.command('hardware <desktop>'))
     .description('change the hardware of one desktop (administrators)')

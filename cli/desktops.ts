@@ -110,6 +110,18 @@ export async function desktopFind(context: Context, text: string | undefined): P
   return only
 }
 
+/** What is meant by this action: what it brings back or removes for good is in the recycle bin, whatever else has its name. */
+export async function desktopFindFor(context: Context, action: string, text: string | undefined): Promise<Desktop> {
+  if (text === undefined || (action !== 'restore' && action !== 'purge')) return desktopFind(context, text)
+  const { client } = context
+  return find(
+    'desktop in the recycle bin',
+    text,
+    id => client.desktopGet({ params: { id } }),
+    query => client.desktopList({ query: { ...query, binned: true, limit: 500 } }),
+  )
+}
+
 /** What is lost for good when this is done to it; undefined: nothing, or it can be brought back. */
 export function lossOf(name: string, { name: desktop, binDays, saved }: Desktop): string | undefined {
   if (name === 'purge' || (name === 'delete' && binDays === 0))
@@ -122,18 +134,14 @@ export function lossOf(name: string, { name: desktop, binDays, saved }: Desktop)
 const whither = ({ name, binned }: Desktop) =>
   binned ? `: in the recycle bin until ${binned.until.slice(0, 10)} (hdcs bin restore ${name})` : ''
 
-/** Start, reboot, release …: what the desktop's `actions` allows now. */
+/** Start, reboot, release …: what the desktop's `actions` allows now. @throws HdcsError `invalid` for what is no action. */
 export async function act(
   context: Context,
   name: string,
   text: string | undefined,
   options: SureOptions = {},
 ): Promise<void> {
-  return actOn(context, name, await desktopFind(context, text), options)
-}
-
-/** @throws HdcsError `invalid` for what is no action. */
-export async function actOn(context: Context, name: string, desktop: Desktop, options: SureOptions): Promise<void> {
+  const desktop = await desktopFindFor(context, name, text)
   const action = desktop.actions.find(one => one.name === name)
   if (!action)
     throw new HdcsError(

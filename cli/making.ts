@@ -2,7 +2,7 @@
 import { counted } from '../lib/counted.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
-import { act, actOn, desktopFind, lossOf } from './desktops.ts'
+import { act, desktopFind, desktopFindFor, lossOf } from './desktops.ts'
 import { find } from './find.ts'
 import { follow } from './follow.ts'
 import type { Desktop, Template } from './nouns.ts'
@@ -82,23 +82,6 @@ export async function binList(context: Context): Promise<void> {
   )
 }
 
-/** Out of the bin, or for good. */
-export async function binAct(
-  context: Context,
-  name: 'restore' | 'purge',
-  text: string,
-  options: SureOptions = {},
-): Promise<void> {
-  const { client } = context
-  const desktop = await find<Desktop>(
-    'desktop in the recycle bin',
-    text,
-    one => client.desktopGet({ params: { id: one } }),
-    query => client.desktopList({ query: { ...query, binned: true, limit: 500 } }),
-  )
-  await actOn(context, name, desktop, options)
-}
-
 /** @throws HdcsError `conflict` when some were refused. */
 export async function actMany(
   context: Context,
@@ -109,7 +92,7 @@ export async function actMany(
   if (texts.length < 2) return act(context, name, texts[0], options)
   const desktops = new Map<string, Desktop>()
   for (const text of texts) {
-    const desktop = await desktopFind(context, text)
+    const desktop = await desktopFindFor(context, name, text)
     desktops.set(desktop.id, desktop)
   }
   const losses = [...desktops.values()].flatMap(desktop => lossOf(name, desktop) ?? [])

@@ -128,6 +128,8 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
   )
   expect(await say(boss, 'bin')).toMatch(/^cad-3 +maker +office/m)
   expect(await say(boss, 'bin', 'restore', 'cad-3')).toContain('cad-3: restore done')
+  await say(boss, 'act', 'delete', 'cad-3')
+  expect(await say(boss, 'act', 'restore', 'cad-3')).toContain('cad-3: restore done')
   expect(await say(boss, 'templates', 'take', 'golden', 'cad')).toContain('template golden is ready')
   expect(await say(boss, 'templates')).toMatch(/golden +1 sealed/)
   const elsewhere = speaker(url, { HDCS_TOKEN: boss })
@@ -197,6 +199,7 @@ it('asks before what nothing brings back, and before nothing else', async () => 
     ['no recycle bin keeps it', 'volumes', 'delete', 'data'],
     ['its files stay', 'storage', 'remove', 'disks'],
     ['thrown and all that is on its disk are destroyed', 'bin', 'remove', 'thrown'],
+    ['thrown and all that is on its disk are destroyed', 'act', 'purge', 'thrown'],
   ]) {
     if (words[0] === 'bin') await say(keeper, 'act', 'delete', 'thrown')
     const asked = speaker(url, { HDCS_TOKEN: keeper })
