@@ -65,7 +65,7 @@ export function desktopPhase(facts: DesktopFacts): { phase: Phase; reason: strin
   // Paused by QEMU for want of room: nothing of it is lost, and its host lets it go on as soon as there is some.
   const starved = code === 'storage_full'
   if (starved && wished.power === 'running' && observed.power === 'paused')
-    return { phase: 'paused', reason: 'its storage is full: it goes on by itself when there is room' }
+    return { phase: 'paused', reason: starvedText }
   // Nobody waits for it: it is made when there is room.
   const unmade = observed.incarnation !== wished.incarnation && !facts.claimOpen
   if (observed.trouble && !returning && !sent && !inUse && !(starved && unmade))
@@ -196,6 +196,10 @@ interface ActionFacts {
   power: Power
   assigned: boolean
   kind: 'floating' | 'persistent'
+  /** How many its pool keeps running for whoever comes. */
+  warm: number
+  /** Paused by its host for want of room. */
+  starved?: boolean
   /** On its way to another host, or about to be. */
   moving: boolean
   /** A template version, or a copy, is being made of its disk. */
@@ -222,6 +226,18 @@ const only =
   facts =>
     phases.includes(facts.phase) ? undefined : text
 const running = only(['ready', 'starting'], 'it does not run')
+const starvedText = 'its storage is full: it goes on by itself when there is room'
+/** One that its host paused for want of room is wished to run, and is not anybody's to resume. */
+const suspended =
+  (text: string): Refusal =>
+  facts =>
+    facts.phase === 'paused' ? (facts.starved ? starvedText : text) : undefined
+const awake = suspended('it is suspended: resume it first')
+/** What its pool would undo at once, and what nobody is left to wait for. */
+const somebodys: Refusal = ({ assigned, warm }) =>
+  assigned
+    ? undefined
+    : `nobody has it, and its pool starts and stops it to keep ${warm} ready: change that number of the pool (warm)`
 const settled: Refusal = facts => (facts.moving ? 'it is on its way to another host' : undefined)
 const memoryTexts = {
   saved: 'memory is saved on its host: start it first, or force it off, which discards what was open in it',
@@ -259,19 +275,22 @@ const standing: readonly Phase[] = [
 ]
 
 const refusals = {
-  start: [only(['stopped', 'failed'], 'it already runs or is on its way'), free],
-  shutdown: [running],
+  start: [only(['stopped', 'failed'], 'it already runs or is on its way'), somebodys, free],
+  shutdown: [awake, running, somebodys],
   poweroff: [
     facts =>
       facts.memory === 'saved' || ['ready', 'starting', 'paused', 'stopping'].includes(facts.phase)
         ? undefined
         : 'it does not run',
+    // What is being stopped anyhow may be stopped at once.
+    (facts, actor) => (facts.power === 'stopped' ? undefined : somebodys(facts, actor)),
   ],
-  reboot: [only(['ready'], 'it is not ready'), settled],
-  reset: [running, settled],
-  suspend: [only(['ready'], 'it is not ready'), settled],
+  reboot: [awake, only(['ready'], 'it is not ready'), settled],
+  reset: [awake, running, settled],
+  suspend: [suspended('it is suspended already'), only(['ready'], 'it is not ready'), settled],
   resume: [only(['paused'], 'it is not suspended'), settled],
   save: [
+    awake,
     only(['ready'], 'it is not ready'),
     settled,
     facts => (facts.assigned ? undefined : 'it belongs to nobody'),

@@ -120,6 +120,8 @@ export const desktopActions = (row: DesktopRow, principal: Principal) =>
       power: row.wished_power,
       assigned: row.user_id !== null,
       kind: row.pool_kind,
+      warm: row.pool_enabled ? row.pool_warm : 0,
+      starved: row.wished_power === 'running' && row.observed_trouble?.code === 'storage_full',
       moving: row.move_id !== null,
       captured: row.captured,
       pinned: row.pinned,

@@ -168,6 +168,8 @@ export function desktopRows(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter) {
     .select([
       'pool.name as pool_name',
       'pool.kind as pool_kind',
+      'pool.warm as pool_warm',
+      'pool.enabled as pool_enabled',
       'pool.ha',
       'host.name as host_name',
       'host.state as host_state',

@@ -80,6 +80,23 @@ describe('a person over HTTP', () => {
   })
 })
 
+describe('a desktop that nobody has', () => {
+  it('is started and stopped by its pool alone: who asks for it is told so, by itself and with others', async () => {
+    const { items } = await admin.desktopList({ query: { poolId } })
+    const warm = items.find(({ userId, phase }) => userId === null && phase === 'ready')
+    const params = { id: warm?.id ?? '' }
+    const detail = `${warm?.name}: nobody has it, and its pool starts and stops it to keep 2 ready: change that number of the pool (warm).`
+    for (const name of ['shutdown', 'poweroff'] as const) {
+      expect(await refusal(admin.desktopAct({ params: { ...params, name } }))).toMatchObject({ status: 409, detail })
+      const { results } = await admin.desktopsAct({ params: { name }, body: { ids: [params.id] } })
+      expect(results).toMatchObject([{ task: null, error: { code: 'conflict', text: detail } }])
+    }
+    const { task } = await admin.desktopAct({ params: { ...params, name: 'reset' } })
+    const reset = await admin.taskGet({ params: { id: task.id }, query: { wait: '20s' } })
+    expect(reset.state).toBe('succeeded')
+  })
+})
+
 describe('removing a person', () => {
   it('is refused while they have a desktop, and gives it back when forced', async () => {
     const { id, client } = await api.person('leaver')

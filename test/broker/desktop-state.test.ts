@@ -153,6 +153,7 @@ describe('the actions of a desktop', () => {
     power: 'running' as const,
     assigned: true,
     kind: 'floating' as const,
+    warm: 3,
     moving: false,
     captured: false,
     pinned: null,
@@ -231,6 +232,37 @@ describe('the actions of a desktop', () => {
       'a volume cannot be saved with it: detach data1, data2 first',
     )
     expect(reason({ ...ready, phase: 'stopped' })).toBe('it is not ready')
+  })
+
+  it('say of what is suspended that it is, and what to do', () => {
+    const administrator = { owner: false, administrator: true }
+    const reasons = (change: object) => {
+      const all = desktopActionsFor({ ...ready, phase: 'paused', power: 'paused', ...change }, administrator)
+      return Object.fromEntries(all.map(({ name, reason }) => [name, reason]))
+    }
+    const first = 'it is suspended: resume it first'
+    expect(reasons({})).toMatchObject({ shutdown: first, reset: first, reboot: first, save: first })
+    expect(reasons({})).toMatchObject({ suspend: 'it is suspended already', resume: undefined, poweroff: undefined })
+    const full = 'its storage is full: it goes on by itself when there is room'
+    expect(reasons({ power: 'running', starved: true })).toMatchObject({
+      shutdown: full,
+      suspend: full,
+      poweroff: undefined,
+    })
+  })
+
+  it('leave the power of what nobody has to its pool, and say what to do instead', () => {
+    const reasons = (change: object) => {
+      const all = desktopActionsFor({ ...ready, assigned: false, ...change }, { owner: false, administrator: true })
+      return Object.fromEntries(all.map(({ name, reason }) => [name, reason]))
+    }
+    const why = 'nobody has it, and its pool starts and stops it to keep 3 ready: change that number of the pool (warm)'
+    expect(reasons({})).toMatchObject({ shutdown: why, poweroff: why, start: 'it already runs or is on its way' })
+    expect(reasons({ phase: 'stopped', power: 'stopped' }).start).toBe(why)
+    // One that hangs is helped, or removed.
+    expect(reasons({})).toMatchObject({ reboot: undefined, reset: undefined, delete: undefined })
+    expect(reasons({ phase: 'stopping', power: 'stopped' }).poweroff).toBeUndefined()
+    expect(reasons({ phase: 'paused', power: 'paused' }).resume).toBeUndefined()
   })
 
   it('are all refused to strangers, and on a lost host all but deleting and changing it', () => {
