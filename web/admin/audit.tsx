@@ -101,7 +101,7 @@ export function Audit() {
                   c="dimmed"
                   lineClamp={2}
                   title={detailText(row)}
-                  miw="12rem"
+                  miw="10rem"
                   style={{ overflowWrap: 'anywhere' }}
                 >
                   {detailText(row) || t('common.none')}
