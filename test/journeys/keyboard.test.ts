@@ -110,10 +110,10 @@ describe('without a pointer', () => {
     }
     await tabTo(page, /^More$/)
     await page.keyboard.press('Enter')
-    await page.getByRole('menuitem', { name: /^Force off/ }).waitFor()
-    await moveTo(page, 'ArrowDown', /^Force off/)
+    await page.getByRole('menuitem', { name: /^Reset/ }).waitFor()
+    await moveTo(page, 'ArrowDown', /^Reset/)
     await page.keyboard.press('Enter')
-    await leaves(/^Force off/, 'More')
+    await leaves(/^Reset/, 'More')
     await tabTo(page, /^Delete$/)
     await page.keyboard.press('Enter')
     await leaves(/^Delete/, 'Delete')
