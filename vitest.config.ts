@@ -25,6 +25,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     // Longer than any single step may take, shorter than a person's patience with a hung test.
     teardownTimeout: 60_000,
+    // The default of one second is missed on a machine that does four things at once.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       {
         extends: true,
