@@ -41,7 +41,7 @@ it('an administrator takes a version away as a file, and brings it and an applia
     await (await asked).setFiles({ name, mimeType: 'application/octet-stream', buffer })
   }
   await choose('tiny-1.hdcs.tar', bytes)
-  await dialog.getByText('A template that HDCS exported').waitFor()
+  await dialog.getByText('A template that HDCS exported', { exact: true }).waitFor()
   await expect.poll(() => dialog.getByRole('textbox', { name: 'Name' }).inputValue()).toBe('tiny')
   await settle(page)
   expect(await axeFaults(page)).toEqual([])
@@ -56,7 +56,7 @@ it('an administrator takes a version away as a file, and brings it and an applia
       ['disk.vmdk', 'what a simulated host does not look at'],
     ]),
   )
-  await dialog.getByText('An appliance of another program').waitFor()
+  await dialog.getByText('An appliance of another program', { exact: true }).waitFor()
   await dialog.getByText('2 GiB').waitFor()
   await dialog.getByRole('button', { name: 'Upload an image' }).click()
   await settle(page)
