@@ -22,16 +22,18 @@ beforeAll(async () => {
   // The third has a storage of its own.
   site = await startSite({ sim: [{ storage }, { storage }, {}] })
   ;({ admin, templateId } = await siteWarm(site))
-  await site.broker.db
-    .updateTable('host')
-    .set({ tags: ['alone'] })
-    .where('name', '=', 'sim-3')
-    .execute()
+  const tags = (name: string) => (name === 'sim-3' ? ['alone'] : ['shared'])
+  for (const name of ['sim-1', 'sim-2', 'sim-3'])
+    await site.broker.db
+      .updateTable('host')
+      .set({ tags: tags(name) })
+      .where('name', '=', name)
+      .execute()
 }, 60_000)
 afterAll(() => site?.[Symbol.asyncDispose]())
 
 /** A person's desktop that was shut down. */
-async function stopped(name: string, needs: string[] = []) {
+async function stopped(name: string, needs = ['shared']) {
   const pool = await poolCreate(site.broker, admin, {
     name,
     kind: 'persistent',
@@ -52,8 +54,11 @@ async function stopped(name: string, needs: string[] = []) {
 const movesOf = async (id: string) => (await migrationList(site.broker, { limit: 10, desktopId: id })).items
 const maintained = async (hostId: string, work: () => Promise<void>) => {
   await maintenanceEnter(site.broker, admin, hostId, { evacuate: false, dryRun: false })
-  await work()
-  await maintenanceLeave(site.broker, admin, hostId, { bringBack: false, dryRun: false })
+  try {
+    await work()
+  } finally {
+    await maintenanceLeave(site.broker, admin, hostId, { bringBack: false, dryRun: false })
+  }
 }
 
 describe('a stopped desktop that is started', () => {
