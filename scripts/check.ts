@@ -10,6 +10,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { stripVTControlCharacters } from 'node:util'
 
 interface Step {
   name: string
@@ -93,19 +94,36 @@ for (const step of wanted) {
   if (!interrupted) results.push(await run(step))
 }
 
-/** Names of the failed tests once more: half an hour of output stands above, and a log may keep only its end. */
+/** The failed tests once more, each with its reason: half an hour of output stands above, and a log may keep only its end. */
 async function failedTests(): Promise<string[]> {
   interface Told {
-    testResults: { name: string; status: string; assertionResults: { fullName: string; status: string }[] }[]
+    testResults: {
+      name: string
+      status: string
+      message: string
+      assertionResults: { fullName: string; status: string; failureMessages: string[] }[]
+    }[]
   }
   const { testResults } = JSON.parse(await readFile(told, 'utf8').catch(() => '{"testResults":[]}')) as Told
   return testResults
     .filter(({ status }) => status === 'failed')
-    .flatMap(({ name, assertionResults }) => {
+    .flatMap(({ name, message, assertionResults }) => {
       const file = name.replace(root, '')
-      const names = assertionResults.filter(({ status }) => status === 'failed').map(({ fullName }) => fullName)
-      return names.length ? names.map(test => `${file}: ${test}`) : [`${file} did not run`]
+      const each = assertionResults.filter(({ status }) => status === 'failed')
+      return each.length
+        ? each.map(test => `${file}: ${test.fullName}\n${reason(file, test.failureMessages[0] ?? '')}`)
+        : [`${file} did not run\n${reason(file, message)}`]
     })
+}
+
+/** The first lines of what was thrown, and where in the test's file. */
+function reason(file: string, thrown: string): string {
+  const lines = stripVTControlCharacters(thrown).split('\n')
+  const at = lines.find(line => line.includes(file))?.match(/:\d+:\d+/)?.[0]
+  const words = lines.filter(line => line.trim() && !/^\s*at /.test(line)).slice(0, 8)
+  return [...words.map(line => line.slice(0, 240)), ...(at ? [`at ${file}${at}`] : [])]
+    .map(line => `           ${line}`)
+    .join('\n')
 }
 
 const failed = results.filter(({ step, passed }) => !passed && !step.advice)
