@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { trailList } from '../auth/audit.ts'
-import { listOf, pageQuery, route, timestamp } from './route.ts'
+import { idCursor, listOf, pageQuery, route, timestamp } from './route.ts'
 
 const auditSchema = z
   .object({
@@ -31,7 +31,7 @@ export const auditRoutes = [
     summary: 'Who did or tried what: every write and every refused attempt, newest first',
     permission: 'audit.read',
     query: pageQuery.extend({
-      cursor: z.uuid().optional(),
+      cursor: idCursor.optional(),
       userId: z.uuid().optional(),
       action: z.string().optional(),
       subjectType: z.string().optional(),

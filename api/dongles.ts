@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { dongleBind, dongleList, dongleUnbind, usbDevices } from '../broker/dongles.ts'
-import { actionSchema, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
+import { actionSchema, idCursor, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
 
 const usbId = z.string().regex(/^[0-9a-f]{4}$/, 'four hexadecimal digits in lower case, as lsusb shows them')
 const serial = z.string().min(1).max(126)
@@ -77,7 +77,7 @@ export const dongleRoutes = [
     summary: 'USB devices of hosts that are bound to desktops',
     permission: 'desktop.read',
     query: pageQuery.extend({
-      cursor: z.uuid().optional(),
+      cursor: idCursor.optional(),
       hostId: z.uuid().optional(),
       desktopId: z.uuid().optional(),
     }),

@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi'
 import type { Auth } from '../auth/auth.ts'
 import type { Principal } from '../auth/principal.ts'
 import type { Broker } from '../broker/broker.ts'
-import { eventListen, eventsAfter, eventsSpan } from '../broker/events.ts'
+import { eventListen, eventNouns, eventsAfter, eventsSpan } from '../broker/events.ts'
 import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { credentialOf } from './guard.ts'
@@ -17,6 +17,23 @@ const gatherMs = 50
 
 type EventRow = Awaited<ReturnType<typeof eventsAfter>>[number]
 
+/** An unknown one would be a stream in which nothing ever happens. */
+const nounList = z
+  .string()
+  .refine(text => text.split(',').every(word => known.has(word)), {
+    error: ({ input }) => `${strangers(String(input))}: take some of ${eventNouns.join(', ')}, joined by commas`,
+  })
+  .openapi({ description: `Nouns joined by commas: ${eventNouns.join(', ')}` })
+
+const known = new Set<string>(eventNouns)
+function strangers(text: string): string {
+  const words = text.split(',').filter(word => !known.has(word))
+  return `nothing is told of ${words
+    .map(word => `“${word.slice(0, 40)}”`)
+    .join(', ')
+    .slice(0, 200)}`
+}
+
 export const eventRoutes = [
   route({
     method: 'get',
@@ -26,11 +43,7 @@ export const eventRoutes = [
       'What changed, as it happens (server-sent events); resumes by Last-Event-ID, narrowed by `?noun=desktop,task`; `reset`: read everything again',
     permission: 'self',
     query: z.object({
-      /** Nouns joined by commas. */
-      noun: z
-        .string()
-        .regex(/^[a-z]+(,[a-z]+)*$/i, 'nouns joined by commas')
-        .optional(),
+      noun: nounList.optional(),
     }),
     answers: { 200: byteStream },
     produces: 'text/event-stream',

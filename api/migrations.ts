@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { desktopMove, desktopMovePlan, migrationList } from '../broker/migrations.ts'
 import { desktopSchema } from './desktops.ts'
 import { migrationKindSchema, migrationStateSchema } from './migration-schema.ts'
-import { flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { flag, idCursor, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 
 const migrationSchema = z
@@ -63,7 +63,7 @@ export const migrationRoutes = [
     summary: 'Moves of desktops between hosts, newest first',
     permission: 'desktop.read',
     query: pageQuery.extend({
-      cursor: z.uuid().optional(),
+      cursor: idCursor.optional(),
       /** From it or to it. */
       hostId: z.uuid().optional(),
       desktopId: z.uuid().optional(),

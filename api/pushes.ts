@@ -9,7 +9,7 @@ import {
   pushRollback,
   pushUpdate,
 } from '../broker/pushes.ts'
-import { actionSchema, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
+import { actionSchema, idCursor, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 
 /** Minutes between the word and the taking: a week at most. */
@@ -125,7 +125,7 @@ export const pushRoutes = [
     summary: 'Pushes of a pool, newest first',
     permission: 'pool.read',
     params: idParams,
-    query: pageQuery.extend({ cursor: z.uuid().optional() }),
+    query: pageQuery.extend({ cursor: idCursor.optional() }),
     answers: { 200: listOf(pushSchema) },
     handle: async ({ broker, principal, params, query }) => ({
       status: 200,

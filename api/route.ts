@@ -2,11 +2,13 @@
  * A route is a value: everything a reader, the document, the client and the rights table need stands in it, and its
  * handler calls one room. `app.ts` mounts routes, `openapi.ts` prints them, `client.ts` calls them.
  */
+
 import { z } from '@hono/zod-openapi'
 import type { Auth } from '../auth/auth.ts'
 import type { Permission } from '../auth/policy.ts'
 import type { Principal } from '../auth/principal.ts'
 import type { Broker } from '../broker/broker.ts'
+import { nameInCursor, unknownCursor } from '../lib/cursors.ts'
 import { strictly } from './strict-body.ts'
 
 type Schema = z.ZodType
@@ -108,17 +110,23 @@ export const nameSchema = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'lower-case letters, digits and dashes, 40 at most')
 
-/** `?limit=&cursor=` of every list. */
+/** `?limit=&cursor=` of a list by names. */
 export const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(100),
-  cursor: z.string().max(200).optional(),
+  cursor: z
+    .string()
+    .refine(cursor => nameInCursor(cursor) !== undefined, unknownCursor)
+    .optional(),
 })
+
+/** The cursor of a list that goes by the ids of its lines. */
+export const idCursor = z.uuid(unknownCursor)
 
 /** Of a list that goes by the numbers of its lines. */
 export const numberedPageQuery = pageQuery.extend({
   cursor: z
     .string()
-    .regex(/^\d{1,15}$/, 'a cursor of this list')
+    .regex(/^\d{1,15}$/, unknownCursor)
     .optional(),
 })
 

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { taskCancel, taskGet, taskKindList, taskList, taskStory } from '../broker/tasks.ts'
-import { flag, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
+import { flag, idCursor, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 
 export const taskSchema = z
   .object({
@@ -62,7 +62,7 @@ export const taskRoutes = [
     summary: 'Tasks, newest first: your own, or everybody’s for administrators',
     permission: 'self',
     query: pageQuery.extend({
-      cursor: z.uuid().optional(),
+      cursor: idCursor.optional(),
       state: z
         .enum(['queued', 'running', 'succeeded', 'failed', 'cancelled', 'open', 'ended'])
         .optional()

@@ -5,7 +5,7 @@ import {
   verificationList,
   verificationMake,
 } from '../broker/verifications.ts'
-import { idParams, listOf, pageQuery, route, timestamp } from './route.ts'
+import { idCursor, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 
 const count = z.number().int()
@@ -63,7 +63,7 @@ export const verificationRoutes = [
     summary: 'Looks at the desktops of a pool, newest first',
     permission: 'pool.read',
     params: idParams,
-    query: pageQuery.extend({ cursor: z.uuid().optional() }),
+    query: pageQuery.extend({ cursor: idCursor.optional() }),
     answers: { 200: listOf(verificationSchema) },
     handle: async ({ broker, params, query }) => ({
       status: 200,

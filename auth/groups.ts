@@ -12,6 +12,7 @@ import {
   groupMembersSet,
 } from '../db/groups.ts'
 import { usersExisting } from '../db/users.ts'
+import { nameAfter, nextByName } from '../lib/cursors.ts'
 import { HdcsError, nameTaken } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Auth } from './auth.ts'
@@ -28,11 +29,11 @@ export async function groupList(
   auth: Auth,
   query: { name?: string | undefined; cursor?: string | undefined; limit: number },
 ): Promise<{ items: GroupView[]; nextCursor: string | null }> {
-  const rows = await groupFindAll(auth.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
+  const rows = await groupFindAll(auth.db, { name: query.name, after: nameAfter(query.cursor), limit: query.limit + 1 })
   const shown = rows.slice(0, query.limit)
   return {
     items: await views(auth, shown),
-    nextCursor: rows.length > query.limit ? (shown.at(-1)?.name ?? null) : null,
+    nextCursor: nextByName(rows, query.limit),
   }
 }
 

@@ -1,4 +1,5 @@
 /** People: the user administrator's room. */
+
 import type { Db, Tx } from '../db/connect.ts'
 import { tokenDeleteAll } from '../db/tokens.ts'
 import {
@@ -16,6 +17,7 @@ import {
   usersHolding,
 } from '../db/users.ts'
 import { passwordLeast } from '../lib/config.ts'
+import { nameAfter, nextByName } from '../lib/cursors.ts'
 import { HdcsError, nameTaken } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Auth } from './auth.ts'
@@ -43,10 +45,10 @@ export async function userList(
   principal: Principal,
   query: Omit<UserFilter, 'after'> & { cursor?: string | undefined },
 ): Promise<{ items: UserView[]; nextCursor: string | null }> {
-  const rows = await userFindAll(auth.db, { ...query, after: query.cursor, limit: query.limit + 1 })
+  const rows = await userFindAll(auth.db, { ...query, after: nameAfter(query.cursor), limit: query.limit + 1 })
   const shown = rows.slice(0, query.limit)
   const items = await views(auth, principal, shown)
-  return { items, nextCursor: rows.length > query.limit ? (shown.at(-1)?.name ?? null) : null }
+  return { items, nextCursor: nextByName(rows, query.limit) }
 }
 
 /** @throws HdcsError `not_found`. */

@@ -13,6 +13,7 @@ import { Agent, createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
+import { nameCursor } from '../lib/cursors.ts'
 import { newId } from '../lib/ids.ts'
 import type { ListsAsk, ListsGiven, ListsTold } from './scale-lists.ts'
 import { adminPassword, pause, quietStatements, startBenchSite, until } from './site.ts'
@@ -94,7 +95,7 @@ async function lists() {
     .executeTakeFirstOrThrow()
   const paths = [
     '/desktops?limit=100',
-    `/desktops?limit=100&cursor=${middle.name}`,
+    `/desktops?limit=100&cursor=${nameCursor(middle.name)}`,
     `/desktops?limit=100&poolId=${one.pool_id}`,
     `/desktops?limit=100&hostId=${one.host_id}`,
     '/desktops?limit=100&phase=failed',

@@ -1,4 +1,5 @@
 /** Clusters: hosts that share a network, rules and a resource pool. */
+
 import type { Principal } from '../auth/principal.ts'
 import {
   type ClusterRow,
@@ -13,6 +14,7 @@ import type { Tx } from '../db/connect.ts'
 import { addressLock, hostRows } from '../db/hosts.ts'
 import type { PlacementPolicy } from '../db/schema-hosts.ts'
 import { siteRows } from '../db/sites.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { type BalanceSettings, balanceSettings } from './balance-settings.ts'
@@ -70,13 +72,13 @@ export async function clusterList(
   principal: Principal,
   query: { limit: number; cursor?: string | undefined; name?: string | undefined; siteId?: string | undefined },
 ) {
-  const { name, siteId, cursor: after } = query
-  const rows = await clusterRows(broker.db, { name, siteId, after, limit: query.limit + 1 })
+  const { name, siteId, cursor } = query
+  const rows = await clusterRows(broker.db, { name, siteId, after: nameAfter(cursor), limit: query.limit + 1 })
   const hosts = await hostRows(broker.db, { limit: allHosts })
   return pageOf(
     rows,
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => clusterView(row, hosts, principal),
   )
 }

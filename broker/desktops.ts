@@ -11,6 +11,7 @@ import {
 } from '../db/desktops.ts'
 import { operationInsert } from '../db/tasks.ts'
 import { transact } from '../db/transact.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { hardwareFull } from '../lib/hardware.ts'
 import { newId } from '../lib/ids.ts'
@@ -157,11 +158,11 @@ export async function desktopList(
   const rows = await desktopRows(broker.db, {
     ...filter,
     ...(!all && { userId: principal.userId }),
-    after: cursor,
+    after: nameAfter(cursor),
     limit: limit + 1,
   })
   const show = await desktopsShow(broker, principal, rows)
-  return pageOf(rows, limit, row => row.name, show)
+  return pageOf(rows, limit, row => nameCursor(row.name), show)
 }
 
 /** @throws HdcsError `not_found` also for what one may not know of. */

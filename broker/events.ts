@@ -1,5 +1,5 @@
 import type { Principal } from '../auth/principal.ts'
-import { eventRows, eventSpan } from '../db/events.ts'
+import { eventNouns, eventRows, eventSpan } from '../db/events.ts'
 import { poolIdsUsable } from '../db/pools.ts'
 import type { Broker } from './broker.ts'
 
@@ -13,6 +13,8 @@ export async function eventsAfter(broker: Broker, principal: Principal, lastId: 
   const { userId } = principal
   return eventRows(broker.db, lastId, { userId, poolIds: await poolIdsUsable(broker.db, userId) }, limit)
 }
+
+export { eventNouns }
 
 export const eventsSpan = (broker: Broker) => eventSpan(broker.db)
 

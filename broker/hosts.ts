@@ -17,6 +17,7 @@ import {
 import { clusterUsual } from '../db/sites.ts'
 import { storageKeptBytes } from '../lib/capacity.ts'
 import { counted } from '../lib/counted.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -104,13 +105,13 @@ export async function hostList(
   const rows = await hostRows(broker.db, {
     name: query.name,
     clusterId: query.clusterId,
-    after: query.cursor,
+    after: nameAfter(query.cursor),
     limit: query.limit + 1,
   })
   return pageOf(
     rows,
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => hostView(row, principal),
   )
 }

@@ -3,6 +3,7 @@ import { hardwareOf, type PoolRow, poolInsert, poolRemoveLock, poolRows, poolSet
 import { binOfPool } from '../db/recycle-bin.ts'
 import { templateRows } from '../db/templates.ts'
 import { counted } from '../lib/counted.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -101,7 +102,7 @@ export async function poolList(
     usable: query.usable || !principal.permissions.has('pool.read'),
     name: query.name,
     search: query.search,
-    after: query.cursor,
+    after: nameAfter(query.cursor),
     limit: query.limit + 1,
   })
   const startMs = new Map(
@@ -110,7 +111,7 @@ export async function poolList(
   return pageOf(
     rows,
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => poolView(row, principal, startMs.get(row.id) ?? null),
   )
 }

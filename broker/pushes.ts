@@ -1,4 +1,5 @@
 /** A pool goes to another template version at a set time: wished here, begun and carried on by its reconciler. */
+
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { hardwareOf, type PoolRow, poolRemoveLock, poolRows } from '../db/pools.ts'
@@ -20,6 +21,7 @@ import type { PushCounts, PushPlace } from '../db/schema-pushes.ts'
 import { versionFind, versionRows } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { counted } from '../lib/counted.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -123,12 +125,12 @@ export async function pushDesktopList(
 ) {
   const [push] = await pushRows(broker.db, { ids: [id] })
   if (!push) throw notFound()
-  const filter = { place: query.place, after: query.cursor, limit: query.limit + 1 }
+  const filter = { place: query.place, after: nameAfter(query.cursor), limit: query.limit + 1 }
   const rows = await pushDesktops(broker.db, id, filter)
   return pageOf(
     rows,
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => ({
       id: row.id,
       name: row.name,

@@ -1,7 +1,9 @@
 /** Sites: places with clusters in them. */
+
 import type { Principal } from '../auth/principal.ts'
 import { hostRows } from '../db/hosts.ts'
 import { type SiteRow, siteDeleteRow, siteInsert, siteRows, siteSet } from '../db/sites.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -31,12 +33,12 @@ export async function siteList(
   principal: Principal,
   query: { limit: number; cursor?: string | undefined; name?: string | undefined },
 ) {
-  const rows = await siteRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
+  const rows = await siteRows(broker.db, { name: query.name, after: nameAfter(query.cursor), limit: query.limit + 1 })
   const hosts = await hostRows(broker.db, { limit: allHosts })
   return pageOf(
     rows,
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => siteView(row, hosts, principal),
   )
 }

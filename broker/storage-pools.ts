@@ -1,4 +1,5 @@
 /** Storage pools: wished for a cluster, made by its hosts, judged from what they say. */
+
 import type { Principal } from '../auth/principal.ts'
 import { clusterRows } from '../db/clusters.ts'
 import type { Tx } from '../db/connect.ts'
@@ -16,6 +17,7 @@ import {
 } from '../db/storage-pools.ts'
 import { transact } from '../db/transact.ts'
 import { counted } from '../lib/counted.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -107,8 +109,8 @@ export async function storagePoolList(
   principal: Principal,
   query: { limit: number; cursor?: string | undefined; name?: string | undefined; clusterId?: string | undefined },
 ) {
-  const { name, clusterId, cursor: after } = query
-  const rows = await storagePoolRows(broker.db, { name, clusterId, after, limit: query.limit + 1 })
+  const { name, clusterId, cursor } = query
+  const rows = await storagePoolRows(broker.db, { name, clusterId, after: nameAfter(cursor), limit: query.limit + 1 })
   const hosts = await hostStorageRows(
     broker.db,
     rows.map(({ id }) => id),
@@ -116,7 +118,7 @@ export async function storagePoolList(
   return pageOf(
     rows,
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => poolView(broker, row, hosts, principal),
   )
 }

@@ -19,6 +19,7 @@ import {
 } from '../db/templates.ts'
 import { transact } from '../db/transact.ts'
 import { counted } from '../lib/counted.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { hardwareFull } from '../lib/hardware.ts'
 import { newId } from '../lib/ids.ts'
@@ -143,7 +144,11 @@ export async function templateList(
   principal: Principal,
   query: { limit: number; cursor?: string | undefined; name?: string | undefined },
 ) {
-  const rows = await templateRows(broker.db, { name: query.name, after: query.cursor, limit: query.limit + 1 })
+  const rows = await templateRows(broker.db, {
+    name: query.name,
+    after: nameAfter(query.cursor),
+    limit: query.limit + 1,
+  })
   const { versions, ...made } = await versionsOf(
     broker,
     rows.map(row => row.id),
@@ -151,7 +156,7 @@ export async function templateList(
   return pageOf(
     rows,
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row =>
       templateView(row, { versions: versions.filter(version => version.template_id === row.id), ...made }, principal),
   )

@@ -1,9 +1,11 @@
 /** Whether every desktop of a pool is up and has its address: looked at in batches, what came of each kept. */
+
 import type { Principal } from '../auth/principal.ts'
 import { poolRemoveLock, poolRows } from '../db/pools.ts'
 import type { VerifiedState } from '../db/schema-pushes.ts'
 import { transact } from '../db/transact.ts'
 import { type VerificationRow, verificationInsert, verificationRows, verifiedRows } from '../db/verifications.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
@@ -76,11 +78,11 @@ export async function verificationDesktopList(
   query: { limit: number; cursor?: string | undefined; state?: VerifiedState | undefined },
 ) {
   await verificationGet(broker, id)
-  const filter = { state: query.state, after: query.cursor, limit: query.limit + 1 }
+  const filter = { state: query.state, after: nameAfter(query.cursor), limit: query.limit + 1 }
   return pageOf(
     await verifiedRows(broker.db, id, filter),
     query.limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => ({ id: row.desktop_id, name: row.name, state: row.state, text: row.text, since: row.since.toISOString() }),
   )
 }

@@ -1,10 +1,12 @@
 /** Volumes: disks of their own on a storage pool, which a desktop may have besides its own. */
+
 import type { Principal } from '../auth/principal.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopLock, desktopRows, transitionNote } from '../db/desktops.ts'
 import { hostStorageRows, storagePoolLock } from '../db/storage-pools.ts'
 import { transact } from '../db/transact.ts'
 import { type VolumeRow, volumeInsert, volumeLock, volumeRows, volumeSet, volumeSlotFree } from '../db/volumes.ts'
+import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import { sizeText } from '../lib/sizes.ts'
@@ -85,12 +87,12 @@ export async function volumeList(
     name?: string | undefined
   },
 ) {
-  const { limit, cursor: after, ...filter } = query
-  const rows = await volumeRows(broker.db, { ...filter, after, limit: limit + 1 })
+  const { limit, cursor, ...filter } = query
+  const rows = await volumeRows(broker.db, { ...filter, after: nameAfter(cursor), limit: limit + 1 })
   return pageOf(
     rows,
     limit,
-    row => row.name,
+    row => nameCursor(row.name),
     row => volumeView(row, principal),
   )
 }

@@ -1,6 +1,22 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database } from './schema.ts'
 
+/** What events are about: the first words of their types, as the triggers of the tables note them. */
+export const eventNouns = [
+  'desktop',
+  'pool',
+  'template',
+  'task',
+  'host',
+  'cluster',
+  'site',
+  'storagePool',
+  'volume',
+  'dongle',
+  'user',
+  'group',
+] as const
+
 export interface EventAudience {
   /** Null sees everything. */
   userId: string | null

@@ -1,11 +1,12 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeClient } from '../../api/client.ts'
 import { eventText } from '../../api/events.ts'
 import { makeEventParser } from '../../api/sse.ts'
-import { eventsHeard, eventsSpan } from '../../broker/events.ts'
+import { eventNouns, eventsHeard, eventsSpan } from '../../broker/events.ts'
 import { newId } from '../../lib/ids.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 import { refusal } from '../support/refusal.ts'
@@ -75,6 +76,31 @@ describe('events', () => {
     const task = await happens('task', 'changed')
     expect(await next).toMatchObject({ type: 'task.changed', subjectId: task })
     tasks.stop.abort()
+  })
+
+  it('are of the nouns that the triggers of the tables note, no fewer and no more', async () => {
+    const { rows } = await sql<{ source: string }>`
+      select prosrc source from pg_proc where pronamespace = 'public'::regnamespace
+      union all
+      select pg_get_triggerdef(oid) from pg_trigger where not tgisinternal`.execute(api.broker.db)
+    const noted = rows.flatMap(({ source }) =>
+      [...source.matchAll(/(?:event_note|row_changed)\('([^']+)'/g)].map(([, noun]) => noun),
+    )
+    expect(new Set(noted)).toEqual(new Set(eventNouns))
+  })
+
+  it('cannot be narrowed to what there is nothing of: a stream of nothing would follow', async () => {
+    const { client } = await api.person('mistyped')
+    const asked = client.events({ nouns: ['task', 'bogus', 'Host'] })[Symbol.asyncIterator]()
+    expect(await refusal(asked.next())).toMatchObject({
+      status: 400,
+      errors: [
+        {
+          field: 'query.noun',
+          message: expect.stringMatching(/^nothing is told of “bogus”, “Host”: take some of desktop, /),
+        },
+      ],
+    })
   })
 
   it('are told again after a break, each once and in order', async () => {

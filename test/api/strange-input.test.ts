@@ -5,6 +5,7 @@ import { problemSchema } from '../../api/errors.ts'
 import type { AnyRoute } from '../../api/route.ts'
 import { routes } from '../../api/routes.ts'
 import { roles } from '../../auth/policy.ts'
+import { nameCursor } from '../../lib/cursors.ts'
 import { newId } from '../../lib/ids.ts'
 import { startApi, type TestApi } from '../support/api.ts'
 
@@ -37,6 +38,12 @@ async function ask(method: string, path: string, body?: unknown) {
   const fields = refused ? problemSchema.parse(await response.json()).errors?.map(error => error.field) : undefined
   if (!refused) await response.body?.cancel()
   return { status: response.status, fields }
+}
+
+async function refusedWith(path: string) {
+  const response = await api.request(path, { headers: { authorization: `Bearer ${token}` } })
+  const { errors } = problemSchema.parse(await response.json())
+  return [response.status, errors]
 }
 
 describe('every route', () => {
@@ -124,7 +131,33 @@ describe('a body', () => {
   })
 })
 
+const paged = withQuery.filter(([, { query }]) => 'cursor' in (query as z.ZodObject).shape)
+
 describe('a list', () => {
+  it.each(paged)('says of a cursor that is none of its own where to begin: %s', async (_, route) => {
+    const message = 'unknown cursor: start from the first page (no cursor)'
+    for (const cursor of ['garbage', 'WyJjdXQ', `${nameCursor('name')}A`, nameCursor('').replace('-', ''), '', '~'])
+      expect([cursor, ...(await refusedWith(`${address(route)}?cursor=${cursor}`))]).toEqual([
+        cursor,
+        400,
+        [{ field: 'query.cursor', message }],
+      ])
+  })
+
+  it('of names takes up after the name its cursor holds', async () => {
+    for (const name of ['pages-1', 'pages-2', 'pages-3'])
+      expect((await ask('post', '/api/v1/groups', { name })).status).toBe(201)
+    const seen: string[] = []
+    let cursor = nameCursor('pages-0')
+    for (;;) {
+      const page = await api.client(token).groupList({ query: { limit: 1, cursor } })
+      seen.push(...page.items.map(({ name }) => name))
+      if (page.nextCursor === null) break
+      cursor = page.nextCursor
+    }
+    expect(seen).toEqual(['pages-1', 'pages-2', 'pages-3'])
+  })
+
   it.each([
     ['/api/v1/tasks?cursor=zzz', 'query.cursor'],
     [`/api/v1/desktops/${newId()}/history?cursor=99999999999999999999`, 'query.cursor'],
