@@ -21,7 +21,11 @@ const formats: Record<string, string> = {
   date: 'must be a day such as 2026-01-31',
   ipv4: 'must be an IPv4 address',
   cidrv4: 'must be a network such as 10.0.0.0/22',
+  guid: 'must be an id (a UUID)',
+  base64: 'must be base64: letters, digits, + and /',
 }
+
+export const notOfTheForm = 'is not of the form that is taken here'
 
 type Issue = z.core.$ZodRawIssue
 
@@ -39,7 +43,8 @@ export function fieldWords(issue: Issue): string {
     case 'too_big':
       return most(issue)
     case 'invalid_format':
-      return formats[issue.format] ?? (issue.pattern ? `must be of the form ${issue.pattern}` : `is no ${issue.format}`)
+      // A pattern means nothing to people: what is checked by one has words of its own where it is declared.
+      return formats[issue.format] ?? notOfTheForm
     case 'not_multiple_of':
       return `must be a multiple of ${issue.divisor}`
     case 'invalid_union':

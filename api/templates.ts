@@ -37,7 +37,7 @@ const uploadSchema = z.object({
   format: z.enum(uploadFormats),
   sizeBytes: z.number().int().positive(),
   /** Of the file as uploaded, lower-case hex. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 checksum: 64 hexadecimal digits in lower case'),
 })
 const desktopSchema = z.object({
   kind: z.literal('desktop'),

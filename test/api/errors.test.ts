@@ -4,6 +4,7 @@ import { isOwnFault, readPart } from '../../api/errors.ts'
 import type { AnyRoute } from '../../api/route.ts'
 import { routes } from '../../api/routes.ts'
 import { errorCodes, type HdcsError } from '../../lib/errors.ts'
+import { textsOf } from '../support/schemas.ts'
 
 it('a refusal, and that no host has room, is no fault of the server in its log', () => {
   const faults = ['storage_full', 'start_failed', 'setup_failed', 'unreachable', 'timeout', 'protocol', 'internal']
@@ -43,7 +44,8 @@ describe('what is wrong with a field', () => {
     ['must have 1 entry at least', z.array(z.string()).min(1), []],
     ['must be a multiple of 512', z.number().multipleOf(512), 100],
     ['must be an id (a UUID)', z.uuid(), 'five'],
-    ['must be of the form /^[a-z]+$/', z.string().regex(/^[a-z]+$/), '5'],
+    ['is not of the form that is taken here', z.string().regex(/^[a-z]+$/), '5'],
+    ['must be an id (a UUID)', z.guid(), 'nonsense'],
     ['must be one of a: it is none of the forms that it may have', tagged, { kind: 'b' }],
     ['is none of the forms that it may have', z.union([z.string(), z.number()]), true],
     ['has words of its own', z.string().regex(/^a/, 'has words of its own'), 'b'],
@@ -55,7 +57,18 @@ describe('what is wrong with a field', () => {
     for (const { body } of routes as readonly AnyRoute[])
       for (const value of [{}, 'text', ...nonsense(body)]) expect(said(body, value)).not.toMatch(library)
   })
+
+  it('is no pattern, in no text of any address, query or body', () => {
+    const texts = (routes as readonly AnyRoute[]).flatMap(textsOf)
+    expect(texts.length).toBeGreaterThan(200)
+    for (const { at, schema } of texts)
+      for (const value of ['nonsense', 'NONSENSE', '!', '\u0001', 'ü', ' ', '-', '0', '/', 'a\nb', '💻'.repeat(3000)])
+        expect([at, said(schema, value)]).toEqual([at, expect.not.stringMatching(pattern)])
+  })
 })
+
+/** Raw expressions, zod’s sentence about them, and our own for what has no words. */
+const pattern = /\/\^|\$\/|\[a-z|\\d|must match|is not of the form/
 
 /** How zod says it in English. */
 const library = /Invalid|Too (big|small)|expected|received|Unrecognized/

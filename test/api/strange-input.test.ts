@@ -58,6 +58,22 @@ describe('every route', () => {
     },
   )
 
+  it.each(all.filter(([, { path }]) => path.includes('{')))(
+    'says in words what is wrong with each part of its address: %s',
+    async (_, route) => {
+      for (const [hole, name] of route.path.matchAll(/\{(\w+)\}/g)) {
+        const path = address({ ...route, path: route.path.replace(hole, '!nonsense') as AnyRoute['path'] })
+        const response = await api.request(path, {
+          method: route.method.toUpperCase(),
+          headers: { authorization: `Bearer ${token}` },
+        })
+        const problem = problemSchema.parse(await response.json())
+        expect(problem).toMatchObject({ status: 400, errors: [{ field: `params.${name}` }] })
+        expect(problem.detail).not.toMatch(/\/\^|must match|is not of the form/)
+      }
+    },
+  )
+
   it.each(withBody)('names the field of a body that it does not know: %s', async (_, route) => {
     expect(await ask(route.method, address(route), { bogus: 1 })).toMatchObject({
       status: 400,
