@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { groupCreate, groupDelete, groupGet, groupList, groupUpdate } from '../auth/groups.ts'
 import { idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
+import { textLines } from './texts.ts'
 
 export const groupSchema = z
   .object({
@@ -14,7 +15,7 @@ export const groupSchema = z
 
 const settings = z.object({
   name: nameSchema,
-  description: z.string().max(500),
+  description: textLines(500),
   /** All members; whoever is not named is out. */
   userIds: z.array(z.uuid()).max(10_000),
 })

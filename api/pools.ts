@@ -8,6 +8,7 @@ import { hardwareSchema } from './hardware.ts'
 import { interfaceSchema, vlanSchema } from './interfaces.ts'
 import { actionSchema, flag, idParams, listOf, nameSchema, pageQuery, route, timestamp } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
+import { textLines } from './texts.ts'
 
 /** Validated further where it is written: CIDRs, ports, and which fields go together. */
 export const networkSchema = z
@@ -36,7 +37,7 @@ export const networkSchema = z
 
 const poolSettings = z.object({
   name: nameSchema,
-  description: z.string().max(500),
+  description: textLines(500),
   kind: z.enum(['floating', 'persistent']),
   templateId: z.uuid(),
   /** null: always the newest sealed version. */

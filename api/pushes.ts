@@ -11,12 +11,13 @@ import {
 } from '../broker/pushes.ts'
 import { actionSchema, idCursor, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
+import { textLines } from './texts.ts'
 
 /** Minutes between the word and the taking: a week at most. */
 const noticeMinutes = z.number().int().min(0).max(10_080)
 const time = z.iso.datetime({ offset: true }).transform(text => new Date(text))
 const count = z.number().int()
-const notes = z.string().max(500)
+const notes = textLines(500)
 
 /** Where a desktop is on the way: `inUse` is remade when given back, `lost` when its host is back, `kept` not at all. */
 const placeSchema = z.enum(['done', 'remaking', 'waiting', 'inUse', 'failed', 'lost', 'kept'])

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { snapshotList, snapshotRemove, snapshotRevert, snapshotTake } from '../broker/snapshots.ts'
 import { actionSchema, idParams, nameSchema, route, timestamp } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
+import { textLines } from './texts.ts'
 
 export const snapshotSchema = z
   .object({
@@ -47,7 +48,7 @@ export const snapshotRoutes = [
     summary: 'Keep a desktop’s disk as it is now; one that runs is frozen for it if its guest can',
     permission: 'desktop.write',
     params: idParams,
-    body: z.object({ name: nameSchema, note: z.string().trim().max(500).default('') }),
+    body: z.object({ name: nameSchema, note: textLines(500).trim().default('') }),
     answers: { 202: answered },
     handle: async ({ broker, principal, params, body }) =>
       accepted(await snapshotTake(broker, principal, params.id, body)),

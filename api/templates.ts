@@ -24,6 +24,7 @@ import {
   versionParams,
 } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
+import { textLines } from './texts.ts'
 
 export const recipes = ['tiny', 'desktop'] as const
 export const uploadFormats = ['qcow2', 'raw', 'vmdk', 'vdi', 'vpc', 'vhdx', 'iso', 'ova', 'hdcs'] as const
@@ -120,7 +121,7 @@ export const templateSchema = z
   })
   .openapi('Template')
 
-const versionBody = z.object({ source: sourceAskSchema, notes: z.string().max(2000).default('') })
+const versionBody = z.object({ source: sourceAskSchema, notes: textLines(2000).default('') })
 const withTask = z.object({ template: templateSchema, task: taskSchema })
 
 export const templateRoutes = [
@@ -158,7 +159,7 @@ export const templateRoutes = [
     permission: 'template.write',
     body: versionBody.extend({
       name: nameSchema,
-      description: z.string().max(500).default(''),
+      description: textLines(500).default(''),
       hardware: hardwareSchema.partial().default({}),
       /** Unless given: as the desktop that it is made of, else `agent`. */
       readyWhen: z.enum(['agent', 'running']).optional(),
@@ -176,7 +177,7 @@ export const templateRoutes = [
     params: idParams,
     body: z
       .object({
-        description: z.string().max(500),
+        description: textLines(500),
         hardware: hardwareSchema.partial(),
         /** Null: none. Absent `password`, `productKey`: those that are kept; null: none. They are never told. */
         answers: answersAskSchema.nullable(),
@@ -231,7 +232,7 @@ export const templateRoutes = [
     summary: 'Change the notes of a version; its image never changes',
     permission: 'template.write',
     params: versionParams,
-    body: z.object({ notes: z.string().max(2000) }),
+    body: z.object({ notes: textLines(2000) }),
     answers: { 200: templateSchema },
     handle: async ({ broker, principal, params, body }) => ({
       status: 200,

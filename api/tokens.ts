@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { apiTokenDelete, apiTokenList, apiTokenMake } from '../auth/tokens.ts'
 import { idParams, route, timestamp } from './route.ts'
+import { textLine } from './texts.ts'
 
 const tokenSchema = z
   .object({
@@ -32,7 +33,7 @@ export const tokenRoutes = [
     operationId: 'tokenCreate',
     summary: 'An API token for a program of yours: it may what you may; shown once',
     permission: 'self',
-    body: z.object({ name: z.string().trim().min(1).max(100), days: z.number().int().min(1).max(730).default(90) }),
+    body: z.object({ name: textLine(100).min(1), days: z.number().int().min(1).max(730).default(90) }),
     answers: { 201: z.object({ id: z.uuid(), name: z.string(), token: z.string(), expiresAt: timestamp }) },
     secret: true,
     handle: async ({ auth, principal, body }) => {

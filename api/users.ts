@@ -4,6 +4,7 @@ import { userCreate, userDelete, userGet, userList, userPasswordReset, userUpdat
 import { desktopsGiveBack } from '../broker/giving-back.ts'
 import { passwordLeast } from '../lib/config.ts'
 import { actionSchema, flag, idParams, listOf, pageQuery, route, timestamp } from './route.ts'
+import { textLine } from './texts.ts'
 
 /** What people sign in with; capitals are the same person. */
 const personName = z
@@ -11,7 +12,7 @@ const personName = z
   .trim()
   .toLowerCase()
   .regex(/^[a-z0-9]([a-z0-9._@-]{0,62}[a-z0-9])?$/, 'letters, digits and . _ @ - inside, 64 at most')
-export const displayNameSchema = z.string().trim().min(1).max(100)
+export const displayNameSchema = textLine(100).min(1)
 export const passwordSchema = z.string().min(passwordLeast).max(1000)
 const roleSchema = z.enum(roles)
 

@@ -35,8 +35,8 @@ export function fileProposal(head: Uint8Array): FileProposal {
     return {
       kind: 'hdcs',
       name: nameOf(template.name),
-      description: template.description,
-      notes: version.notes,
+      description: seen(template.description),
+      notes: seen(version.notes),
       number: version.number,
       hardware: template.hardware,
       readyWhen: template.readyWhen,
@@ -48,7 +48,7 @@ export function fileProposal(head: Uint8Array): FileProposal {
     return {
       kind: 'ova',
       name: nameOf(read.ovf.name),
-      description: read.ovf.description,
+      description: seen(read.ovf.description),
       notes: '',
       number: null,
       hardware: hardwareOf(read.ovf),
@@ -60,6 +60,9 @@ export function fileProposal(head: Uint8Array): FileProposal {
   const nothing = { name: null, description: '', notes: '', number: null, hardware: null, readyWhen: null }
   return { kind: 'image', ...nothing, virtualBytes: null, remarks: [rawRemark(head) ?? []].flat() }
 }
+
+/** Without the control characters that no description may hold, so that one that came in a file is taken. */
+const seen = (text: string) => text.replaceAll('\r\n', '\n').replace(/[^\P{Cc}\n\t]/gu, '')
 
 function hardwareOf({ vcpus, memoryBytes, sound, firmware, diskBus }: Ovf) {
   const usual = recipeHardware.upload

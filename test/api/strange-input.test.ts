@@ -1,5 +1,5 @@
 /** Whatever a request holds is answered or refused at the field, for every route there is and will be. */
-import type { z } from '@hono/zod-openapi'
+import { z } from '@hono/zod-openapi'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { problemSchema } from '../../api/errors.ts'
 import type { AnyRoute } from '../../api/route.ts'
@@ -8,6 +8,7 @@ import { roles } from '../../auth/policy.ts'
 import { nameCursor } from '../../lib/cursors.ts'
 import { newId } from '../../lib/ids.ts'
 import { startApi, type TestApi } from '../support/api.ts'
+import { textsOf } from '../support/schemas.ts'
 
 const all: [string, AnyRoute][] = routes.map(route => [`${route.operationId}: ${route.method} ${route.path}`, route])
 const withBody = all.filter(([, { body }]) => body)
@@ -125,6 +126,41 @@ describe('what no database can keep', () => {
       body: `{"name":${deep}}`,
     })
     expect(response.status).toBe(400)
+  })
+})
+
+/** What is compared or run byte for byte, not read by people; rules of networks are read further on, and refused there. */
+const bytes =
+  /password|\.(otp|old|new|unattend|value|serial|cidr|ports)$|^login |before\.text$|after\.text$|^desktopScriptTry /
+
+describe('a text', () => {
+  const texts = (routes as readonly AnyRoute[])
+    .flatMap(textsOf)
+    .filter(({ at, part }) => part === 'body' && !bytes.test(at))
+  const errorOf = (schema: z.ZodType, value: string) => schema.safeParse(value).error?.issues[0]?.message
+
+  it.each(texts.map(({ at, schema }) => [at, schema] as const))('holds no control characters: %s', (_, schema) => {
+    for (const sign of ['\u0007', '\u001b', '\b', '\u007f', '\u0085', '\r'])
+      expect([sign, schema.safeParse(`a${sign}b`).success]).toEqual([sign, false])
+  })
+
+  it('has several lines where it describes, and one where it names', () => {
+    const lines = texts.filter(({ schema }) => schema.safeParse('a\n\tb').success).map(({ at }) => at)
+    expect(lines.length).toBeGreaterThan(10)
+    for (const at of lines) expect(at).toMatch(/\.(description|notes?)$/)
+    const schema = texts.find(({ at }) => at === 'userCreate body.displayName')?.schema ?? z.never()
+    expect(errorOf(schema, 'a\nb')).toBe(
+      'must be one line without control characters: remove line breaks, tabs and what cannot be seen',
+    )
+  })
+
+  it('is refused at its field, and takes line breaks of Windows for ours', async () => {
+    expect(await ask('post', '/api/v1/groups', { name: 'bell', description: 'a\u0007' })).toEqual({
+      status: 400,
+      fields: ['body.description'],
+    })
+    const { id } = await api.client(token).groupCreate({ body: { name: 'crlf', description: 'a\r\n\tb' } })
+    expect(await api.client(token).groupGet({ params: { id } })).toMatchObject({ description: 'a\n\tb' })
   })
 })
 
