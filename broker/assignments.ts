@@ -2,7 +2,7 @@ import type { Principal } from '../auth/principal.ts'
 import { desktopClaim } from '../db/assignments.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopRows, transitionNote } from '../db/desktops.ts'
-import { poolForClaim } from '../db/pools.ts'
+import { poolForClaim, poolGrowLock } from '../db/pools.ts'
 import type { Phase } from '../db/schema.ts'
 import { withTask } from '../db/tasks.ts'
 import { metAnother } from '../db/transact.ts'
@@ -12,6 +12,8 @@ import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
 import { type DesktopView, desktopShown } from './desktops.ts'
 import { desktopsMake, poolFull } from './making.ts'
+import { hostsToPlaceOn } from './placing.ts'
+import { memoryLeft } from './start-room.ts'
 import { desktopStart } from './starting.ts'
 import { type TaskView, taskNew } from './tasks.ts'
 
@@ -97,7 +99,7 @@ async function claimIn(
   const slot = 1 + Math.max(0, ...owned.map(desktop => desktop.user_slot))
   const claim = { poolId: pool.id, userId: principal.userId, slot, taskId, now }
   // Where nobody has left one, none need be looked for.
-  const claimed = pool.any_free ? await desktopClaim(tx, claim) : undefined
+  const claimed = pool.any_free ? await freeClaim(tx, pool, claim) : undefined
   if (claimed === 'busy' && ask.mayWait) return
   const given = claimed && claimed !== 'busy' ? claimed : await makeOrFind(tx, pool, claim)
   if (given === 'busy') {
@@ -107,15 +109,35 @@ async function claimIn(
   return receipt(given, { done: given.phase === 'ready', followed: 'made' in given })
 }
 
-/** A pool that is full by now may be full of a desktop that was made since this claim looked, and that nobody has. */
-async function makeOrFind(tx: Tx, pool: Pool, claim: Parameters<typeof desktopClaim>[1]) {
+type Claim = Parameters<typeof desktopClaim>[1]
+
+/**
+ * Of what the pool has. What stands still starts only where memory is left for it, which nobody else may promise
+ * meanwhile: so the locks are taken where nothing runs that nobody has.
+ */
+async function freeClaim(tx: Tx, pool: Pool, claim: Claim) {
+  if (!pool.locked) {
+    const claimed = await desktopClaim(tx, claim)
+    if ((claimed && claimed !== 'busy') || !pool.any_cold) return claimed
+    await poolGrowLock(tx, pool.id)
+  }
+  return desktopClaim(tx, { ...claim, cold: memoryLeft(await hostsToPlaceOn(tx, { poolIds: [pool.id] })) })
+}
+
+/**
+ * A pool that is full by now may be full of a desktop that was made since this claim looked, and that nobody has; or of
+ * one that stands still where no memory is left: it starts elsewhere, or says why not.
+ */
+async function makeOrFind(tx: Tx, pool: Pool, claim: Claim) {
   try {
     return { ...(await makeFor(tx, pool, claim)), phase: 'making' as const, made: true }
   } catch (error) {
-    if (!(error instanceof HdcsError) || error.code !== 'pool_exhausted') throw error
-    const since = await desktopClaim(tx, claim)
-    if (since === undefined) throw error
-    return since
+    if (!(error instanceof HdcsError)) throw error
+    if (error.code !== 'pool_exhausted' && !(error.code === 'no_host' && pool.any_cold)) throw error
+    const found = await desktopClaim(tx, { ...claim, cold: 'unstarted' })
+    if (found === undefined) throw error
+    if (found !== 'busy' && found.wishedPower === 'stopped') await desktopStart(tx, found.id, claim.now)
+    return found
   }
 }
 
@@ -123,7 +145,7 @@ const isReady = (desktop: { phase: Phase; wished_power: string }) =>
   desktop.phase === 'ready' && desktop.wished_power === 'running'
 const owner = (pool: Pool, principal: Principal) => ({ pool_id: pool.id, host_id: null, user_id: principal.userId })
 
-async function makeFor(tx: Tx, pool: Pool, claim: { userId: string; slot: number; taskId: string; now: Date }) {
+async function makeFor(tx: Tx, pool: Pool, claim: Claim) {
   if (pool.restrained_until && pool.restrained_until > claim.now)
     throw new HdcsError(
       'pool_exhausted',

@@ -103,7 +103,7 @@ export const resourcesLeft = ({ offered, taken }: HostFacts): Resources => ({
 })
 
 /** What is left for this one: prewarming leaves alone what is kept for persons. */
-function leftFor(host: HostFacts, demand: Demand): Resources {
+function leftFor(host: HostFacts, demand: Pick<Demand, 'priority'>): Resources {
   const left = resourcesLeft(host)
   const kept = demand.priority === 'person' ? 0 : host.personReserve
   return {
@@ -113,7 +113,7 @@ function leftFor(host: HostFacts, demand: Demand): Resources {
 }
 
 const MiB = (bytes: number) => `${Math.max(0, Math.floor(bytes / 1024 ** 2))} MiB`
-const forPersons = (host: HostFacts, demand: Demand) =>
+const forPersons = (host: HostFacts, demand: Pick<Demand, 'priority'>) =>
   demand.priority === 'prewarm' && host.personReserve > 0
     ? ` (besides ${Math.round(host.personReserve * 100)} % kept for persons)`
     : ''
@@ -130,6 +130,14 @@ export function hardwareRefusal({ uefi }: HostFacts, wished: Pick<Demand, 'firmw
   if (firmware === hardwareDefaults.firmware && diskBus === hardwareDefaults.diskBus) return undefined
   if (uefi === null) return 'its agent is too old for this firmware or disk bus: update it'
   return firmware === 'uefi' && !uefi ? 'it has no UEFI firmware: install the Debian package ovmf there' : undefined
+}
+
+/** Why a host has no memory left for it; undefined: it has. */
+export function memoryRefusal(host: HostFacts, demand: Pick<Demand, 'memoryBytes' | 'priority'>): string | undefined {
+  const { memoryBytes } = leftFor(host, demand)
+  return memoryBytes >= demand.memoryBytes
+    ? undefined
+    : `${MiB(memoryBytes)} memory left${forPersons(host, demand)}, ${MiB(demand.memoryBytes)} wanted`
 }
 
 /** Each says why a host cannot take it; undefined: nothing against it. Reasons are read by administrators. */
@@ -167,12 +175,7 @@ export const placementFilters = {
       ? undefined
       : `${Math.max(0, vcpus)} vCPU left${forPersons(host, demand)}, ${demand.vcpus} wanted`
   },
-  memory: (host, demand) => {
-    const { memoryBytes } = leftFor(host, demand)
-    return memoryBytes >= demand.memoryBytes
-      ? undefined
-      : `${MiB(memoryBytes)} memory left${forPersons(host, demand)}, ${MiB(demand.memoryBytes)} wanted`
-  },
+  memory: memoryRefusal,
   storage: host =>
     host.storageLeftBytes === null || host.storageLeftBytes > 0 ? undefined : 'its storage is nearly full',
   addresses: (host, { addressClusterId }) =>

@@ -38,6 +38,8 @@ export interface PoolDesktop {
   setAside?: boolean
   /** It is started and asked, to see that it works (verify-plan.ts): left alone meanwhile. */
   verified?: boolean
+  /** It stands still, and its host has no memory left for it. */
+  cramped?: boolean
 }
 
 export type PoolStep =
@@ -47,34 +49,42 @@ export type PoolStep =
 /** Set aside in a pool, the newest. More: a script that fails fills the pool; fewer: one cannot compare two. */
 const keptAside = 3
 
-export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): PoolStep[] {
+/** The pool's desktops as its plan looks at them, the oldest first. */
+function sorted(pool: PoolWish, desktops: readonly PoolDesktop[]) {
   const alive = desktops
     .filter(desktop => desktop.present)
     .toSorted((a, b) => a.madeAt.getTime() - b.madeAt.getTime() || a.id.localeCompare(b.id))
   const free = alive.filter(desktop => !desktop.assigned)
-  const steps: PoolStep[] = []
-
   // A desktop that failed and that nobody has is thrown away: a new one costs less than finding out.
   const setAside = free.filter(desktop => desktop.phase === 'failed' && desktop.setAside).slice(-keptAside)
   const failed = free.filter(desktop => desktop.phase === 'failed' && !desktop.verified && !setAside.includes(desktop))
-  for (const { id } of failed) steps.push({ do: 'remove', desktopId: id, because: 'it failed and nobody has it' })
-
   const usable = free.filter(({ phase, returning }) => phase !== 'failed' && (phase !== 'unknown' || returning))
   const outdated = outdatedNow(pool, usable)
-  for (const { id } of outdated)
-    steps.push({ do: 'upgrade', desktopId: id, because: 'a newer template version is sealed' })
   const left = usable.filter(desktop => !outdated.includes(desktop))
-
   const alone = left.filter(desktop => !desktop.verified)
-  const looked = left.length - alone.length
   const warm = alone.filter(desktop => desktop.wishedPower !== 'stopped')
   const cold = alone.filter(desktop => desktop.wishedPower === 'stopped')
+  return { alive, free, failed, usable, outdated, looked: left.length - alone.length, warm, cold }
+}
+
+/** Those that would be started for warm ones that are missing, in that order. */
+export const coldInOrder = (pool: PoolWish, desktops: readonly PoolDesktop[]): PoolDesktop[] =>
+  sorted(pool, desktops).cold
+
+export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): PoolStep[] {
+  const { alive, free, failed, usable, outdated, looked, warm, cold } = sorted(pool, desktops)
+  const steps: PoolStep[] = []
+  for (const { id } of failed) steps.push({ do: 'remove', desktopId: id, because: 'it failed and nobody has it' })
+  for (const { id } of outdated)
+    steps.push({ do: 'upgrade', desktopId: id, because: 'a newer template version is sealed' })
   const resting = cold.filter(desktop => desktop.phase === 'stopped')
   const wantedWarm = pool.enabled ? pool.warm : 0
   const growing = pool.enabled && !pool.restrained && pool.versionId !== null
 
   const missingWarm = Math.max(0, wantedWarm - warm.length)
-  const promoted = pool.restrained ? [] : cold.slice(0, missingWarm)
+  const promoted = pool.restrained ? [] : cold.filter(desktop => !desktop.cramped).slice(0, missingWarm)
+  // For those that cannot start where they are others are made, which go where there is memory.
+  const instead = Math.min(missingWarm - promoted.length, cold.filter(desktop => desktop.cramped).length)
   for (const { id } of promoted)
     steps.push({
       do: 'start',
@@ -96,7 +106,7 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
         : { do: 'remove', desktopId: id, because: 'more are warm than wished and enough are cold' },
     )
   })
-  const surplusCold = Math.max(0, coldAfter - Math.max(wantedCold, 0))
+  const surplusCold = Math.max(0, coldAfter - instead - wantedCold)
   // The newest rest the shortest: the oldest are promoted first, so these would wait longest.
   for (const { id } of resting
     .filter(desktop => !promoted.includes(desktop))
@@ -111,7 +121,8 @@ export function planPool(pool: PoolWish, desktops: readonly PoolDesktop[]): Pool
     const stuck = free.length - failed.length - usable.length
     const wished = Math.min(pool.maxSize, Math.max(pool.minSize, assigned + stuck + wantedWarm + wantedCold))
     const missing = Math.max(0, wished - size)
-    const makeWarm = Math.min(missing, Math.max(0, missingWarm - promoted.length))
+    const most = Math.min(pool.maxSize - size, missing + instead)
+    const makeWarm = Math.max(0, Math.min(most, missingWarm - promoted.length))
     const because = `${size} of ${wished} exist`
     if (makeWarm > 0) steps.push({ do: 'make', count: makeWarm, power: 'running', because })
     if (missing > makeWarm) steps.push({ do: 'make', count: missing - makeWarm, power: 'stopped', because })

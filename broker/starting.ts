@@ -17,6 +17,7 @@ import { movedDemand, moveTarget, type Target } from './move-target.ts'
 import { type HostFacts, placementFilters } from './placement.ts'
 import { hostsToPlaceOn } from './placing.ts'
 import { addressAtHome } from './readdressing.ts'
+import { offersUntold } from './start-room.ts'
 import { failed, taskSettled } from './task-progress.ts'
 
 /** What keeps a desktop that is on a host from being started there; the rest (its address, its port) it has. */
@@ -56,8 +57,7 @@ export function startElsewhere(
 export function memoryLacking(row: MovableRow, hosts: readonly HostFacts[]): string | undefined {
   if (row.wished_power !== 'stopped' || row.move_cause === 'start') return
   const host = hosts.find(({ id }) => id === (row.target_id ?? row.host_id))
-  // One that has not told its facts yet offers nothing, and has room all the same.
-  if (!host || host.cpus === 0) return
+  if (!host || offersUntold(host)) return
   const refusal = placementFilters.memory(host, movedDemand(row))
   return (
     refusal && `No memory left on ${host.name} to start ${row.name}: ${refusal}. Shut down or move another one first.`

@@ -68,6 +68,43 @@ export function verifyStep(item: VerifiedOpen, may: boolean, now: Date): VerifyS
   return waitedMs > limits.addressMs ? end('failed', wrong) : { do: 'ask' }
 }
 
+export interface VerifyTaken {
+  item: VerifiedOpen
+  step: Exclude<VerifyStep, { do: 'nothing' }>
+}
+
+/** What is done next with those that are open, at most `batch` of them under way. */
+export function verifySteps(items: readonly VerifiedOpen[], batch: number, now: Date): VerifyTaken[] {
+  let under = items.filter(({ state }) => state !== 'waiting').length
+  return items.flatMap(item => {
+    const step = verifyStep(item, under < batch, now)
+    if (step.do === 'nothing') return []
+    if (step.do === 'end') under -= item.state === 'waiting' ? 0 : 1
+    else under += item.state === 'waiting' ? 1 : 0
+    return [{ item, step }]
+  })
+}
+
+/**
+ * Without the starts for which no memory is left (`cramped`: the reason by desktop). They wait while others of the same
+ * look are under way, which give back what they take; once none is, they are left out.
+ */
+export function stepsInRoom(
+  items: readonly VerifiedOpen[],
+  steps: readonly VerifyTaken[],
+  cramped: ReadonlyMap<string, string>,
+): VerifyTaken[] {
+  const isRefused = ({ item, step }: VerifyTaken) => step.do === 'start' && cramped.has(item.desktop_id)
+  // Those that end now, too: what they took was still theirs when the hosts were read.
+  const waits =
+    items.some(({ state }) => state !== 'waiting') || steps.some(taken => taken.step.do !== 'end' && !isRefused(taken))
+  return steps.flatMap((taken): VerifyTaken[] => {
+    if (!isRefused(taken)) return [taken]
+    const text = cramped.get(taken.item.desktop_id) ?? ''
+    return waits ? [] : [{ item: taken.item, step: { do: 'end', state: 'skipped', text, stop: false } }]
+  })
+}
+
 function addressesIn(data: string | null): string[] {
   const said: unknown = JSON.parse(Buffer.from(data ?? '', 'base64').toString() || '[]')
   return Array.isArray(said) ? said.filter(address => typeof address === 'string') : []

@@ -137,7 +137,12 @@ interface SeenByClaim {
   owned: DesktopOwned[]
   size: number
   any_free: boolean
+  /** Nobody's, as its sums tell: some that run or are on their way to it; some that stand still, none just given back. */
+  any_warm: boolean
+  any_cold: boolean
 }
+
+const someFree = (how: ReturnType<typeof sql>) => sql<boolean>`coalesce(sum(n) filter (where free and ${how}), 0) > 0`
 
 /** `offset 0`: worked out once, although it is read more than once. */
 const seenByClaim = (userId: string) =>
@@ -147,14 +152,16 @@ const seenByClaim = (userId: string) =>
           select id, name, case when ${customising} and phase = 'ready' then 'starting' else phase end as phase,
             user_slot, claim_task_id, wished_power from desktop
           where pool_id = pool.id and user_id = ${userId} and wished_present and binned_at is null) o) as owned,
-      (select coalesce(sum(n), 0) from tally where pool_id = pool.id and wished_present) as size,
-      exists (select from tally where pool_id = pool.id and free and wished_present having sum(n) > 0) as any_free
+      coalesce(sum(n), 0) as size, ${someFree(sql`true`)} as any_free,
+      ${someFree(sql`phase in ('ready', 'starting', 'stopped', 'making') and wished_power <> 'stopped'`)} as any_warm,
+      ${someFree(sql`phase in ('stopped', 'making') and wished_power = 'stopped'`)} as any_cold
+    from tally where pool_id = pool.id and wished_present
     offset 0)`.as<'seen'>('seen')
 
 /**
  * The pool as one person claims from it, with what that person has of it, oldest slot first; undefined when that person
- * may not use it. One statement, because it stands on the path of every claim. Where a desktop has to be made for this
- * claim, it is also `poolGrowLock`: what the next statement reads is what there is to grow into.
+ * may not use it. One statement, because it stands on the path of every claim. Where a desktop has to be made or started
+ * for this claim, it is also `poolGrowLock`: what the next statement reads is what there is to grow into.
  */
 export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
   return (
@@ -180,7 +187,9 @@ export function poolForClaim(tx: Kysely<Database>, id: string, userId: string) {
         'seen.owned',
         'seen.size',
         'seen.any_free',
-        sql<boolean>`case when not seen.any_free and seen.owned = '[]' and seen.size < pool.max_size
+        'seen.any_cold',
+        sql<boolean>`case when seen.owned = '[]' and not seen.any_warm
+            and (seen.any_cold or not seen.any_free and seen.size < pool.max_size)
           then pg_advisory_xact_lock(hashtextextended(pool.id::text, 1))::text
             || pg_advisory_xact_lock(4711)::text = '' else false end`.as('locked'),
       ])
@@ -229,7 +238,7 @@ export function poolDesktops(db: Kysely<Database>, poolId: string) {
   return db
     .selectFrom('desktop')
     .select(['id', 'name', 'phase', 'user_id', 'wished_power', 'wished_present', 'made_at', 'host_id', 'version_id'])
-    .select(['phase_since', 'waits_for', 'binned_at', 'observed_trouble'])
+    .select(['phase_since', 'waits_for', 'binned_at', 'observed_trouble', 'memory_bytes'])
     .select(sql<string | null>`observed_trouble ->> 'code'`.as('trouble_code'))
     .select(desktopVerified.as('verified'))
     .where('pool_id', '=', poolId)

@@ -77,12 +77,14 @@ export function verifiedRows(
 /** One that is not done with, and how its desktop is by now; null: it is not there any more. */
 export interface VerifiedOpen {
   desktop_id: string
+  name: string
   state: 'waiting' | 'starting' | 'asking'
   started: boolean
   since: Date
   operation_id: string | null
   desktop: {
     host_id: string
+    memory_bytes: number
     phase: Phase
     user_id: string | null
     wished_power: Power
@@ -99,8 +101,8 @@ export interface VerifiedOpen {
 /** Those under way, and the next that wait. */
 export async function verifiedOpen(tx: Tx, id: string, limit: number): Promise<VerifiedOpen[]> {
   const { rows } = await sql<VerifiedOpen>`
-    select i.desktop_id, i.state, i.started, i.since, i.operation_id,
-      case when d.id is not null and d.wished_present then jsonb_build_object('host_id', d.host_id, 'phase', d.phase,
+    select i.desktop_id, i.name, i.state, i.started, i.since, i.operation_id,
+      case when d.id is not null and d.wished_present then jsonb_build_object('host_id', d.host_id, 'memory_bytes', d.memory_bytes, 'phase', d.phase,
         'user_id', d.user_id, 'wished_power', d.wished_power, 'address', d.address_text,
         'bridged', p.network ->> 'mode' = 'bridge', 'ready_when', t.ready_when, 'trouble', d.observed_trouble,
         'captured', exists (select from template_version c where c.state = 'making'

@@ -1,6 +1,7 @@
 import type { Tx } from '../../db/connect.ts'
 import { desktopUpgrade, desktopWish, desktopWishFree, transitionNote } from '../../db/desktops.ts'
 import { nudge } from '../../db/events.ts'
+import { addressLock } from '../../db/hosts.ts'
 import { type DesktopsAlike, type PoolToPlan, poolsToPlan } from '../../db/pool-plans.ts'
 import { hardwareOf, poolDeleteRow, poolDesktops, poolFailureReason, poolLock, poolSet } from '../../db/pools.ts'
 import type { PoolStatus } from '../../db/schema.ts'
@@ -8,8 +9,10 @@ import { counted } from '../../lib/counted.ts'
 import type { HdcsError } from '../../lib/errors.ts'
 import type { Broker } from '../broker.ts'
 import { desktopsMake } from '../making.ts'
+import type { HostFacts } from '../placement.ts'
 import { hostsToPlaceOn } from '../placing.ts'
-import { type PoolDesktop, type PoolStep, type PoolWish, planPool } from '../pool-plan.ts'
+import { coldInOrder, type PoolDesktop, type PoolStep, type PoolWish, planPool } from '../pool-plan.ts'
+import { withoutRoom } from '../start-room.ts'
 import { starvedOf, starvedPlan } from '../starved.ts'
 import type { Reconciler } from './driver.ts'
 
@@ -25,6 +28,7 @@ const batch = 100
 const planAnywayMs = 30_000
 
 type Pool = PoolToPlan
+type Row = Awaited<ReturnType<typeof poolDesktops>>[number]
 
 /** Keeps every pool as large, warm and current as it is wished. */
 export function poolsReconciler(broker: Broker): Reconciler {
@@ -125,10 +129,23 @@ async function keep(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   const rows = await poolDesktops(tx, pool.id)
   const desktops = rows.map(row => planned(row, pool, now))
   const restrainedUntil = restraint(pool, now)
-  const steps = planPool(wishOf(pool, restrainedUntil !== null), desktops)
+  const wish = wishOf(pool, restrainedUntil !== null)
+  const wanted = planPool(wish, desktops)
+  const starts = wanted.some(isStart)
+  // Before any row is written, as all do who start or place.
+  if (starts) await addressLock(tx)
   const starved = starvedOf(rows)
-  const hosts = starved.length > 0 ? await hostsToPlaceOn(tx, { poolIds: [pool.id] }) : []
-  const { steps: leaving, waits } = starvedPlan(starved, hosts, pool.cluster_ids)
+  const hosts = starts || starved.length > 0 ? await hostsToPlaceOn(tx, { poolIds: [pool.id] }) : []
+  const cramped = starts ? crampedOf(wish, desktops, rows, hosts) : none
+  const steps =
+    cramped.size === 0
+      ? wanted
+      : planPool(
+          wish,
+          desktops.map(one => ({ ...one, cramped: cramped.has(one.id) })),
+        )
+  const { steps: leaving, waits: forStorage } = starvedPlan(starved, hosts, pool.cluster_ids)
+  const waits = forStorage ?? memoryAwaited(cramped, wanted, steps)
   steps.push(...leaving)
   let short: HdcsError | undefined
   for (const step of steps) short = (await take(tx, pool, step, rows, now)) ?? short
@@ -142,18 +159,29 @@ async function keep(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
   )
     await poolSet(tx, pool.id, { status: status.status, status_text: status.text, restrained_until: restrainedUntil })
   Object.assign(pool, { status: status.status, status_text: status.text, restrained_until: restrainedUntil })
-  if (short) return 'waiting'
+  if (short || waits !== null) return 'waiting'
   if (steps.some(step => step.do === 'make' && step.count > batch)) return 'unfinished'
   return steps.length === 0 && !desktops.some(desktop => desktop.returning) ? 'settled' : 'waiting'
 }
 
-async function take(
-  tx: Tx,
-  pool: Pool,
-  step: PoolStep,
-  rows: Awaited<ReturnType<typeof poolDesktops>>,
-  now: Date,
-): Promise<HdcsError | undefined> {
+const isStart = (step: PoolStep) => step.do === 'start'
+const none: ReadonlyMap<string, string> = new Map()
+
+/** Those that stand still and whose host has no memory for them, with the reason. Nobody else promises any meanwhile. */
+function crampedOf(wish: PoolWish, desktops: PoolDesktop[], rows: Row[], hosts: HostFacts[]): typeof none {
+  const rowOf = new Map(rows.map(row => [row.id, row]))
+  const resting = coldInOrder(wish, desktops).flatMap(({ id }) => rowOf.get(id) ?? [])
+  return withoutRoom(hosts, resting, 'prewarm')
+}
+
+/** What fewer are started for than are wanted warm; null where enough are, or others are made instead. */
+function memoryAwaited(cramped: typeof none, wanted: readonly PoolStep[], steps: readonly PoolStep[]): string | null {
+  const isMake = (step: PoolStep) => step.do === 'make' && step.power === 'running'
+  if (steps.some(isMake) || steps.filter(isStart).length === wanted.filter(isStart).length) return null
+  return [...cramped.values()][0] ?? null
+}
+
+async function take(tx: Tx, pool: Pool, step: PoolStep, rows: Row[], now: Date): Promise<HdcsError | undefined> {
   if (step.do === 'make') {
     const count = Math.min(step.count, batch)
     return (await desktopsMake(tx, pool, { count, power: step.power, reason: step.because, now })).short
@@ -194,7 +222,7 @@ function statusOf(
     failure: string | undefined
     sealed: boolean
     short: HdcsError | undefined
-    /** For room, in a host's words. */
+    /** For room on a host, in words. */
     waits: string | null
     steps: PoolStep[]
     desktops: PoolDesktop[]
@@ -243,7 +271,7 @@ async function remove(tx: Tx, broker: Broker, pool: Pool): Promise<Outcome> {
 /** So long desktops of a lost host are counted on. Shorter: others are made for them, and thrown away; longer: people wait. */
 const returningMs = 10_000
 
-const planned = (row: Awaited<ReturnType<typeof poolDesktops>>[number], pool: Pool, now: Date): PoolDesktop => ({
+const planned = (row: Row, pool: Pool, now: Date): PoolDesktop => ({
   id: row.id,
   phase: row.phase,
   assigned: row.user_id !== null,

@@ -1,5 +1,6 @@
 import type { Tx } from '../../db/connect.ts'
 import { desktopWishFree } from '../../db/desktops.ts'
+import { addressLock } from '../../db/hosts.ts'
 import { operationInsert } from '../../db/tasks.ts'
 import { transact } from '../../db/transact.ts'
 import {
@@ -13,7 +14,9 @@ import {
 } from '../../db/verifications.ts'
 import { newId } from '../../lib/ids.ts'
 import type { Broker } from '../broker.ts'
-import { type VerifyStep, verifyStep } from '../verify-plan.ts'
+import { hostsToPlaceOn } from '../placing.ts'
+import { type Resting, withoutRoom } from '../start-room.ts'
+import { stepsInRoom, type VerifyStep, verifySteps } from '../verify-plan.ts'
 import type { Reconciler } from './driver.ts'
 
 /** Shorter: idle looks; longer: what a lost nudge forgot waits. */
@@ -44,15 +47,17 @@ async function look(tx: Tx, { id, batch, task_id }: VerificationRow, now: Date) 
   // As many that wait as could end at once: places become free within this look.
   const items = await verifiedOpen(tx, id, 2 * batch)
   if (items.length === 0) return verificationEnd(tx, id, 'done', now)
-  let under = items.filter(({ state }) => state !== 'waiting').length
-  for (const item of items) {
-    const step = verifyStep(item, under < batch, now)
-    if (step.do === 'nothing') continue
-    if (step.do === 'end') under -= item.state === 'waiting' ? 0 : 1
-    else under += item.state === 'waiting' ? 1 : 0
-    await take(tx, { id, taskId: task_id }, item, step, now)
-  }
+  const wanted = verifySteps(items, batch, now)
+  const resting = wanted.flatMap(({ item, step }) => (step.do === 'start' ? startOf(item) : []))
+  // Before any row is written, as all do who start or place.
+  if (resting.length > 0) await addressLock(tx)
+  const hosts = resting.length > 0 ? await hostsToPlaceOn(tx, { poolIds: [] }) : []
+  const steps = stepsInRoom(items, wanted, withoutRoom(hosts, resting, 'prewarm'))
+  for (const { item, step } of steps) await take(tx, { id, taskId: task_id }, item, step, now)
 }
+
+const startOf = ({ desktop_id: id, name, desktop }: VerifiedOpen): Resting[] =>
+  desktop ? [{ id, name, host_id: desktop.host_id, memory_bytes: desktop.memory_bytes }] : []
 
 async function take(
   tx: Tx,

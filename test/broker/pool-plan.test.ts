@@ -4,6 +4,7 @@ import { type PoolDesktop, type PoolWish, planPool } from '../../broker/pool-pla
 
 const letters = {
   c: { phase: 'stopped', assigned: false, wishedPower: 'stopped' },
+  k: { phase: 'stopped', assigned: false, wishedPower: 'stopped', cramped: true },
   w: { phase: 'ready', assigned: false, wishedPower: 'running' },
   s: { phase: 'starting', assigned: false, wishedPower: 'running' },
   a: { phase: 'ready', assigned: true, wishedPower: 'running' },
@@ -41,6 +42,21 @@ describe('a pool', () => {
         { do: 'start', desktopId: '1' },
       ],
     ],
+    [
+      'has cold ones without memory: starts those that have it, and makes others instead',
+      'kkc',
+      [
+        { do: 'start', desktopId: '2' },
+        { do: 'make', count: 1, power: 'running' },
+      ],
+    ],
+    [
+      'has only cold ones without memory: keeps them while others are made',
+      'kk',
+      [{ do: 'make', count: 2, power: 'running' }],
+    ],
+    ['has more cold ones than it wishes once others run instead', 'wwkk', [{ do: 'remove', desktopId: '3' }]],
+    ['is full, with cold ones without memory: waits for it', 'aaaakk', []],
     ['has one warm too many and no cold: stops the newest', 'www', [{ do: 'stop', desktopId: '2' }]],
     ['has too many warm and enough cold: removes the newest warm', 'wwwc', [{ do: 'remove', desktopId: '2' }]],
     ['has what it wishes: does nothing', 'wwc', []],
@@ -106,7 +122,7 @@ describe('a pool', () => {
       enabled: fc.boolean(),
     })
     fc.assert(
-      fc.property(pools, fc.stringMatching(/^[cwsarfu]{0,15}$/), (pool, states) => {
+      fc.property(pools, fc.stringMatching(/^[cwsarfuk]{0,15}$/), (pool, states) => {
         const facts = desktops(states)
         const plan = planPool({ ...wish, ...pool }, facts)
         const made = plan.reduce((sum, step) => sum + (step.do === 'make' ? step.count : 0), 0)
@@ -127,7 +143,7 @@ describe('a pool', () => {
       cold: fc.nat(4),
     })
     fc.assert(
-      fc.property(pools, fc.stringMatching(/^[cwsa]{0,12}$/), (pool, states) => {
+      fc.property(pools, fc.stringMatching(/^[cwsak]{0,12}$/), (pool, states) => {
         let facts = desktops(states)
         const wished = { ...wish, ...pool, maxSize: Math.max(pool.maxSize, pool.warm + pool.cold) }
         for (let round = 0; round < 10; round++) {

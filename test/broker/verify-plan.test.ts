@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { verificationTask, verifyStep } from '../../broker/verify-plan.ts'
+import { stepsInRoom, verificationTask, verifyStep, verifySteps } from '../../broker/verify-plan.ts'
 import type { VerifiedOpen } from '../../db/verifications.ts'
 
 const now = new Date('2026-01-01T12:00:00Z')
 const ago = (ms: number) => new Date(now.getTime() - ms)
 const desktop: NonNullable<VerifiedOpen['desktop']> = {
   host_id: 'h',
+  memory_bytes: 2 ** 30,
   phase: 'ready',
   user_id: null,
   wished_power: 'running',
@@ -25,6 +26,7 @@ const item = (
   its: Partial<NonNullable<VerifiedOpen['desktop']>> | null = {},
 ): VerifiedOpen => ({
   desktop_id: 'd',
+  name: 'd',
   state: 'waiting',
   started: false,
   since: now,
@@ -95,6 +97,23 @@ describe('a desktop that is looked at', () => {
   it('waits for its turn where as many are looked at as may be', () => {
     expect(verifyStep(item({}, still), false, now)).toEqual({ do: 'nothing' })
     expect(verifyStep(item(), false, now)).toEqual({ do: 'nothing' })
+  })
+
+  it('waits for memory while others give theirs back, and is left out when none does', () => {
+    const cramped = new Map([['no', 'No memory left.']])
+    const no = item({ desktop_id: 'no' }, still)
+    const taken = (items: VerifiedOpen[]) =>
+      stepsInRoom(items, verifySteps(items, 9, now), cramped).map(({ item: { desktop_id: id }, step }) => [id, step.do])
+    expect(taken([item({}, still), no])).toEqual([['d', 'start']])
+    expect(taken([no, asked(said('10.0.0.5'))])).toEqual([['d', 'end']])
+    expect(taken([item({ state: 'starting', started: true }, { phase: 'starting' }), no])).toEqual([])
+    expect(taken([item({}, { ...still, user_id: 'u' }), no])).toEqual([
+      ['d', 'end'],
+      ['no', 'end'],
+    ])
+    expect(stepsInRoom([no], verifySteps([no], 1, now), cramped)).toMatchObject([
+      { step: { state: 'skipped', text: 'No memory left.', stop: false } },
+    ])
   })
 
   it('counts in the receipt', () => {
