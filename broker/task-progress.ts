@@ -95,17 +95,20 @@ function starting(desktop: DesktopForTask): TaskOutcome {
 export const undone = (trouble: TroubleValue | null) =>
   failed(trouble ?? { code: 'start_failed', text: 'The desktop could not be started; it was taken back. Try again.' })
 
+const savingStep: TaskStep = { name: 'save', state: 'current' }
+
 /** One that failed is told with its going on (desktop-state.ts). */
 function saving(desktop: DesktopForTask | undefined): TaskOutcome {
   if (!desktop) return vanished
   const { wished, observed } = desktop.saved
   if (!wished) return failed({ code: 'cancelled', text: 'It was asked for something else meanwhile.' })
   if (desktop.phase === 'failed') return failed(desktop.trouble ?? { code: 'internal', text: 'It failed.' })
-  if (observed?.state === 'saved') return done()
+  // Not before it stands: until then it cannot be started again.
+  if (observed?.state === 'saved') return desktop.phase === 'stopped' ? done() : going(99, [savingStep])
   // Agents of before tell of its end while it is still being saved.
   if (desktop.phase === 'stopped' && observed?.state !== 'saving')
     return failed({ code: 'conflict', text: 'It ended before its memory was saved.' })
-  return going(observed?.state === 'saving' ? observed.progress : 1, [{ name: 'save', state: 'current' }])
+  return going(observed?.state === 'saving' ? observed.progress : 1, [savingStep])
 }
 
 type Rule = (desktop: DesktopForTask | undefined, goal: Record<string, unknown>) => TaskOutcome

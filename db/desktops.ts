@@ -243,7 +243,16 @@ function found(db: Pick<Db, 'selectFrom'>, filter: DesktopFilter, text: string) 
   )}))`
 }
 
-/** Rows that changed since their phase was last worked out, with their open receipts, locked for this transaction. */
+/** Whether any changed since its phase was last worked out, also one that somebody holds locked. */
+export async function desktopsDirtyAny(db: Kysely<Database>): Promise<boolean> {
+  const { rows } = await sql`select from desktop where dirty limit 1`.execute(db)
+  return rows.length > 0
+}
+
+/**
+ * Rows that changed since their phase was last worked out, with their open receipts, locked for this transaction; and how
+ * many there are in all, those among them that somebody else holds locked.
+ */
 export function desktopsDirty(tx: Tx, limit: number) {
   return (
     tx
@@ -276,6 +285,7 @@ export function desktopsDirty(tx: Tx, limit: number) {
             select id, kind, state, progress, steps, goal from task
             where subject_id = desktop.id and state in ('queued', 'running')) t)`.as('receipts'),
       )
+      .select(sql<number>`(select count(*)::int from desktop where dirty)`.as('dirty_in_all'))
       .where('desktop.dirty', '=', true)
       .limit(limit)
       .forUpdate('desktop')

@@ -4,6 +4,7 @@ import {
   desktopRest,
   desktopsDelete,
   desktopsDirty,
+  desktopsDirtyAny,
   desktopsSettle,
   desktopWish,
   transitionNote,
@@ -23,23 +24,30 @@ const batch = 100
 type Row = Awaited<ReturnType<typeof desktopsDirty>>[number]
 type Consequence = ReturnType<typeof desktopConsequence>
 
+/** Those that somebody held locked are looked at again: whoever held them may have changed nothing, and then wakes nobody. */
+const heldMs = 100
+
 /** Works out the phase of every desktop that changed, notes the transition, and does what follows from it. */
 export function desktopsReconciler(broker: Broker): Reconciler {
+  let held = false
   return {
     name: 'desktops',
-    everyMs: 10_000,
+    everyMs: () => (held ? heldMs : 10_000),
     // Longer: "ready" is told later; shorter: one look per report instead of one for the reports of many hosts.
     restMs: 20,
     async step(signal) {
-      while (!signal.aborted) {
-        const settled = await broker.db.transaction().execute(tx => settleBatch(tx, broker.clock.now()))
+      held = await desktopsDirtyAny(broker.db)
+      while (held && !signal.aborted) {
+        const { settled, left } = await broker.db.transaction().execute(tx => settleBatch(tx, broker.clock.now()))
+        held = left
         if (settled < batch) return
       }
     },
   }
 }
 
-async function settleBatch(tx: Tx, now: Date): Promise<number> {
+/** @returns how many, and whether there are more: beyond the batch, or locked by somebody. */
+async function settleBatch(tx: Tx, now: Date): Promise<{ settled: number; left: boolean }> {
   const rows = await desktopsDirty(tx, batch)
   const settled = rows.map(row => ({ row, ...settle(row) }))
   await desktopsSettle(
@@ -49,7 +57,8 @@ async function settleBatch(tx: Tx, now: Date): Promise<number> {
     now,
   )
   for (const { row, consequence } of settled) await follow(tx, row, consequence, now)
-  return rows.length
+  // None of those that there were a moment ago: all are held.
+  return { settled: rows.length, left: (rows[0]?.dirty_in_all ?? 1) > rows.length }
 }
 
 function settle(row: Row): { write: DesktopSettled; consequence: Consequence } {

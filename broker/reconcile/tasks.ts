@@ -80,10 +80,7 @@ async function subjects(
   const desktopIds = idsOf('desktop')
   const desktops = new Map(
     desktopIds.length > 0
-      ? (await desktopRows(broker.db, { ids: desktopIds, limit: desktopIds.length })).map(row => [
-          row.id,
-          desktopForTask(row),
-        ])
+      ? (await desktopRows(broker.db, { ids: desktopIds, limit: desktopIds.length })).map(row => [row.id, row])
       : [],
   )
   const versions = idsOf('version').length > 0 ? await versionsObserved(broker.db) : []
@@ -123,7 +120,13 @@ async function subjects(
     }
     if (task.kind === 'pool.delete') return poolGone(broker, task)
     if (task.kind === bulkKind) return manyDone(broker, task)
-    return ofStorage(task) ?? desktopTask(task, desktops.get(task.subject_id))
+    const storage = ofStorage(task)
+    if (storage) return storage
+    const desktop = desktops.get(task.subject_id)
+    // Its host said something new, and its phase is of before: told done now, what comes next would still be refused.
+    // The look that works out the phase tells its receipts in the same moment.
+    if (desktop?.dirty) return
+    return desktopTask(task, desktop && desktopForTask(desktop))
   }
 }
 

@@ -78,4 +78,11 @@ describe('the receipt of a saving', () => {
     const receipt = { id: 'a', kind: 'desktop.save', state: 'running' as const, progress: 1, steps: [], goal: {} }
     expect(desktopTask(receipt, { ...standing, saved: { wished: true, observed } })?.state).toBe(state)
   })
+
+  it('stays open while all is saved and the machine counts as running: it could not be started yet', () => {
+    const receipt = { id: 'a', kind: 'desktop.save', state: 'running' as const, progress: 1, steps: [], goal: {} }
+    const saved = { wished: true, observed: { state: 'saved' as const, bytes: 1, savedAt: '' } }
+    const outcome = desktopTask(receipt, { ...standing, phase: 'stopping', saved })
+    expect(outcome).toMatchObject({ state: 'running', progress: 99 })
+  })
 })
