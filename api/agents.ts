@@ -19,6 +19,7 @@ import { mountAgentDisks } from './agent-disks.ts'
 import { mountAgentExports } from './agent-exports.ts'
 import { readAgentMessage } from './agent-messages.ts'
 import { readJson } from './body.ts'
+import { byteRange } from './byte-range.ts'
 import { problemResponse } from './errors.ts'
 
 export const agentPath = '/api/v1/agent'
@@ -107,13 +108,20 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
         found => found.size,
         () => undefined,
       )) // not there: told below
-    if (!path || size === undefined)
+    if (!path || typeof size !== 'number')
       return problemResponse(
         new HdcsError('not_found', 'The uploaded file is not here any more: upload it again.'),
         requestId,
       )
-    const bytes = Readable.toWeb(createReadStream(path)) as ReadableStream<Uint8Array>
-    return context.body(bytes, 200, { 'content-type': 'application/octet-stream', 'content-length': String(size) })
+    const range = byteRange({ range: context.req.header('range'), ifRange: undefined }, { sizeBytes: size, etag: '' })
+    if (range === 'none') return context.body(null, 416, { 'content-range': `bytes */${size}` })
+    const part = range === 'all' ? { from: 0, to: size - 1 } : range
+    const bytes = Readable.toWeb(createReadStream(path, { start: part.from, end: part.to }))
+    return context.body(bytes as ReadableStream<Uint8Array>, range === 'all' ? 200 : 206, {
+      'content-type': 'application/octet-stream',
+      'content-length': String(part.to - part.from + 1),
+      ...(range !== 'all' && { 'content-range': `bytes ${part.from}-${part.to}/${size}` }),
+    })
   })
 }
 

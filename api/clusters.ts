@@ -85,6 +85,8 @@ const clusterSettings = z.object({
   networks: z.array(networkSchema).max(200),
   /** Deleted desktops of persons stay in the recycle bin for so long; 0: they are gone at once. */
   binDays: within(0, 3650, ' days').int(whole),
+  /** Each of its storages fetches template images no faster, whatever is asked of a copy; from the next fetch on. Null: as fast as it goes. */
+  imageBytesPerSecond: within(1024, 1e12, ' bytes a second').int(whole).nullable(),
   /** Makes sure that a lost host is off. Shown to administrators only. */
   fenceCommand: command,
   /** Switches hosts off and on. Shown to administrators only. */

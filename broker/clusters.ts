@@ -50,6 +50,7 @@ function clusterView(row: ClusterRow, hosts: readonly (LoadedHost & { cluster_id
     balance: balanceSettings(row.balance),
     networks: row.networks,
     binDays: row.bin_days,
+    imageBytesPerSecond: row.image_bytes_per_second,
     // They hold passwords of power switches: not for those who only read.
     fenceCommand: administrator ? row.fence_command : null,
     powerCommand: administrator ? row.power_command : null,
@@ -109,6 +110,7 @@ export interface ClusterWish {
   /** The whole list; each network once. */
   networks: ClusterNetworkAsked[]
   binDays: number
+  imageBytesPerSecond: number | null
   fenceCommand: string | null
   powerCommand: string | null
 }
@@ -231,6 +233,7 @@ const columnsOf = ({ balance, networks, ...body }: Given, before: Record<string,
     suspect_ms: body.suspectMs,
     lost_ms: body.lostMs,
     bin_days: body.binDays,
+    image_bytes_per_second: body.imageBytesPerSecond,
     fence_command: body.fenceCommand,
     power_command: body.powerCommand,
   }),

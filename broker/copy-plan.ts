@@ -192,6 +192,9 @@ function networksWrong({ networks, clusterName }: Planned): string | undefined {
   return `No host of ${clusterName} has the network of ${told.join(', ')}: say where it is by the cluster’s networks.`
 }
 
+const slower = (one: number | null, other: number | null) =>
+  one === null ? other : other === null ? one : Math.min(one, other)
+
 const networksText = ({ networks }: Planned): string =>
   networks.length === 0
     ? 'No pool of it names a network of the site.'
@@ -206,7 +209,7 @@ export async function copyPlan(broker: Broker, templateId: string, number: numbe
     clusterName: cluster.name,
     networks: cluster.networks,
     sizeBytes: version.stored_bytes ?? 0,
-    limit: ask.bytesPerSecond,
+    limit: slower(ask.bytesPerSecond, cluster.image_bytes_per_second),
     pace: await copyPace(db, cluster.id),
     hosts: await copyHosts(db, version.id, cluster.id),
     storages: rootStorages(await storageHosts(db, cluster.id)),

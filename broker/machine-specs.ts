@@ -101,6 +101,7 @@ export const imageSpec = (row: VersionWished, maxVirtualBytes: number): ImageSpe
 
 /** Made where its desktop's disk lies; everywhere else, and where it was lost since, the same bytes are fetched. */
 function sourceOf({ id, source, sha256, stored_bytes, bytes_per_second, at_home, ...row }: VersionWished): ImageSource {
+  if (source.kind === 'upload') return { ...source, bytesPerSecond: bytes_per_second }
   if (source.kind !== 'desktop') return source
   const urls = row.urls.map(url => `${url}/images/${id}`)
   if (sha256 !== null && (urls.length > 0 || !at_home))

@@ -14,7 +14,7 @@ import { exitCodeOf, exitCodes, nextSteps } from './exit.ts'
 import { follow, TaskEnded } from './follow.ts'
 import { hardwareOptions } from './hardware-options.ts'
 import { hostHistory } from './host-history.ts'
-import { clusterList, hostJoin, hostList } from './hosts.ts'
+import { clusterImages, clusterList, hostJoin, hostList } from './hosts.ts'
 import { desktopHardware, desktopMake } from './machines.ts'
 import { hostFence, hostMaintenance } from './maintenance.ts'
 import { actMany, binList, desktopClone, desktopDisc, desktopRename } from './making.ts'
@@ -223,6 +223,14 @@ function program(around: Surroundings): Command {
     .option('--vlan <vlan>', 'in place of the pool’s: 1 to 4094, or none')
     .option('--remove', 'say nothing of it any more: it is looked for under its own name')
     .action(with_(clusterNetwork))
+  clusters
+    .command('images <cluster>')
+    .description('how fast its hosts may fetch template images')
+    .option(
+      '--limit <mib>',
+      'each of them at most so many MiB a second, from its next fetch on; none: as fast as it goes',
+    )
+    .action(with_(clusterImages))
   const hosts = top.command('hosts').description('hosts, by site and cluster').action(with_(hostList))
   hosts.command('join [cluster]').description('the line that lets a new host join').action(with_(hostJoin))
   hosts

@@ -1,3 +1,4 @@
+import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { find } from './find.ts'
 import type { Cluster, Host } from './nouns.ts'
@@ -52,6 +53,21 @@ export const clusterFind = ({ client }: Context, name: string): Promise<Cluster>
     id => client.clusterGet({ params: { id } }),
     query => client.clusterList({ query }),
   )
+
+/** How fast images come to its hosts; with a limit, sets it first. */
+export async function clusterImages(context: Context, name: string, { limit }: { limit?: string }): Promise<void> {
+  const mib = limit === undefined || limit === 'none' ? null : Number(limit)
+  if (mib !== null && !(mib > 0)) throw new HdcsError('invalid', '--limit takes MiB a second, for example 20, or none')
+  const found = await clusterFind(context, name)
+  const body = { imageBytesPerSecond: mib === null ? null : Math.round(mib * 2 ** 20) }
+  const cluster = limit === undefined ? found : await context.client.clusterUpdate({ params: { id: found.id }, body })
+  const { imageBytesPerSecond: most } = cluster
+  answer(context, cluster, () =>
+    most === null
+      ? `Hosts of ${cluster.name} fetch images as fast as it goes.`
+      : `Each host of ${cluster.name} fetches images at ${bytes(most)}/s at most.`,
+  )
+}
 
 /** The line to paste on the new host. */
 export async function hostJoin(context: Context, clusterName?: string): Promise<void> {

@@ -58,6 +58,7 @@ export interface ClusterSet {
   suspect_ms?: number
   lost_ms?: number
   bin_days?: number
+  image_bytes_per_second?: number | null
   /** JSON. */
   networks?: string
   /** JSON. */

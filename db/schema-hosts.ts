@@ -30,6 +30,8 @@ export interface ClusterTable {
   networks: ColumnType<ClusterNetworkValue[], string | undefined, string>
   /** So long its desktops stay in the recycle bin; 0: they do not get there. */
   bin_days: Generated<number>
+  /** So fast its hosts fetch images, each of them; null: as fast as it goes. */
+  image_bytes_per_second: number | null
   created_at: Generated<Date>
 }
 

@@ -176,20 +176,22 @@ export async function versionsWished(db: Kysely<Database>, hostId: string) {
     attempt: number
     sha256: string | null
     stored_bytes: number | null
+    /** The slower of what the copy and the cluster allow; null: as fast as it goes. */
     bytes_per_second: number | null
     /** Where hosts of other storages serve it. */
     urls: string[]
     at_home: boolean
   }>`
     select v.id, t.name, v.number, v.source, v.wished_attempt + coalesce(copy.wished_attempt, 1) - 1 as attempt,
-      v.sha256, v.stored_bytes, copy.bytes_per_second, v.source ->> 'storageId' = here.storage as at_home,
+      v.sha256, v.stored_bytes, least(copy.bytes_per_second, here.pace) as bytes_per_second, v.source ->> 'storageId' = here.storage as at_home,
       case when v.source ->> 'kind' = 'desktop' then array(
         select h.observed_facts ->> 'transferUrl' from host_image i join host h on h.id = i.host_id
         where i.version_id = v.id and i.observed_state = 'ready' and h.state in ('online', 'maintenance')
           and h.observed_facts ->> 'transferUrl' is not null and h.observed_facts ->> 'storageId' <> here.storage
         order by h.name) else '{}' end as urls
     from template_version v join template t on t.id = v.template_id
-    cross join (select cluster_id, observed_facts ->> 'storageId' as storage from host where id = ${hostId}) here
+    cross join (select h.cluster_id, h.observed_facts ->> 'storageId' as storage, c.image_bytes_per_second as pace
+      from host h join cluster c on c.id = h.cluster_id where h.id = ${hostId}) here
     left join template_copy copy on copy.version_id = v.id and copy.cluster_id = here.cluster_id
     where v.state <> 'uploading' and v.trouble ->> 'code' is distinct from 'cancelled'
       and not (v.state = 'failed' and v.trouble ->> 'code' = any(${finalCodes}))

@@ -53,10 +53,13 @@ export function controlRequests(controlUrl: string, key: string) {
       throw new HdcsError('conflict', `This host got no certificate: ${why}`)
     },
     /** @throws HdcsError `not_found`, `cancelled`, `unreachable`. */
-    async fetchImage(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-      const response = await send(`${controlUrl}/api/v1/agents/images/${id}`, { headers: authorization, signal })
+    async fetchImage(id: string, fromByte: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+      const headers = { ...authorization, ...(fromByte > 0 && { range: `bytes=${fromByte}-` }) }
+      const response = await send(`${controlUrl}/api/v1/agents/images/${id}`, { headers, signal })
       if (response.status === 404) throw new HdcsError('not_found', 'The uploaded file is gone: upload it again.')
-      if (!response.ok || !response.body)
+      // All of it is here, or more than it.
+      if (response.status === 416) return new Blob([]).stream()
+      if (response.status !== (fromByte > 0 ? 206 : 200) || !response.body)
         throw new HdcsError('unreachable', `The control plane answered ${response.status} instead of the image.`)
       return response.body
     },

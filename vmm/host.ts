@@ -328,7 +328,7 @@ export interface CopyBytes extends Disposable {
   sizeBytes: number
   sha256: string
   /** A piece is overwritten once the next is asked for. What breaks throws, after all that came before was given. */
-  bytes: AsyncIterable<Buffer>
+  bytes: AsyncIterable<Uint8Array>
 }
 
 /** A file on its way out: readable as often as it has to be sent. */
@@ -344,8 +344,8 @@ export interface HostOptions {
   installationId: string
   /** Holds `images/`, `overlays/`, `cache/`: on shared storage the same path on every host of a cluster. */
   folder: string
-  /** Opens an uploaded image as a stream of bytes; the agent supplies it (it has the address and the key). */
-  fetchImage(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
+  /** Opens an uploaded image from a byte on, as a stream; the agent supplies it (it has the address and the key). */
+  fetchImage(id: string, fromByte: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>
   /**
    * Gives the control plane a file that was wished of this host (`export` of spec.ts); the agent supplies it. Resolves
    * when all of it is there.

@@ -11,7 +11,7 @@ import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
 import { type Folders, fileCommit, fileWrite, partOf } from './folders.ts'
 import type { FoundImage, HostOptions, Progress } from './host.ts'
 import { fileSha256 } from './image-convert.ts'
-import { copiesUnwished, copyImage, copyPath } from './image-copy.ts'
+import { copiesLeft, copyImage, copyPath } from './image-copy.ts'
 import { exportImage } from './image-export.ts'
 import { recipeBuild } from './recipes.ts'
 import type { SealingHost } from './seal-guest.ts'
@@ -25,7 +25,7 @@ export interface ImageStore {
   images(): Promise<FoundImage[]>
   imageMake(image: ImageSpec, progress: Progress, signal: AbortSignal): Promise<FoundImage>
   imageRemove(id: string): Promise<void>
-  /** Removes what came of images that are not wished, unless a host of this storage is at it. */
+  /** Removes what came of images that are not wished or are here, unless a host of this storage is at it. */
   copiesSweep(wished: ReadonlySet<string>): Promise<void>
 }
 
@@ -87,7 +87,7 @@ export function makeImageStore(
       const folder = partOf(path)
       await mkdir(folder)
       try {
-        // What came of a copy must outlive us.
+        // What came of a copy must outlive us, as what came of an upload does (upload.ts).
         const out = source.kind === 'copy' ? copyPath(folders, image.id) : join(folder, 'image.qcow2')
         const make = makers[source.kind] as Make<Source>
         await make(source, { image, folder, out, progress, signal })
@@ -118,7 +118,7 @@ export function makeImageStore(
     },
 
     async copiesSweep(wished) {
-      for (const id of await copiesUnwished(folders, wished)) {
+      for (const id of await copiesLeft(folders, wished)) {
         await using turn = turnTry(turnFolder(folders, id))
         if (turn) await rm(copyPath(folders, id), { force: true })
       }

@@ -35,6 +35,8 @@ export type ImageSource =
       sha256: string
       sizeBytes: number
       format: 'qcow2' | 'raw' | 'vmdk' | 'vdi' | 'vpc' | 'vhdx' | 'iso' | 'ova' | 'hdcs'
+      /** Of the line; null: as fast as it goes. */
+      bytesPerSecond: number | null
     }
   /** Of the disk of a machine that stands still, on the storage where it lies. */
   | {

@@ -3,7 +3,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
+import { mountAgents } from '../../api/agents.ts'
 import { receive, uploadsSweep } from '../../api/uploads.ts'
+import { firstStart } from '../../broker/first-start.ts'
+import { hostJoin } from '../../broker/hosts.ts'
 import { startApi } from '../support/api.ts'
 import { refusal } from '../support/refusal.ts'
 
@@ -104,6 +107,26 @@ describe('the upload of a template version', () => {
     expect(after.versions[0]).toMatchObject({ state: 'making' })
     expect(readFileSync(join(api.broker.uploadFolder, version?.id ?? '')).equals(bytes)).toBe(true)
     expect(await refusal(upload(new Blob([bytes])))).toMatchObject({ status: 409, code: 'conflict' })
+  })
+
+  it('is given to hosts from any byte on', async () => {
+    await using api = await startApi()
+    await firstStart(api.broker)
+    mountAgents(api.app, api.broker, 'installation', null)
+    const { client } = await api.person('builder', ['infrastructureAdministrator'])
+    const source = { kind: 'upload', format: 'raw', ...declared } as const
+    const { template } = await client.templateCreate({ body: { name: 'given', source } })
+    await client.upload({ templateId: template.id, number: 1, file: new Blob([bytes]) })
+    const { token } = await client.joinTokenMake({ body: {} })
+    const { key } = await hostJoin(api.broker, { token, hostName: 'box', networks: [] })
+    const asked = async (range: string | null) => {
+      const headers = { authorization: `Bearer ${key}`, ...(range && { range }) }
+      const response = await api.request(`/api/v1/agents/images/${template.versions[0]?.id}`, { headers })
+      return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()) }
+    }
+    expect(await asked(null)).toEqual({ status: 200, bytes })
+    expect(await asked('bytes=100-')).toEqual({ status: 206, bytes: bytes.subarray(100) })
+    expect(await asked(`bytes=${bytes.length}-`)).toMatchObject({ status: 416 })
   })
 
   it('is refused at its first bytes when it is not of its format, and nothing of it is kept', async () => {

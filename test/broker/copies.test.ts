@@ -8,10 +8,12 @@ import { type CopySaid, copyMake, copyOutcome, copyRemove } from '../../broker/c
 import { copyPlan } from '../../broker/copy-plan.ts'
 import { desktopAct, desktopGet, desktopList } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
+import { imageSpec } from '../../broker/machine-specs.ts'
 import { poolCreate, poolDelete } from '../../broker/pools.ts'
 import { taskGet } from '../../broker/tasks.ts'
 import { templateGet, versionAdd } from '../../broker/templates.ts'
 import { copyPace } from '../../db/copy-plans.ts'
+import { versionsWished } from '../../db/templates.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
 describe('a copy', () => {
@@ -169,6 +171,38 @@ describe('a version made of a desktop', () => {
     await expect(copyRemove(site.broker, templateId, 2, second)).rejects.toThrow('1 desktop stands on it there')
     const reasons = (await version())?.copies.map(({ actions }) => actions[0]?.reason)
     expect(reasons).toEqual(['it was made there: remove the version instead', '1 desktop stands on it there'])
+  })
+
+  it('comes no faster than the slower of what it and its cluster allow, as uploads do', async () => {
+    const { db } = site.broker
+    const pace = async () => {
+      const wished = await versionsWished(db, hostIds[2] ?? '')
+      return wished.find(({ number }) => number === 2)?.bytes_per_second
+    }
+    const copyAt = (bytesPerSecond: number | null) =>
+      copyMake(site.broker, admin, templateId, 2, { clusterId: second, bytesPerSecond })
+    await copyAt(5000)
+    expect(await pace()).toBe(5000)
+    expect((await clusterUpdate(site.broker, admin, second, { imageBytesPerSecond: 3000 })).imageBytesPerSecond).toBe(
+      3000,
+    )
+    expect(await pace()).toBe(3000)
+    expect(
+      (await copyPlan(site.broker, templateId, 2, { clusterId: second, bytesPerSecond: 5000 })).bytesPerSecond,
+    ).toBe(3000)
+    await copyAt(2000)
+    expect(await pace()).toBe(2000)
+    await copyAt(null)
+    expect(await pace()).toBe(3000)
+    const row = (await versionsWished(db, hostIds[2] ?? ''))[0]
+    if (!row) throw new Error('it wishes nothing')
+    const source = { kind: 'upload' as const, format: 'raw' as const, sizeBytes: 512, sha256: 'a'.repeat(64) }
+    expect(imageSpec({ ...row, source, bytes_per_second: 3000 }, 1e9).source).toEqual({
+      ...source,
+      bytesPerSecond: 3000,
+    })
+    await clusterUpdate(site.broker, admin, second, { imageBytesPerSecond: null })
+    expect(await pace()).toBeNull()
   })
 
   it('is refused to copy what every cluster makes by itself', async () => {

@@ -249,6 +249,9 @@ it('lets an administrator look at places and plans, and take a host out of use a
 
 it('says where a cluster has the networks that pools name, and forgets it', async () => {
   const boss = await signedIn('wire', ['infrastructureAdministrator'])
+  expect(await say(boss, 'clusters', 'images', 'main')).toContain('as fast as it goes')
+  expect(await say(boss, 'clusters', 'images', 'main', '--limit', '2.5')).toContain('2.5 MiB/s at most')
+  expect(await say(boss, 'clusters', 'images', 'main', '--limit', 'none')).toContain('as fast as it goes')
   expect(await say(boss, 'clusters', 'network', 'main')).toContain('under the name that pools give it')
   expect(await say(boss, 'clusters', 'network', 'main', 'office', 'br7', '--vlan', 'none')).toMatch(/office +br7 +none/)
   expect(await say(boss, 'clusters', 'network', 'main', 'lab', 'eth1', '--vlan', '9')).toMatch(/lab +eth1 +9/)

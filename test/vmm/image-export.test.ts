@@ -61,7 +61,13 @@ async function exported(format: Format): Promise<Buffer> {
 
 /** Comes in as an upload, and is compared with the disk that it was. */
 async function imported(bytes: Uint8Array, format: 'ova' | 'hdcs' | 'vmdk' | 'raw' | 'vdi' | 'qcow2') {
-  const source = { kind: 'upload' as const, format, sizeBytes: bytes.length, sha256: digest('sha256', bytes) }
+  const source = {
+    kind: 'upload' as const,
+    format,
+    sizeBytes: bytes.length,
+    sha256: digest('sha256', bytes),
+    bytesPerSecond: null,
+  }
   const store = storeWith(bytes)
   const made = await store.imageMake(imageSpec({ id: newId(), source }), silent, never)
   qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, imagePath(folders, made.id))
@@ -85,6 +91,7 @@ beforeAll(async () => {
     format: 'raw' as const,
     sizeBytes: bytes.length,
     sha256: digest('sha256', bytes),
+    bytesPerSecond: null,
   }
   await storeWith(bytes).imageMake(imageSpec({ id: imageId, source }), silent, never)
   sealed = imagePath(folders, imageId)

@@ -48,7 +48,7 @@ const status = async (path: string, options?: RequestOptions) => {
   response.resume()
   return response.statusCode
 }
-async function taken(served: AsyncIterable<Buffer>): Promise<Buffer> {
+async function taken(served: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const pieces: Buffer[] = []
   for await (const piece of served) pieces.push(Buffer.from(piece))
   return Buffer.concat(pieces)

@@ -1,11 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { imagePath, makeDisks } from '../../vmm/disks.ts'
 import { type Folders, foldersMake } from '../../vmm/folders.ts'
+import type { HostOptions } from '../../vmm/host.ts'
+import { copyPath } from '../../vmm/image-copy.ts'
 import { type ImageStore, makeImageStore } from '../../vmm/image-store.ts'
 import { importUpload } from '../../vmm/upload.ts'
 import { imageSpec, installationId, machineSpec } from './wishes.ts'
@@ -17,23 +19,28 @@ let store: ImageStore
 const disks = () => makeDisks(folders, null)
 const code = (name: string) => expect.objectContaining({ code: name })
 const never = new AbortController().signal
-const upload = (facts: { sha256?: string } = {}) =>
+const upload = (facts: { sha256?: string; bytesPerSecond?: number } = {}) =>
   imageSpec({
     source: {
       kind: 'upload',
       format: 'raw',
       sizeBytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
+      bytesPerSecond: null,
       ...facts,
     },
   })
+
+const streamFrom = async (_id: string, fromByte: number) =>
+  new Blob([bytes.subarray(fromByte) as Uint8Array<ArrayBuffer>]).stream() as ReadableStream<Uint8Array>
+const storeOf = (fetchImage: HostOptions['fetchImage']) =>
+  makeImageStore(folders, disks(), importUpload(folders, fetchImage))
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'hdcs-images-'))
   folders = await foldersMake(join(root, 'host'), installationId)
   bytes = new Uint8Array(2 ** 20).fill(7, 0, 4096)
-  const fetchImage = async () => new Blob([bytes as Uint8Array<ArrayBuffer>]).stream() as ReadableStream<Uint8Array>
-  store = makeImageStore(folders, disks(), importUpload(folders, fetchImage))
+  store = storeOf(streamFrom)
 })
 afterAll(() => rm(root, { recursive: true }))
 
@@ -70,16 +77,50 @@ describe('an uploaded image', () => {
   it('is made once when the hosts of a storage are asked for it at the same moment', async () => {
     const image = { ...upload(), id: crypto.randomUUID() }
     let fetched = 0
-    const hosts = [1, 2].map(() => {
-      const fetchImage = async () => {
+    const hosts = [1, 2].map(() =>
+      storeOf((id, fromByte) => {
         fetched++
-        return new Blob([bytes as Uint8Array<ArrayBuffer>]).stream() as ReadableStream<Uint8Array>
-      }
-      return makeImageStore(folders, disks(), importUpload(folders, fetchImage))
-    })
+        return streamFrom(id, fromByte)
+      }),
+    )
     const [one, other] = await Promise.all(hosts.map(host => host.imageMake(image, () => {}, never)))
     expect(other).toEqual(one)
     expect(fetched).toBe(1)
+    await store.imageRemove(image.id)
+  })
+
+  it('goes on after a cut where it was, also past a restart of its agent, and leaves nothing but the image', async () => {
+    const image = { ...upload(), id: crypto.randomUUID() }
+    const asked: number[] = []
+    const cutAt = 400_000
+    const cut = storeOf(async (_id, fromByte) => {
+      asked.push(fromByte)
+      return new Blob([bytes.subarray(fromByte, cutAt) as Uint8Array<ArrayBuffer>]).stream()
+    })
+    await expect(cut.imageMake(image, () => {}, never)).rejects.toEqual(code('unreachable'))
+    await store.copiesSweep(new Set([image.id]))
+    const whole = storeOf((id, fromByte) => {
+      asked.push(fromByte)
+      return streamFrom(id, fromByte)
+    })
+    const made = await whole.imageMake(image, () => {}, never)
+    expect(asked).toEqual([0, cutAt])
+    expect(made).toMatchObject({ virtualBytes: bytes.length })
+    const its = async () => (await readdir(folders.images)).filter(name => name.startsWith(image.id))
+    expect(await its()).toHaveLength(2)
+    // What a killed agent left beside an image that is here, or of one that nobody wishes.
+    await writeFile(copyPath(folders, image.id), 'left')
+    await store.copiesSweep(new Set([image.id]))
+    expect(await its()).toHaveLength(2)
+    await store.imageRemove(image.id)
+  })
+
+  it('comes no faster than it may', async () => {
+    const image = { ...upload({ bytesPerSecond: 2 ** 20 }), id: crypto.randomUUID() }
+    const began = performance.now()
+    await store.imageMake(image, () => {}, never)
+    // A burst of a quarter of a second comes at once.
+    expect(performance.now() - began).toBeGreaterThan(700)
     await store.imageRemove(image.id)
   })
 

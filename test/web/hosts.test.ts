@@ -67,6 +67,7 @@ describe('the form of a cluster', () => {
       suspectMs: 5_500,
       lostMs: 20_000,
       binDays: 3,
+      imageBytesPerSecond: 1_500_000,
       fenceCommand: '/etc/hdcs/commands/off --host {name}',
       powerCommand: null,
     } as const

@@ -157,6 +157,13 @@ export function ClusterDialog(props: {
                   suffix={` ${t('bin.daysUnit')}`}
                   {...number('binDays')}
                 />
+                <NumberInput
+                  label={t('clusters.imageLimit')}
+                  description={t('clusters.form.imageLimitHelp')}
+                  decimalScale={2}
+                  suffix={` ${t('copies.limitUnit')}`}
+                  {...number('imageLimit')}
+                />
               </SimpleGrid>
               <TextInput
                 label={t('clusters.supernet')}

@@ -2,6 +2,7 @@
 import type { Ask } from '../../api/client.ts'
 import { commandForm } from '../../lib/commands-folder.ts'
 import type { Cluster } from '../data/nouns.ts'
+import { bytesPerSecondOf, limitOf } from './copies.ts'
 import { nameForm } from './name-form.ts'
 
 type Field = number | string
@@ -20,6 +21,8 @@ export interface ClusterValues {
   suspectSeconds: Field
   lostSeconds: Field
   binDays: Field
+  /** MiB/s; empty: none. */
+  imageLimit: Field
   fenceCommand: string
   powerCommand: string
 }
@@ -38,6 +41,7 @@ export const emptyCluster = (siteId: string): ClusterValues => ({
   suspectSeconds: 8,
   lostSeconds: 15,
   binDays: 7,
+  imageLimit: '',
   fenceCommand: '',
   powerCommand: '',
 })
@@ -55,6 +59,7 @@ export const clusterValuesOf = (cluster: Cluster): ClusterValues => ({
   suspectSeconds: cluster.suspectMs / 1000,
   lostSeconds: cluster.lostMs / 1000,
   binDays: cluster.binDays,
+  imageLimit: limitOf(cluster.imageBytesPerSecond),
   fenceCommand: cluster.fenceCommand ?? '',
   powerCommand: cluster.powerCommand ?? '',
 })
@@ -66,7 +71,7 @@ const cidrForm = /^(\d{1,3}\.){3}\d{1,3}\/\d{1,2}$/
 
 type ClusterWrong =
   | 'pools.form.nameBad'
-  | `clusters.form.${'siteMissing' | 'supernetBad' | 'portBad' | 'portOrder' | 'perCoreBad' | 'reserveBad' | 'secondsBad' | 'lostOrder' | 'commandBad' | 'binBad'}`
+  | `clusters.form.${'siteMissing' | 'supernetBad' | 'portBad' | 'portOrder' | 'perCoreBad' | 'reserveBad' | 'secondsBad' | 'lostOrder' | 'commandBad' | 'binBad' | 'imageLimitBad'}`
 
 /** Field → message key of what is wrong with it. Empty: nothing. */
 export function wrongInCluster(values: ClusterValues) {
@@ -82,6 +87,7 @@ export function wrongInCluster(values: ClusterValues) {
   for (const field of ['memoryReservePercent', 'personReservePercent'] as const)
     if (!between(values[field], 0, 90)) wrong[field] = 'clusters.form.reserveBad'
   if (!between(values.binDays, 0, 3650)) wrong.binDays = 'clusters.form.binBad'
+  if (bytesPerSecondOf(values.imageLimit) === undefined) wrong.imageLimit = 'clusters.form.imageLimitBad'
   for (const field of ['suspectSeconds', 'lostSeconds'] as const)
     if (!between(values[field], 4, 3600)) wrong[field] = 'clusters.form.secondsBad'
   for (const field of ['fenceCommand', 'powerCommand'] as const)
@@ -104,6 +110,7 @@ export const clusterUpdateBody = (values: ClusterValues): Ask<'clusterUpdate'>['
   suspectMs: Math.round(Number(values.suspectSeconds) * 1000),
   lostMs: Math.round(Number(values.lostSeconds) * 1000),
   binDays: Math.round(Number(values.binDays)),
+  imageBytesPerSecond: bytesPerSecondOf(values.imageLimit) ?? null,
   fenceCommand: values.fenceCommand.trim() || null,
   powerCommand: values.powerCommand.trim() || null,
 })
@@ -120,6 +127,7 @@ export function clusterFieldOf(path: string): string {
     personReserve: 'personReservePercent',
     suspectMs: 'suspectSeconds',
     lostMs: 'lostSeconds',
+    imageBytesPerSecond: 'imageLimit',
   }
   return renamed[path] ?? path
 }

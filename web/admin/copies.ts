@@ -28,6 +28,10 @@ export function bytesPerSecondOf(field: number | string): number | null | undefi
   return value >= limitMiB.least && value <= limitMiB.most ? Math.round(value * MiB) : undefined
 }
 
+/** And back. */
+export const limitOf = (bytesPerSecond: number | null): number | string =>
+  bytesPerSecond === null ? '' : bytesPerSecond / MiB
+
 /** What of a plan is not well, in the order of the API, as message keys. */
 export const copyWarnings = ({ checks, hostsUnknown }: Pick<CopyPlan, 'checks' | 'hostsUnknown'>) => [
   ...checks.filter(({ ok }) => !ok).map(({ name }) => `${name}Wrong` as const),

@@ -53,6 +53,7 @@ export const enHosts = {
     lost: 'Silent is lost after',
     supernet: 'Network',
     ports: 'Screen ports',
+    imageLimit: 'Images come at most at',
     fence: 'Fence command',
     power: 'Power command',
     noCommand: 'none',
@@ -69,6 +70,8 @@ export const enHosts = {
       lostHelp: 'Then its desktops return elsewhere.',
       secondsBad: 'Between 4 and 3600 seconds.',
       binBad: 'Between 0 and 3650 days.',
+      imageLimitHelp: 'Each host fetches images no faster, from its next fetch on. Empty: as fast as it goes.',
+      imageLimitBad: 'Between 0.01 and 900,000, or empty.',
       lostOrder: 'Must be longer than “suspect”.',
       supernetHelp:
         'Addresses of its desktops, of 10/8, 172.16/12, 192.168/16 or 100.64/10; each host gets a part. Only changeable while no desktop is here.',
