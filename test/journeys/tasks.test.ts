@@ -17,11 +17,11 @@ async function demo() {
 
 it('finds a task by its state and kind, with keys alone, and reads its steps and log', async () => {
   const { page, context, faults } = await portal.signIn()
-  const { desktop } = await portal.admin.poolClaim({ params: { id: (await demo()).id } })
-  const act = async (name: 'shutdown' | 'start') => {
-    const { task } = await portal.admin.desktopAct({ params: { id: desktop.id, name } })
-    return portal.admin.taskGet({ params: { id: task.id }, query: { wait: '30s' } })
-  }
+  const { desktop, task: claim } = await portal.admin.poolClaim({ params: { id: (await demo()).id } })
+  const ended = ({ id }: { id: string }) => portal.admin.taskGet({ params: { id }, query: { wait: '30s' } })
+  await ended(claim)
+  const act = async (name: 'shutdown' | 'start') =>
+    ended((await portal.admin.desktopAct({ params: { id: desktop.id, name } })).task)
   await act('shutdown')
   const task = await act('start')
   await open(page, '/admin')
@@ -32,13 +32,9 @@ it('finds a task by its state and kind, with keys alone, and reads its steps and
   await page.getByRole('button', { name: 'Kind', exact: true }).click()
   await page.getByRole('menuitem', { name: 'Start', exact: true }).click()
   const found = page.getByRole('table').getByRole('link', { name: /^Start · / })
+  const others = page.getByRole('table').getByRole('link', { name: /^(Get|Shut|Push)/ })
+  await expect.poll(() => others.count()).toBe(0)
   await found.first().waitFor()
-  expect(
-    await page
-      .getByRole('table')
-      .getByRole('link', { name: /^(Get|Shut|Push)/ })
-      .count(),
-  ).toBe(0)
   // The address holds the filters: it can be sent to a colleague.
   expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ state: 'ended', kind: 'desktop.start' })
   await found.first().focus()
