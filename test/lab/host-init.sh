@@ -3,7 +3,8 @@
 #   host-init.sh launch HOME CGROUP CONTROLLERS…   joins its cgroups, then becomes `unshare`
 #   host-init.sh boot HOME                         process 1 of the host: mounts, daemons, its unit; killing it is a power cut
 # HOME holds run/ etc/ lib/ cache/ log/ pki/ dev/ (the host's own, seen from outside as they are), `hosts`, `address`,
-# `storage` (where its cluster's storage lies outside) and `unit` (a program kept running, as an init would).
+# `storage` (where its cluster's storage lies outside), `storage.img` (instead: a file system that is its storage) and
+# `unit` (a program kept running, as an init would).
 set -eu
 step=$1
 home=$2
@@ -41,6 +42,12 @@ if [ -n "$CONTROLLERS" ]; then
     mkdir -p "/sys/fs/cgroup/$controller"
     mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller"
   done
+fi
+
+# In this world only, and by this machine's loop devices, which a host's own /dev does not have: it goes with the host.
+if [ -e "$home/storage.img" ]; then
+  mount -o loop "$home/storage.img" "$(readlink "$home/storage")"
+  mkdir -p "$(readlink "$home/storage")/lockspace"
 fi
 
 . "$(dirname "$0")/../support/private-dev.sh"

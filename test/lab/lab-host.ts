@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { connectDaemon } from '../../vmm/libvirt/daemon.ts'
+import { diskMake } from '../support/loop-disk.ts'
 import { controllers, groupsRemove } from './cgroups.ts'
 import { cablePlug, gatewayOf, labName } from './network.ts'
 import { certificateEnsure } from './pki.ts'
@@ -34,6 +35,8 @@ export interface LabHost {
   home: string
   /** For an agent's identity and caches; the same path inside and outside. */
   data: string
+  /** Of a storage of its own; null: a folder of this machine. */
+  storageBytes: number | null
 }
 
 export const clusterStorage = (place: LabPlace, cluster: string) => join(place.folder, 'clusters', cluster)
@@ -65,6 +68,8 @@ export async function hostPrepare(place: LabPlace, hosts: LabHost[], host: LabHo
   await mkdir(join(shared, 'lockspace'), { recursive: true })
   await rm(join(home, 'storage'), { force: true })
   await symlink(shared, join(home, 'storage'))
+  const disk = join(home, 'storage.img')
+  if (host.storageBytes !== null && !existsSync(disk)) diskMake(disk, 'ext4', host.storageBytes)
   const certified = await certificateEnsure(join(place.folder, 'authority'), host, join(home, 'pki'))
   const names = hosts.map(({ address, name }) => `${address} ${name}`)
   const files = {

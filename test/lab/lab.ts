@@ -27,10 +27,20 @@ import { authorityEnsure, certificateRemove } from './pki.ts'
 
 const run = promisify(execFile)
 
+export interface LabHostAsked {
+  name: string
+  cluster: string
+  /**
+   * Its storage is a file system of so many bytes, mounted in its own world, so that nothing of it outlives the host: for
+   * one that is alone in its cluster. From outside its storage folder is empty.
+   */
+  storageBytes?: number
+}
+
 export interface LabOptions {
   /** Everything of it lies here; absolute. */
   folder: string
-  hosts: { name: string; cluster: string }[]
+  hosts: LabHostAsked[]
   /** Goes on when this process ends; ended by `labOpen(folder).down()`. */
   outlives?: boolean
   /** Removes the folder when it ends. */
@@ -82,11 +92,12 @@ export async function labUp(options: LabOptions): Promise<Lab> {
   await refuseChroot()
   await sweep(folder, fresh)
   const place = { folder, prefix: networkFree(folder) }
-  const hosts = options.hosts.map(({ name, cluster }, index) => {
+  const hosts = options.hosts.map(({ name, cluster, storageBytes = null }, index) => {
     if (!/^[a-z][a-z0-9-]{0,30}$/.test(name)) throw new Error(`“${name}” is no name for a host of the lab: h1 is.`)
     const number = index + 1
     const home = join(folder, name)
-    return { name, cluster, number, address: `${place.prefix}.${number}`, home, data: join(home, 'data') }
+    const address = `${place.prefix}.${number}`
+    return { name, cluster, number, address, home, data: join(home, 'data'), storageBytes }
   })
   await mkdir(storageInside(place), { recursive: true })
   chmodSync(folder, 0o711)

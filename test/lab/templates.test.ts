@@ -1,10 +1,14 @@
-/** A golden machine on real hosts: its versions go to another site through a cut cable, and pools of both sites run them. */
+/**
+ * A golden machine on real hosts: its versions go to another site through a cut cable, pools of both sites run them, and
+ * the storage of one of them is filled to its reserve.
+ */
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connectDatabase, type Db } from '../../db/connect.ts'
 import { settingInstallationId } from '../../db/settings.ts'
+import { storageKeptBytes } from '../../lib/capacity.ts'
 import { personPassword } from '../support/portal.ts'
 import { until } from '../support/site.ts'
 import { type LabCluster, startLabCluster } from './cluster.ts'
@@ -16,7 +20,7 @@ let db: Db
 beforeAll(async () => {
   site = await startLabCluster('templates', [
     { name: 'h1', cluster: 'main' },
-    { name: 'h2', cluster: 'second' },
+    { name: 'h2', cluster: 'second', storageBytes: 1_800 * 2 ** 20 },
     { name: 'h3', cluster: 'main' },
   ])
   const socket = encodeURIComponent(join(site.product.folder, 'database', 'socket'))
@@ -170,6 +174,24 @@ it('is customised, made a template, copied through a cut cable from where it bro
   const traces = 'ls /etc/hostname /etc/ssh/ssh_host_rsa_key /root/.bash_history 2>/dev/null; echo none'
   expect(await run(one.id, traces)).toBe('none')
 
+  // Its storage is filled to the reserve: nothing new comes there, and who is there works on.
+  const taken = `${site.lab.storage}/taken`
+  const free = async () =>
+    Number((await site.lab.exec('h2', ['stat', '-f', '-c', '%a', site.lab.storage])).stdout) * 4_096
+  await site.lab.exec('h2', ['fallocate', '-l', `${(await free()) - storageKeptBytes(0) + 2 ** 20}`, taken])
+  await admin.poolUpdate({ params: { id: there.id }, body: { warm: 2 } })
+  await until('the pool says for what it waits', async () => {
+    const { status, statusText } = await admin.poolGet({ params: { id: there.id } })
+    return status === 'waiting' && /The storage is full: .* are kept for running desktops/.test(statusText)
+  })
+  const sums = await run(
+    one.id,
+    'head -c 20000000 /dev/urandom | tee /data/more | sha256sum; sync; echo 3 >/proc/sys/vm/drop_caches; sha256sum </data/more',
+  )
+  const [wrote, read] = sums.split('\n')
+  expect(wrote).toMatch(/^[0-9a-f]{64}/)
+  expect(read).toBe(wrote)
+
   // The golden machine itself goes on as it was.
   await ended(await admin.desktopAct({ params: { id, name: 'start' } }))
   expect(await run(id, 'cat /etc/hostname /etc/ssh/ssh_host_rsa_key')).toBe('the-first\nKEY')
@@ -178,7 +200,31 @@ it('is customised, made a template, copied through a cut cable from where it bro
   expect(Number(kib)).toBeGreaterThan(64 * 1024)
   await run(id, 'echo two >/data/release; sync; echo done')
   await shutAndTake('release two')
-  await ended(await copy(3, null))
+  await copy(3, null)
+  const refused = await until('the copy says for what it waits', async () => {
+    const now = await stateOf(3)
+    return now?.state === 'failed' && now.trouble
+  })
+  expect(refused).toMatchObject({
+    code: 'storage_full',
+    text: expect.stringContaining('are kept for running desktops'),
+  })
+  const warned = async () => (await admin.hostList({ query: { name: 'h2' } })).items[0]?.storageWarning
+  expect(await until('its host warns', async () => (await warned())?.includes('which is its reserve'))).toBe(true)
+  expect(await run(one.id, 'sha256sum </data/more')).toBe(wrote)
+
+  // Room again: all that waits goes on by itself, and nothing is lost.
+  await site.lab.exec('h2', ['rm', taken])
+  await until('the pool has what it waited for', async () => {
+    const { items } = await admin.desktopList({ query: { poolId: there.id } })
+    const { status } = await admin.poolGet({ params: { id: there.id } })
+    return status === 'ok' && items.length === 2 && items.every(({ phase }) => phase === 'ready')
+  })
+  expect(await run(one.id, 'sha256sum </data/more; sha256sum </data/library')).toBe(`${wrote}\n${library}`)
+  await until('the copy is there', async () => (await stateOf(3))?.state === 'ready')
+  const { stdout } = await site.lab.exec('h2', ['sh', '-c', `cd ${site.lab.storage}/images && sha256sum *.qcow2`])
+  for (const { id: version, sha256 } of await versions()) expect(stdout).toContain(`${sha256}  ${version}.qcow2`)
+  await admin.poolUpdate({ params: { id: there.id }, body: { warm: 1 } })
   await admin.poolUpdate({ params: { id: there.id }, body: { templateVersion: 3 } })
   expect(await run((await warm(3)).id, 'cat /data/release')).toBe('two')
   await admin.poolUpdate({ params: { id: there.id }, body: { templateVersion: 2 } })

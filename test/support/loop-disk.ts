@@ -37,8 +37,13 @@ export function mounted(file: string, offset = 0, options = 'rw'): { folder: str
 export function loopDisk(folder: string, kind: string, bytes: number): ReturnType<typeof mounted> {
   mkdirSync(folder, { recursive: true })
   const file = join(folder, `${kind}.img`)
+  diskMake(file, kind, bytes)
+  return mounted(file)
+}
+
+/** An empty file system of this size in a file, which takes no room before it is written to. */
+export function diskMake(file: string, kind: string, bytes: number): void {
   writeFileSync(file, '')
   truncateSync(file, bytes)
   run(`mkfs.${kind}`, '-q', file)
-  return mounted(file)
 }
