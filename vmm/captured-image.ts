@@ -82,7 +82,7 @@ export async function convert(
     const formats = ['-f', from.format, '-O', to.format, '-m', '2']
     const behind = ['-n', '10', 'ionice', '-c', '3']
     const args = [...behind, 'qemu-img', 'convert', ...formats, from.path, to.path]
-    const { code, errors } = await runProgram('nice', args, { timeoutMs: convertMs, signal })
+    const { code, errors } = await runProgram('nice', args, { timeoutMs: convertMs, signal, endsWithUs: true })
     if (code !== 0) throw convertError(errors)
   } finally {
     clearInterval(watch)

@@ -47,7 +47,7 @@ async function copyWhole(folders: Folders, from: string, to: string, progress: P
   if (backing === null) return copyOf(folders, from, to, progress, signal)
   await copyOf(folders, backing, to, progress, signal)
   await chmod(to, 0o600)
-  const qemuImg = (...args: string[]) => runOrThrow('qemu-img', args, { timeoutMs: copyMs, signal })
+  const qemuImg = (...args: string[]) => runOrThrow('qemu-img', args, { timeoutMs: copyMs, signal, endsWithUs: true })
   if (!(await isEmpty(from))) {
     const over = partOf(to)
     try {
@@ -89,7 +89,7 @@ async function copyOf(folders: Folders, from: string, to: string, progress: Prog
   try {
     // No gentler than that: behind every desktop's own reads, a copy of a busy host's disk never ends.
     const args = ['-c', '2', '-n', '7', 'cp', '--sparse=auto', '--reflink=never', '--', from, to]
-    const { code, errors } = await runProgram('ionice', args, { timeoutMs: copyMs, signal })
+    const { code, errors } = await runProgram('ionice', args, { timeoutMs: copyMs, signal, endsWithUs: true })
     if (code !== 0) throw copyError(errors)
   } finally {
     clearInterval(watch)

@@ -67,7 +67,7 @@ export function qemuImg(
   const space = [`--as=${memoryBytes}`, `--stack=${stackBytes}`]
   const prlimit = [...space, `--cpu=${cpuSeconds}`, `--fsize=${fileBytes}`, '--core=0']
   const behind = ['-n', '10', 'ionice', '-c', '3', 'prlimit', ...prlimit, '--', 'qemu-img', ...args]
-  return runProgram('nice', behind, { ...options, env: oneHeap })
+  return runProgram('nice', behind, { ...options, env: oneHeap, endsWithUs: true })
 }
 
 /**

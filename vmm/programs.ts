@@ -10,6 +10,11 @@ export interface ProgramOptions {
   input?: string
   /** Each line of its output as it comes. */
   onLine?: (line: string) => void
+  /**
+   * Killed with us, however we end. For what only fills a file of ours that the next agent takes away: it would go on for
+   * hours into a file that has no name any more, and hold what it reads. Not for what changes a disk in its place.
+   */
+  endsWithUs?: boolean
 }
 
 export interface ProgramResult {
@@ -29,8 +34,9 @@ const goodbyeMs = 10_000
 export function runProgram(program: string, args: string[], options: ProgramOptions): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
     if (options.signal?.aborted) return reject(new HdcsError('cancelled', 'The work was cancelled.'))
+    const words = options.endsWithUs ? ['setpriv', '--pdeathsig=KILL', '--', program, ...args] : [program, ...args]
     // A group of its own: a builder's children end with it.
-    const child = spawn(program, args, {
+    const child = spawn(words[0] ?? program, words.slice(1), {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, LC_ALL: 'C', ...options.env },

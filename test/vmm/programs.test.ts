@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { runOrThrow, runProgram } from '../../vmm/programs.ts'
 
@@ -26,6 +29,19 @@ describe('a program of the host', () => {
     cancel.abort()
     await expect(running).rejects.toEqual(code('cancelled'))
     await expect(runProgram('true', [], { timeoutMs: 1, signal: cancel.signal })).rejects.toEqual(code('cancelled'))
+  })
+
+  it('that only fills a file ends with whoever started it, also where that is killed', async () => {
+    const program = `const { runProgram } = await import(${JSON.stringify(import.meta.resolve('../../vmm/programs.ts'))})
+      const onLine = line => console.log(line)
+      await runProgram('sh', ['-c', 'echo $$; sleep 600'], { timeoutMs: 600_000, endsWithUs: true, onLine })`
+    const agent = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    const [said] = (await once(agent.stdout, 'data')) as [Buffer]
+    expect(existsSync(`/proc/${Number(`${said}`)}`)).toBe(true)
+    agent.kill('SIGKILL')
+    await expect.poll(() => existsSync(`/proc/${Number(`${said}`)}`)).toBe(false)
   })
 
   it('that is not installed is named', async () => {
