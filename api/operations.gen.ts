@@ -103,6 +103,7 @@ export const operations = {
   taskKindList: ['get', '/api/v1/task-kinds'],
   taskList: ['get', '/api/v1/tasks'],
   taskLog: ['get', '/api/v1/tasks/{id}/log'],
+  taskPartList: ['get', '/api/v1/tasks/{id}/parts'],
   templateCreate: ['post', '/api/v1/templates'],
   templateDelete: ['delete', '/api/v1/templates/{id}'],
   templateFileInspect: ['post', '/api/v1/template-files/inspect'],

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi'
+import { partStates, taskPartList } from '../broker/task-parts.ts'
 import { taskCancel, taskGet, taskKindList, taskList, taskStory } from '../broker/tasks.ts'
 import { flag, idCursor, idParams, listOf, pageQuery, route, timestamp, troubleSchema } from './route.ts'
 
@@ -38,6 +39,19 @@ export const logStepsSchema = z.array(
     attempts: z.number().int(),
   }),
 )
+
+export const taskPartSchema = z
+  .object({
+    /** A desktop; or the person who was refused one. */
+    subject: z.object({ type: z.enum(['desktop', 'user']), id: z.uuid(), name: z.string() }),
+    /** waiting: not asked for yet; refused: not done, and `error` says why; else as its own task. */
+    state: z.enum(partStates),
+    progress: z.number().int(),
+    /** Its own; null: it has none. */
+    taskId: z.uuid().nullable(),
+    error: troubleSchema.nullable(),
+  })
+  .openapi('TaskPart')
 
 const logSummarySchema = z
   .object({
@@ -128,6 +142,19 @@ export const taskRoutes = [
     handle: async ({ broker, principal, params }) => ({
       status: 200,
       body: await taskStory(broker, principal, params.id),
+    }),
+  }),
+  route({
+    method: 'get',
+    path: '/api/v1/tasks/{id}/parts',
+    operationId: 'taskPartList',
+    summary: 'What a task about many is made of, each with what came of it: what needs somebody first',
+    permission: 'self',
+    params: idParams,
+    answers: { 200: listOf(taskPartSchema) },
+    handle: async ({ broker, principal, params }) => ({
+      status: 200,
+      body: await taskPartList(broker, principal, params.id),
     }),
   }),
   route({

@@ -61,7 +61,8 @@ export async function bulksGoOn(broker: Broker, signal: AbortSignal): Promise<vo
     if (principal) await each(broker, principal, { id, name: goal.action as Action }, goal.asking.ids, signal)
     else
       await transact(broker.db, async tx => {
-        const dropped = counted(await bulkDrop(tx, id), 'desktop was', 'desktops were')
+        const gone = { code: 'cancelled' as const, text: 'Who wanted it may not sign in any more.' }
+        const dropped = counted(await bulkDrop(tx, id, gone), 'desktop was', 'desktops were')
         const line = `refused: ${dropped} not asked for: who wanted it may not sign in any more`
         await taskLogAdd(tx, id, line, broker.clock.now())
       })
@@ -101,7 +102,7 @@ async function one(broker: Broker, principal: Principal, receipt: Receipt, id: s
     const { code, message: text } = asHdcsError(thrown)
     if (code === 'internal')
       broker.log.error({ err: thrown, desktopId: id, action: receipt.name }, 'one of many failed')
-    const isRefused = await refusedNote(broker, principal, receipt, { id, text })
+    const isRefused = await refusedNote(broker, principal, receipt, { id, code, text })
     const task = isRefused ? undefined : await taskOfMany(broker, principal, receipt.id, id)
     return task ? { id, task, error: null } : { id, task: null, error: { code, text } }
   }
@@ -115,11 +116,12 @@ async function refusedNote(
   broker: Broker,
   principal: Principal,
   receipt: Receipt,
-  { id, text }: { id: string; text: string },
+  { id, code, text }: TroubleValue & { id: string },
 ): Promise<boolean> {
   const now = broker.clock.now()
   return transact(broker.db, async tx => {
-    if (!(await bulkTake(tx, receipt.id, { id, taskId: null }, now))) return false
+    const refusal = { id, type: 'desktop' as const, code, text }
+    if (!(await bulkTake(tx, receipt.id, { id, taskId: null, refusal }, now))) return false
     const [row] = await desktopRows(tx, { ids: [id] })
     const isSeen = row && (row.user_id === principal.userId || principal.permissions.has('desktop.read'))
     const name = isSeen ? row.name : id

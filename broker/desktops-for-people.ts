@@ -1,5 +1,6 @@
 /** One desktop each for many people of a persistent pool: of each it is told what came of it, and nothing is half done. */
 import type { Principal } from '../auth/principal.ts'
+import type { BulkRefusal } from '../db/bulk.ts'
 import type { Tx } from '../db/connect.ts'
 import { desktopRows } from '../db/desktops.ts'
 import { poolGrowLock, poolRows } from '../db/pools.ts'
@@ -56,7 +57,10 @@ export function desktopsMakeFor(
     const id = newId(now.getTime())
     const count = counted(results.length, 'desktop', 'desktops')
     const subject = { type: 'desktops', id, name: `${poolName}: ${count}` }
-    const goal = { action: 'claim', tasks, refused: results.length - tasks.length }
+    const refusals = results.flatMap(({ userId, userName, error }): BulkRefusal[] =>
+      error ? [{ id: userId, type: 'user', name: userName, ...error }] : [],
+    )
+    const goal = { action: 'claim', tasks, refused: refusals.length, refusals }
     const task = await taskOpen(tx, { id, kind: bulkKind, subject, requestedBy: principal, goal }, now)
     for (const { userId, userName, error } of results)
       if (error) await taskLogAdd(tx, id, `refused: ${userName ?? userId}: ${error.text}`, now)

@@ -319,10 +319,10 @@ const moveSteps = (current: number, text?: string): TaskStep[] =>
     ...(index === current && text && { text }),
   }))
 
-/** How many of many were not asked for yet (db/bulk.ts). */
-function unasked({ asking }: Record<string, unknown>): number {
+/** Those of many that were not asked for yet (db/bulk.ts). */
+export function bulkAsking({ asking }: Record<string, unknown>): string[] {
   const ids: unknown = typeof asking === 'object' && asking !== null && 'ids' in asking ? asking.ids : []
-  return Array.isArray(ids) ? ids.length : 0
+  return Array.isArray(ids) ? ids.map(String) : []
 }
 
 /** Many receipts in one. @param left of those that were not refused, which still stand open; and which did not come about. */
@@ -332,7 +332,7 @@ export function bulkTask(
 ): TaskOutcome {
   const asked = Array.isArray(goal.tasks) ? goal.tasks.length : 0
   const refused = Number(goal.refused)
-  const asking = unasked(goal)
+  const asking = bulkAsking(goal).length
   const text = `${asked - left - broken} done, ${broken} failed, ${refused} refused of ${asked + refused + asking}`
   if (left + asking > 0) {
     const progress = Math.max(1, Math.round((100 * (asked - left)) / (asked + asking)))

@@ -144,7 +144,7 @@ const cancelPermissions: Record<string, Permission> = {
   template: 'template.write',
 }
 
-function taskShown(principal: Principal, row: TaskRow, estimateMs: number | null): TaskView {
+export function taskShown(principal: Principal, row: TaskRow, estimateMs: number | null): TaskView {
   const view = taskView(row, estimateMs)
   const permission = cancelPermissions[row.subject_type] ?? 'host.write'
   const mine = row.requested_by === principal.userId || principal.permissions.has(permission)
@@ -205,7 +205,11 @@ export const taskKindList = async (broker: Broker, principal: Principal): Promis
   items: await taskKinds(broker.db, principal.permissions.has('task.read') ? undefined : principal.userId),
 })
 
-async function taskSeen(broker: Broker, principal: Principal, id: string): Promise<{ row: TaskRow; task: TaskView }> {
+export async function taskSeen(
+  broker: Broker,
+  principal: Principal,
+  id: string,
+): Promise<{ row: TaskRow; task: TaskView }> {
   const [row] = await taskRows(broker.db, { ids: [id] })
   if (!row || (row.requested_by !== principal.userId && !principal.permissions.has('task.read')))
     throw new HdcsError('not_found', 'There is no such task.')
@@ -296,7 +300,9 @@ export async function taskOfMany(broker: Broker, principal: Principal, id: strin
 
 /** Each of them that can still be called off is, and no other is asked for; the receipt of all ends with the last. */
 async function manyCallOff(broker: Broker, principal: Principal, row: TaskRow): Promise<TaskView> {
-  const dropped = await transact(broker.db, tx => bulkDrop(tx, row.id))
+  const dropped = await transact(broker.db, tx =>
+    bulkDrop(tx, row.id, { code: 'cancelled', text: `Cancelled by ${principal.name}.` }),
+  )
   const rows = await tasksOfMany(broker, row.id)
   let ended = dropped
   for (const one of rows.filter(({ state }) => open(state))) {

@@ -8,7 +8,7 @@ import type { hostSchema } from '../api/hosts.ts'
 import type { poolChangesSchema, poolSchema } from '../api/pools.ts'
 import type { pushPlanSchema, pushSchema } from '../api/pushes.ts'
 import type { snapshotSchema } from '../api/snapshots.ts'
-import type { taskSchema } from '../api/tasks.ts'
+import type { taskPartSchema, taskSchema } from '../api/tasks.ts'
 import type { templateSchema } from '../api/templates.ts'
 import type { userSchema } from '../api/users.ts'
 import type { verifiedSchema } from '../api/verifications.ts'
@@ -24,6 +24,7 @@ export type Push = z.output<typeof pushSchema>
 export type PushPlan = z.output<typeof pushPlanSchema>
 export type Snapshot = z.output<typeof snapshotSchema>
 export type Task = z.output<typeof taskSchema>
+export type TaskPart = z.output<typeof taskPartSchema>
 export type Template = z.output<typeof templateSchema>
 export type User = z.output<typeof userSchema>
 export type Verified = z.output<typeof verifiedSchema>

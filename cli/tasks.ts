@@ -2,8 +2,8 @@
 import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { isId } from './find.ts'
-import { follow } from './follow.ts'
-import type { Task } from './nouns.ts'
+import { follow, TaskEnded } from './follow.ts'
+import type { Task, TaskPart } from './nouns.ts'
 import { ago, type Column, duration, table } from './print.ts'
 import { type SureOptions, sure } from './prompt.ts'
 
@@ -80,9 +80,39 @@ export async function taskFind({ client }: Context, text: string): Promise<Task>
 }
 
 export async function taskFollow(context: Context, text: string): Promise<void> {
-  const task = await follow(context, await taskFind(context, text))
-  answer(context, task, () => `${task.kind} ${task.subject.name}: ${task.state}`)
+  const asked = await taskFind(context, text)
+  if (asked.subject.type === 'desktops') return manyFollow(context, asked)
+  const task = await follow(context, asked)
+  answer(context, task, () => headline(task))
 }
+
+/** Also what came of each, and that before it fails for some of them. */
+async function manyFollow(context: Context, asked: Task): Promise<void> {
+  const broken = await follow(context, asked).then(
+    () => undefined,
+    (thrown: unknown) => {
+      if (thrown instanceof TaskEnded) return thrown
+      throw thrown
+    },
+  )
+  const { client, terminal } = context
+  const params = { id: asked.id }
+  const task = await client.taskGet({ params })
+  const { items: parts } = await client.taskPartList({ params })
+  answer(context, { ...task, parts }, () =>
+    [headline(task), ...(parts.length > 0 ? [table(parts, partColumns, terminal.width)] : [])].join('\n'),
+  )
+  if (broken) throw broken
+}
+
+const headline = ({ kind, subject, state }: Task) => `${kind} ${subject.name}: ${state}`
+
+const partColumns: Column<TaskPart>[] = [
+  { title: 'DESKTOP', value: part => part.subject.name },
+  { title: 'STATE', value: ({ state, progress }) => (state === 'running' ? `running ${progress} %` : state) },
+  { title: 'TASK', value: part => part.taskId?.slice(-shortIdLength) ?? '—' },
+  { title: 'WHY', value: part => part.error?.text ?? '' },
+]
 
 /** Says what it takes back, and asks first where something is lost by that. */
 export async function taskCancel(context: Context, text: string, options: SureOptions): Promise<void> {

@@ -1,7 +1,17 @@
 /** Receipts of many (`desktop.many`): which of them were asked for, and which not yet. */
 import { type Kysely, sql } from 'kysely'
 import type { Tx } from './connect.ts'
-import type { Database } from './schema.ts'
+import type { Database, TroubleValue } from './schema.ts'
+
+/** One that was not done, and why. */
+export interface BulkRefusal {
+  id: string
+  type: 'desktop' | 'user'
+  /** Where it is known to whoever writes it. */
+  name?: string | null
+  code: TroubleValue['code']
+  text: string
+}
 
 /** What of the goal of a receipt of many is read here and written one by one. */
 export interface BulkGoal {
@@ -9,6 +19,7 @@ export interface BulkGoal {
   /** The receipts of those that were asked for. */
   tasks: string[]
   refused: number
+  refusals: BulkRefusal[]
   /** Those that were not asked for yet, and when the last one was (ISO 8601). */
   asking: { ids: string[]; at: string }
 }
@@ -17,6 +28,7 @@ export const bulkGoal = (action: string, ids: string[], now: Date): BulkGoal => 
   action,
   tasks: [],
   refused: 0,
+  refusals: [],
   asking: { ids, at: now.toISOString() },
 })
 
@@ -28,28 +40,36 @@ export const bulkGoal = (action: string, ids: string[], now: Date): BulkGoal => 
 export async function bulkTake(
   tx: Tx,
   receiptId: string,
-  { id, taskId }: { id: string; taskId: string | null },
+  {
+    id,
+    taskId,
+    refusal,
+  }: { id: string; taskId: string; refusal?: never } | { id: string; taskId: null; refusal: BulkRefusal },
   now: Date,
 ): Promise<boolean> {
   const { rows } = await sql`
     update task set goal = goal || jsonb_build_object(
       'tasks', case when ${taskId}::text is null then goal -> 'tasks' else goal -> 'tasks' || to_jsonb(${taskId}::text) end,
       'refused', (goal ->> 'refused')::int + case when ${taskId}::text is null then 1 else 0 end,
+      'refusals', coalesce(goal -> 'refusals', '[]') || ${JSON.stringify(refusal ? [refusal] : [])}::jsonb,
       'asking', jsonb_build_object('ids', (goal #> '{asking,ids}') - ${id}::text, 'at', ${now.toISOString()}::text))
     where id = ${receiptId} and state in ('queued', 'running') and jsonb_exists(goal #> '{asking,ids}', ${id}::text)
     returning id`.execute(tx)
   return rows.length > 0
 }
 
-/** Those that were not asked for yet are not asked for any more: they count as refused. @returns how many they were. */
-export async function bulkDrop(tx: Tx, receiptId: string): Promise<number> {
+/** Those that were not asked for yet are not asked for any more, as `why` says: they count as refused. @returns how many they were. */
+export async function bulkDrop(tx: Tx, receiptId: string, why: TroubleValue): Promise<number> {
   const { rows } = await sql<{ dropped: number }>`
     with held as (
       select id, jsonb_array_length(goal #> '{asking,ids}') as dropped from task
       where id = ${receiptId} and state in ('queued', 'running') for update
     )
     update task set goal = goal || jsonb_build_object(
-      'refused', (goal ->> 'refused')::int + dropped, 'asking', (goal -> 'asking') || '{"ids": []}')
+      'refused', (goal ->> 'refused')::int + dropped, 'asking', (goal -> 'asking') || '{"ids": []}',
+      'refusals', coalesce(goal -> 'refusals', '[]') || (
+        select jsonb_agg(jsonb_build_object('id', one, 'type', 'desktop') || ${JSON.stringify(why)}::jsonb)
+        from jsonb_array_elements(goal #> '{asking,ids}') one))
     from held where task.id = held.id and dropped > 0
     returning dropped`.execute(tx)
   return rows[0]?.dropped ?? 0

@@ -7,6 +7,7 @@ import { desktopMakeFor } from '../../broker/desktop-making.ts'
 import { desktopAct, desktopGet, desktopHistory } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
 import { poolCreate } from '../../broker/pools.ts'
+import { taskPartList } from '../../broker/task-parts.ts'
 import { bulkKind, taskCancel, taskGet, taskList, taskLog } from '../../broker/tasks.ts'
 import { templateCreate, templateDelete, versionUploaded } from '../../broker/templates.ts'
 import { userUpdate } from '../../db/users.ts'
@@ -116,11 +117,28 @@ it('is done to many at once, with what came of each and a receipt of all', async
   expect((await taskLog(site.broker, admin, task.id)).map(({ text }) => text)).toContain(
     `refused: ${nobody}: There is no such desktop.`,
   )
+  const { items } = await taskPartList(site.broker, admin, task.id)
+  const refused = { type: 'desktop', id: nobody, name: nobody }
+  expect(items[0]).toMatchObject({ subject: refused, state: 'refused', taskId: null, error: { code: 'not_found' } })
+  expect(items.slice(1).map(({ state, error, taskId }) => [state, error, taskId !== null])).toEqual(
+    ids.map(() => ['succeeded', null, true]),
+  )
+  expect(
+    items
+      .slice(1)
+      .map(({ subject }) => subject.id)
+      .toSorted(),
+  ).toEqual(ids.toSorted())
+  const stranger = await site.person('stranger')
+  await expect(taskPartList(site.broker, stranger, task.id)).rejects.toMatchObject({ code: 'not_found' })
   const standing = await desktopsAct(site.broker, admin, 'suspend', ids.slice(0, 1))
   const { name } = await desktopGet(site.broker, admin, ids[0] ?? '')
   await ended(standing.task)
   const lines = (await taskLog(site.broker, admin, standing.task.id)).map(({ text }) => text)
   expect(lines).toContain(`refused: ${name}: it is not ready.`)
+  expect((await taskPartList(site.broker, admin, standing.task.id)).items).toMatchObject([
+    { subject: { id: ids[0], name }, state: 'refused', error: { code: 'conflict', text: `${name}: it is not ready.` } },
+  ])
   const again = await desktopsAct(site.broker, admin, 'start', ids)
   expect(await ended(again.task)).toMatchObject({ state: 'succeeded', subject: { name: 'start: 3 desktops' } })
 })
@@ -159,11 +177,14 @@ describe('many at once, whose process ends in the middle,', () => {
     const task = await cut(admin, [one, ...nobodies, two, three], 5)
     expect(task).toMatchObject({ state: 'running', subject: { name: 'reboot: 6 desktops' } })
     expect(await rebooted()).toEqual([one])
+    const parts = async () => (await taskPartList(site.broker, admin, task.id)).items.map(part => part.state)
+    expect((await parts()).filter(state => state === 'waiting')).toHaveLength(2)
     expect(await ended(task)).toMatchObject({
       state: 'failed',
       error: { text: expect.stringMatching(/^3 done, 0 failed, 3 refused of 6/) },
     })
     expect((await rebooted()).toSorted()).toEqual(ids.toSorted())
+    expect(await parts()).toEqual(['refused', 'refused', 'refused', 'succeeded', 'succeeded', 'succeeded'])
   })
 
   it('are asked for by no second process that goes on with them', async () => {
@@ -191,6 +212,10 @@ describe('many at once, whose process ends in the middle,', () => {
       error: { text: expect.stringMatching(/^0 done, 0 failed, 3 refused of 3/) },
     })
     expect((await taskLog(site.broker, admin, task.id)).map(({ text }) => text)).toContain('root called off 3 of 3')
+    const { items } = await taskPartList(site.broker, admin, task.id)
+    expect(items.map(({ subject, error }) => [subject.id, error?.text]).toSorted()).toEqual(
+      ids.map(id => [id, 'Cancelled by root.']).toSorted(),
+    )
     expect((await taskList(site.broker, admin, { kind: 'desktop.save', limit: 1 })).items).toEqual([])
   })
 

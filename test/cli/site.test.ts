@@ -175,7 +175,9 @@ it('makes a desktop for each of several people, and tells of the tasks', async (
   const list = await say(boss, 'tasks', '--kind', 'desktop.many', '--mine')
   expect(list).toMatch(/^[0-9a-f]{12} +desktop.many +office: 2 desktops +succeeded +giver/m)
   const [short = ''] = /^[0-9a-f]{12}/m.exec(list) ?? []
-  expect(await say(boss, 'task', short)).toContain('desktop.many office: 2 desktops: succeeded')
+  const each = await say(boss, 'task', short)
+  expect(each).toContain('desktop.many office: 2 desktops: succeeded')
+  expect(each.match(/^office-\d{3} +succeeded +[0-9a-f]{12}/gm)).toHaveLength(2)
   expect(await say(boss, 'tasks', '--state', 'open')).toContain('There is no such task')
 })
 

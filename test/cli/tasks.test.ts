@@ -29,6 +29,29 @@ const failed = {
   takesBack: null,
 }
 
+const many = {
+  ...failed,
+  id: '01900000-0000-7000-8000-0000000000cc',
+  kind: 'desktop.many',
+  subject: { type: 'desktops', id: '01900000-0000-7000-8000-0000000000cc', name: 'reboot: 2 desktops' },
+}
+const parts = [
+  {
+    subject: { type: 'desktop', id: task.id, name: 'demo-2' },
+    state: 'refused',
+    progress: 0,
+    taskId: null,
+    error: { code: 'conflict', text: 'it is not ready' },
+  },
+  {
+    subject: { type: 'desktop', id: task.id, name: 'demo-1' },
+    state: 'succeeded',
+    progress: 100,
+    taskId: task.id,
+    error: null,
+  },
+]
+
 async function say(...words: string[]) {
   await using server = await fakeServer({
     'GET /api/v1/tasks': ({ query }) => ({
@@ -36,6 +59,8 @@ async function say(...words: string[]) {
     }),
     [`GET /api/v1/tasks/${task.id}`]: () => ({ body: task }),
     [`GET /api/v1/tasks/${failed.id}`]: () => ({ body: failed }),
+    [`GET /api/v1/tasks/${many.id}`]: () => ({ body: many }),
+    [`GET /api/v1/tasks/${many.id}/parts`]: () => ({ body: { items: parts, nextCursor: null } }),
     [`GET /api/v1/tasks/${failed.id}/log`]: () => ({
       body: { summary: { state: 'failed', ms: 30_000, steps: [] }, items: [{ at: task.createdAt, text: 'begun' }] },
     }),
@@ -58,6 +83,14 @@ describe('hdcs tasks', () => {
     expect(out).toMatch(/0000000000aa +desktop.clone +demo-1 +running 40 %, disk +ana +2 min ago +2 min/)
     expect(out).toMatch(/0000000000bb +pool.push +demo-1 +failed +— +2 min ago +30 s +no host/)
     expect(out).toContain('There are more')
+  })
+
+  it('shows what came of each of many, also where some were refused', async () => {
+    const said = await say('task', many.id)
+    expect(said.out).toMatch(/^desktop.many reboot: 2 desktops: failed$/m)
+    expect(said.out).toMatch(/^demo-2 +refused +— +it is not ready\ndemo-1 +succeeded +0000000000aa/m)
+    expect(said).toMatchObject({ code: 8, err: expect.stringContaining('no host') })
+    expect(JSON.parse((await say('--json', 'task', many.id)).out)).toMatchObject({ id: many.id, parts })
   })
 
   it('asks for a state, a kind, one’s own and so many', async () => {

@@ -139,6 +139,20 @@ it('makes a desktop for each of several people, who are named with theirs before
   await dialog.getByRole('button', { name: 'Make 2 desktops' }).click()
   await page.getByRole('heading', { name: 'Many desktops · office: 2 desktops' }).waitFor()
   await page.getByText('Done', { exact: true }).first().waitFor({ timeout: 30_000 })
+  // Its page names each of them, with its own task and a way to its desktop.
+  const each = page
+    .getByRole('table')
+    .getByRole('row')
+    .filter({ hasText: /^office-/ })
+  await expect.poll(() => each.filter({ hasText: 'Done' }).count()).toBe(2)
+  await settle(page)
+  expect([await axeFaults(page), await layoutFaults(page)]).toEqual([[], []])
+  await page.screenshot({ path: 'test/out/task-parts.png', fullPage: true })
+  await each
+    .first()
+    .getByRole('link', { name: /^office-/ })
+    .click()
+  await page.getByRole('heading', { name: /^office-/, level: 1 }).waitFor()
   const { items } = await portal.admin.desktopList({ query: {} })
   expect(items.flatMap(({ poolName, userName }) => (poolName === 'office' ? [userName] : []))).toEqual(
     expect.arrayContaining(['lea', 'mia']),

@@ -10,6 +10,7 @@ const pages = {
   host: ['/admin/hosts/$id', 'host.read'],
   cluster: ['/admin/hosts/clusters/$id', 'host.read'],
   template: ['/admin/templates/$id', 'template.read'],
+  user: ['/admin/people/$id', 'user.read'],
 } as const satisfies Record<string, [string, Permission]>
 
 type Subject = Task['subject']

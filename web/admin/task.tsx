@@ -23,6 +23,7 @@ import { Steps } from '../ui/Steps.tsx'
 import type { Step } from '../ui/step.ts'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
 import { TaskCancel } from './task-cancel.tsx'
+import { TaskParts } from './task-parts.tsx'
 import { TaskSubject } from './task-subject.tsx'
 import { TaskTook } from './task-time.tsx'
 
@@ -49,6 +50,7 @@ export function TaskDetail() {
       <Stack gap="lg">
         {task.error && <Failure task={task} error={task.error} />}
         {isOpen(task) && <Running task={task} title={title} />}
+        {task.subject.type === 'desktops' && <TaskParts id={task.id} />}
         <SimpleGrid cols={{ base: 1, md: 2 }} spacing="lg">
           <Panel title={t('taskPage.steps')}>
             <TaskSteps task={task} log={log.data} />

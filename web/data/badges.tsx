@@ -10,6 +10,7 @@ import type {
   Pool,
   Push,
   Task,
+  TaskPart,
   TemplateVersion,
   VersionCopy,
   VersionExport,
@@ -142,6 +143,13 @@ export function ExportBadge({ file, ...size }: { file: VersionExport } & Size) {
 export function TaskBadge({ task, ...size }: { task: Task } & Size) {
   const { t } = useTranslation()
   return <StateBadge look={taskLooks[task.state]} word={t(`taskState.${task.state}`)} {...size} />
+}
+
+const partLooks = { ...taskLooks, waiting: 'waiting', refused: 'bad' } satisfies Record<TaskPart['state'], Look>
+
+export function TaskPartBadge({ state }: Pick<TaskPart, 'state'>) {
+  const { t } = useTranslation()
+  return <StateBadge look={partLooks[state]} word={t(`taskPartState.${state}`)} />
 }
 
 export function MoveBadge({ move, ...size }: { move: Move } & Size) {

@@ -34,6 +34,7 @@ export type Verification = Answer<'verificationGet'>
 export type Verified = Answer<'verificationDesktopList'>['items'][number]
 export type Entitlements = Answer<'entitlementGet'>
 export type Task = Answer<'taskGet'>
+export type TaskPart = Answer<'taskPartList'>['items'][number]
 export type Template = Answer<'templateGet'>
 export type TemplateVersion = Template['versions'][number]
 export type VersionCopy = TemplateVersion['copies'][number]

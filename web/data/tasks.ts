@@ -20,6 +20,9 @@ export const taskKindsQuery = queryOptions({ queryKey: ['taskKind'], queryFn: ()
 export const taskQuery = (id: string) =>
   queryOptions({ queryKey: ['task', id], queryFn: () => client.taskGet({ params: { id } }) })
 
+export const taskPartsQuery = (id: string) =>
+  queryOptions({ queryKey: ['task', id, 'parts'], queryFn: () => client.taskPartList({ params: { id } }) })
+
 /** Lines have no events of their own. Shorter: traffic for who only waits; longer: nobody calls it live. */
 const linesEveryMs = 1_000
 /** @param live while it runs. */
