@@ -13,7 +13,7 @@ import { AnchorLink } from '../frame/links.tsx'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
-import { formatDuration, formatNumber, formatPercent } from '../ui/format.ts'
+import { formatBytes, formatDuration, formatNumber, formatPercent } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
@@ -99,6 +99,7 @@ export function ClusterDetail() {
 
 function ClusterFacts({ cluster }: { cluster: Cluster }) {
   const { t } = useTranslation()
+  const limit = cluster.imageBytesPerSecond
   return (
     <Facts
       of={[
@@ -114,6 +115,11 @@ function ClusterFacts({ cluster }: { cluster: Cluster }) {
         [t('clusters.personReserve'), formatPercent(cluster.personReserve)],
         [t('clusters.suspect'), formatDuration(cluster.suspectMs)],
         [t('clusters.lost'), formatDuration(cluster.lostMs)],
+        [t('bin.days'), t('bin.daysOf', { count: cluster.binDays })],
+        [
+          t('clusters.imageLimit'),
+          limit === null ? t('clusters.noLimit') : t('copies.atMost', { rate: formatBytes(limit) }),
+        ],
         [t('clusters.supernet'), cluster.supernet],
         [t('clusters.ports'), `${cluster.portFrom} – ${cluster.portTo}`],
         [t('clusters.fence'), cluster.fenceCommand ?? t('clusters.noCommand')],

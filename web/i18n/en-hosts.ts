@@ -57,6 +57,7 @@ export const enHosts = {
     fence: 'Fence command',
     power: 'Power command',
     noCommand: 'none',
+    noLimit: 'as fast as it goes',
     form: {
       more: 'More settings',
       submit: 'Make the cluster',

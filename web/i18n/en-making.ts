@@ -81,6 +81,8 @@ export const enMaking = {
     full: 'The storage of {{host}} is nearly full: what is deleted here for good makes room.',
     days: 'Recycle bin',
     daysUnit: 'days',
+    daysOf_one: '{{count}} day',
+    daysOf_other: '{{count}} days',
     daysHelp: 'So long deleted desktops of persons can be restored; 0: they are gone at once.',
   },
   bulk: {

@@ -60,6 +60,7 @@ export const zhHosts = {
     fence: '隔离命令',
     power: '电源命令',
     noCommand: '无',
+    noLimit: '不限速',
     form: {
       more: '更多设置',
       submit: '新建集群',
