@@ -78,9 +78,9 @@ export const zhMaking = {
     restore: '还原 {{name}}',
     full: '{{host}} 的存储即将用尽：在此彻底删除可以腾出空间。',
     days: '回收站',
+    daysUnit: '天',
     daysOf_one: '{{count}} 天',
     daysOf_other: '{{count}} 天',
-    daysUnit: '天',
     daysHelp: '删除的个人桌面可在多少天内还原；0 表示立即删除。',
   },
   bulk: {
