@@ -2,6 +2,8 @@
 import type { Command } from 'commander'
 import { HdcsError } from '../lib/errors.ts'
 import { diskBuses, firmwares, videos } from '../lib/hardware.ts'
+import type { Pool } from './nouns.ts'
+import { bytes } from './print.ts'
 
 export interface HardwareOptions {
   vcpus?: string
@@ -40,6 +42,13 @@ export function hardwareOf({ vcpus, memory, disk, video, sound, firmware, diskBu
     ...(firmware !== undefined && { firmware: choice('firmware', firmware, firmwares) }),
     ...(diskBus !== undefined && { diskBus: choice('disk-bus', diskBus, diskBuses) }),
   }
+}
+
+/** `2 vCPU, 2.0 GiB, disk of 20 GiB on virtio, virtio, sound off, bios` */
+export function hardwareText(hardware: Pool['hardware']): string {
+  const { vcpus, memoryBytes, diskBytes, video, sound, firmware, diskBus } = hardware
+  const disk = `disk${diskBytes === null ? '' : ` of ${bytes(diskBytes)}`} on ${diskBus}`
+  return `${vcpus} vCPU, ${bytes(memoryBytes)}, ${disk}, ${video}, sound ${sound ? 'on' : 'off'}, ${firmware}`
 }
 
 /** @throws HdcsError `invalid` also where nothing is said. */

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { answerOptions } from './answer-options.ts'
 import { poolAnswers } from './answers.ts'
 import type { Context } from './context.ts'
+import { hardwareOptions } from './hardware-options.ts'
 import { type EntitleOptions, poolEntitle, poolSet } from './pool-settings.ts'
 import { poolMake, poolRemove, poolResize } from './pools.ts'
 import { push } from './pushes.ts'
@@ -23,7 +24,7 @@ export function poolCommands(top: Command, pools: Command, with_: With): void {
       .option('--max <count>', 'never more than this')
       .option('--warm <count>', 'running and free, for whoever asks next')
       .option('--cold <count>', 'made but switched off, besides')
-  sized(pools.command('make <name> <template>'))
+  hardwareOptions(sized(pools.command('make <name> <template>')))
     .description('make a pool of desktops (administrators)')
     .option('--persistent', 'each person keeps theirs; default: fresh each time')
     .option('--version <number>', 'default: always the newest')

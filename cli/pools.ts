@@ -4,6 +4,7 @@ import { answer, type Context } from './context.ts'
 import { poolFind } from './desktops.ts'
 import { find } from './find.ts'
 import { follow } from './follow.ts'
+import { type HardwareOptions, hardwareOf, hardwareText } from './hardware-options.ts'
 import type { PoolChanges } from './nouns.ts'
 import { ask } from './prompt.ts'
 
@@ -27,7 +28,7 @@ function sizesOf(options: SizeOptions) {
   return Object.fromEntries(given)
 }
 
-export interface MakeOptions extends SizeOptions {
+export interface MakeOptions extends SizeOptions, HardwareOptions {
   persistent?: boolean
   version?: string
   description?: string
@@ -36,6 +37,7 @@ export interface MakeOptions extends SizeOptions {
 
 export async function poolMake(context: Context, name: string, template: string, options: MakeOptions): Promise<void> {
   const { client } = context
+  const hardware = hardwareOf(options)
   const { id: templateId } = await find(
     'template',
     template,
@@ -53,12 +55,15 @@ export async function poolMake(context: Context, name: string, template: string,
       ...(options.description !== undefined && { description: options.description }),
       ...(templateVersion !== undefined && { templateVersion }),
       ...sizesOf(options),
+      // What is not said is the template’s.
+      ...(Object.keys(hardware).length > 0 && { hardware }),
     },
   })
   if (options.everyone) await client.entitlementSet({ params: { id: pool.id }, body: { everyone: true } })
   answer(context, pool, () =>
     [
       `${name} is made: up to ${pool.maxSize} desktops, ${pool.warm} kept ready`,
+      `Each has ${hardwareText(pool.hardware)}.`,
       ...pool.warnings,
       `When it is filled, see that all of it works: hdcs verify ${name}`,
       options.everyone

@@ -3,7 +3,7 @@ import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { desktopFind } from './desktops.ts'
 import { follow } from './follow.ts'
-import { type HardwareOptions, hardwareWanted } from './hardware-options.ts'
+import { type HardwareOptions, hardwareText, hardwareWanted } from './hardware-options.ts'
 import type { Task, Template } from './nouns.ts'
 import { bytes, type Column, table } from './print.ts'
 import { ask } from './prompt.ts'
@@ -75,12 +75,11 @@ export async function templateHardware(context: Context, name: string, options: 
   const hardware = hardwareWanted(options)
   const { id } = await templateFind(context, name)
   const template = await context.client.templateUpdate({ params: { id }, body: { hardware } })
-  const { vcpus, memoryBytes, video, sound, firmware, diskBus } = template.hardware
   answer(
     context,
     template,
     () =>
-      `desktops of ${name} are made with ${vcpus} vCPU, ${bytes(memoryBytes)}, ${video}, sound ${sound ? 'on' : 'off'}, ${firmware}, disk on ${diskBus}; those of a pool with hardware of its own, with that`,
+      `desktops of ${name} are made with ${hardwareText(template.hardware)}; those of a pool with hardware of its own, with that`,
   )
 }
 

@@ -3,7 +3,17 @@ import { describe, expect, it } from 'vitest'
 import { hdcs } from '../../cli/commands.ts'
 import { type Asked, fakeServer, person } from './server.ts'
 
-const pool = { id: '01900000-0000-7000-8000-000000000013', name: 'demo', maxSize: 5, warm: 2, warnings: [] }
+const hardware = {
+  vcpus: 4,
+  memoryBytes: 2 ** 31,
+  diskBytes: null,
+  video: 'virtio',
+  sound: false,
+  firmware: 'uefi',
+  diskBus: 'scsi',
+}
+const id = '01900000-0000-7000-8000-000000000013'
+const pool = { id, name: 'demo', maxSize: 5, warm: 2, warnings: [], hardware }
 const template = { id: '01900000-0000-7000-8000-000000000014', name: 'tiny' }
 const resize = {
   make: 2,
@@ -74,7 +84,22 @@ describe('hdcs pools', () => {
       { name: 'demo', templateId: template.id, kind: 'floating', maxSize: 5, warm: 2 },
       { everyone: true },
     ])
-    expect(said.out).toMatch(/demo is made: up to 5 desktops, 2 kept ready\n.*hdcs verify demo\nEveryone may use it./)
+    expect(said.out).toMatch(
+      /demo is made: up to 5 desktops, 2 kept ready\n.*\n.*hdcs verify demo\nEveryone may use it./,
+    )
+  })
+
+  it('makes one with hardware of its own, by the same options as a desktop; the rest is its template’s', async () => {
+    const words = ['--vcpus', '4', '--memory', '2048', '--firmware', 'uefi', '--disk-bus', 'scsi', '--sound', 'off']
+    const said = await say('pools', 'make', 'demo', 'tiny', ...words)
+    const wished = { vcpus: 4, memoryBytes: 2 ** 31, firmware: 'uefi', diskBus: 'scsi', sound: false }
+    expect(said.sent).toEqual([{ name: 'demo', templateId: template.id, kind: 'floating', hardware: wished }])
+    expect(said.out).toContain('Each has 4 vCPU, 2.0 GiB, disk on scsi, virtio, sound off, uefi.')
+    expect(await say('pools', 'make', 'demo', 'tiny', '--disk', 'huge')).toMatchObject({
+      code: 2,
+      sent: [],
+      err: expect.stringContaining('--disk takes a number, not “huge”'),
+    })
   })
 
   it('resizes one, and says what that makes and removes; only that, when asked so', async () => {

@@ -145,7 +145,9 @@ it('makes a desktop by hand, changes its hardware, and makes a template of it', 
 it('changes a pool and who may use it, each said before', async () => {
   const boss = await signedIn('warden', ['userAdministrator', 'infrastructureAdministrator'])
   await site.person('kim')
-  await say(boss, 'pools', 'make', 'lab', 'tiny', '--max', '3', '--warm', '0')
+  expect(await say(boss, 'pools', 'make', 'lab', 'tiny', '--max', '3', '--warm', '0', '--vcpus', '3')).toMatch(
+    /^Each has 3 vCPU, /m,
+  )
   const tried = await say(
     boss,
     'pools',
