@@ -36,8 +36,7 @@ export function desktopsReconciler(broker: Broker): Reconciler {
     // Longer: "ready" is told later; shorter: one look per report instead of one for the reports of many hosts.
     restMs: 20,
     async step(signal) {
-      held = await desktopsDirtyAny(broker.db)
-      while (held && !signal.aborted) {
+      while (!signal.aborted) {
         const { settled, left } = await broker.db.transaction().execute(tx => settleBatch(tx, broker.clock.now()))
         held = left
         if (settled < batch) return
@@ -57,8 +56,8 @@ async function settleBatch(tx: Tx, now: Date): Promise<{ settled: number; left: 
     now,
   )
   for (const { row, consequence } of settled) await follow(tx, row, consequence, now)
-  // None of those that there were a moment ago: all are held.
-  return { settled: rows.length, left: (rows[0]?.dirty_in_all ?? 1) > rows.length }
+  const [row] = rows
+  return { settled: rows.length, left: row ? row.dirty_in_all > rows.length : await desktopsDirtyAny(tx) }
 }
 
 function settle(row: Row): { write: DesktopSettled; consequence: Consequence } {
