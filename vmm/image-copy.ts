@@ -5,22 +5,25 @@
 import { readdir, rm } from 'node:fs/promises'
 import { HdcsError } from '../lib/errors.ts'
 import { type ArrivalWork, type ArrivingFile, fileArrive } from './arriving.ts'
-import { exists, imagePath } from './disks.ts'
+import { imagePath } from './disks.ts'
 import type { Folders } from './folders.ts'
 import type { HostOptions } from './host.ts'
 import type { ImageSource } from './spec.ts'
 
 type Copy = Extract<ImageSource, { kind: 'copy' }>
 
-const copyName = /^(?<id>[0-9a-f-]{36})\.qcow2\.copy$/
+/** What came of a copy, the mark of who makes it, or its note (image-store.ts). */
+const besideName = /^(?<id>[0-9a-f-]{36})(?:\.qcow2\.(?:copy|making)|\.json)$/
 
 export const copyPath = (folders: Folders, imageId: string) => `${imagePath(folders, imageId)}.copy`
 
-/** Images of which something came that is of no use any more: they are not wished, or they are here. */
-export async function copiesLeft(folders: Folders, wished: ReadonlySet<string>): Promise<string[]> {
-  const ids = (await readdir(folders.images)).flatMap(name => copyName.exec(name)?.groups?.id ?? [])
-  const left = await Promise.all(ids.map(async id => !wished.has(id) || (await exists(imagePath(folders, id)))))
-  return ids.filter((_, index) => left[index])
+/** Images of which something is there that is of no use any more: of one that is not wished, or beside one that is here. */
+export async function leftOvers(folders: Folders, wished: ReadonlySet<string>): Promise<string[]> {
+  const names = new Set(await readdir(folders.images))
+  const ids = new Set([...names].flatMap(name => besideName.exec(name)?.groups?.id ?? []))
+  return [...ids].filter(id =>
+    names.has(`${id}.qcow2`) ? ['copy', 'making'].some(end => names.has(`${id}.qcow2.${end}`)) : !wished.has(id),
+  )
 }
 
 /**

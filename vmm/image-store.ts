@@ -11,7 +11,7 @@ import { type Disks, exists, imagePath, qcow2Header } from './disks.ts'
 import { type Folders, fileCommit, fileWrite, partOf } from './folders.ts'
 import type { FoundImage, HostOptions, Progress } from './host.ts'
 import { fileSha256 } from './image-convert.ts'
-import { copiesLeft, copyImage, copyPath } from './image-copy.ts'
+import { copyImage, copyPath, leftOvers } from './image-copy.ts'
 import { exportImage } from './image-export.ts'
 import { recipeBuild } from './recipes.ts'
 import type { SealingHost } from './seal-guest.ts'
@@ -26,7 +26,7 @@ export interface ImageStore {
   imageMake(image: ImageSpec, progress: Progress, signal: AbortSignal): Promise<FoundImage>
   imageRemove(id: string): Promise<void>
   /** Removes what came of images that are not wished or are here, unless a host of this storage is at it. */
-  copiesSweep(wished: ReadonlySet<string>): Promise<void>
+  leftSweep(wished: ReadonlySet<string>): Promise<void>
 }
 
 /** What an image is made of; a file that leaves the host is none. */
@@ -117,10 +117,12 @@ export function makeImageStore(
       await rm(notePath(folders, id), { force: true })
     },
 
-    async copiesSweep(wished) {
-      for (const id of await copiesLeft(folders, wished)) {
+    async leftSweep(wished) {
+      for (const id of await leftOvers(folders, wished)) {
         await using turn = turnTry(turnFolder(folders, id))
-        if (turn) await rm(copyPath(folders, id), { force: true })
+        if (!turn) continue
+        await rm(copyPath(folders, id), { force: true })
+        if (!(await exists(imagePath(folders, id)))) await rm(notePath(folders, id), { force: true })
       }
     },
   }

@@ -244,7 +244,7 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
       await foldersSweep(folders)
       await memoriesSweep(folders, async id => (await domains.find(id)) !== null)
       await mediaSweep(folders)
-      await images.copiesSweep(wishedImages)
+      await images.leftSweep(wishedImages)
       await notes.sweep(new Set((await disks.overlays()).map(({ machineId }) => machineId)))
     }),
     leave: () => hostLeave(daemon, options),

@@ -74,6 +74,8 @@ async function agentKeep(lab: Lab, admin: Client, controlUrl: string, name: stri
       HDCS_JOIN_TOKEN: token,
       HDCS_DATA_DIR: host.data,
       HDCS_STORAGE_DIR: lab.storage,
+      // Nothing of a lab lies outside its folder.
+      HDCS_STORAGE_PLACES: host.data,
       HDCS_SIM_HOSTS: '0',
       HDCS_LOG_LEVEL: process.env.HDCS_LOG_LEVEL ?? 'info',
     },

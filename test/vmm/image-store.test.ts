@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -98,7 +98,7 @@ describe('an uploaded image', () => {
       return new Blob([bytes.subarray(fromByte, cutAt) as Uint8Array<ArrayBuffer>]).stream()
     })
     await expect(cut.imageMake(image, () => {}, never)).rejects.toEqual(code('unreachable'))
-    await store.copiesSweep(new Set([image.id]))
+    await store.leftSweep(new Set([image.id]))
     const whole = storeOf((id, fromByte) => {
       asked.push(fromByte)
       return streamFrom(id, fromByte)
@@ -110,9 +110,20 @@ describe('an uploaded image', () => {
     expect(await its()).toHaveLength(2)
     // What a killed agent left beside an image that is here, or of one that nobody wishes.
     await writeFile(copyPath(folders, image.id), 'left')
-    await store.copiesSweep(new Set([image.id]))
+    await store.leftSweep(new Set([image.id]))
     expect(await its()).toHaveLength(2)
     await store.imageRemove(image.id)
+  })
+
+  it('leaves nothing of what was called off while its agent was killed, and the rest to the next one', async () => {
+    const id = crypto.randomUUID()
+    await mkdir(join(folders.images, `${id}.qcow2.making`))
+    await writeFile(join(folders.images, `${id}.json`), '{}')
+    const its = async () => (await readdir(folders.images)).filter(name => name.startsWith(id))
+    await store.leftSweep(new Set([id]))
+    expect(await its()).toHaveLength(2)
+    await store.leftSweep(new Set())
+    expect(await its()).toEqual([])
   })
 
   it('comes no faster than it may', async () => {
