@@ -21,6 +21,7 @@ import {
 import { clusterStoragesQuery, storagePoolsQuery } from '../data/storage.ts'
 import { taskWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
@@ -136,7 +137,7 @@ function Findings({ of: findings }: { of: Finding[] }) {
               </Text>
               {(text || next) && (
                 <Text size="sm" c="dimmed">
-                  {text ?? (next && t(next))}
+                  {saidWord(text) ?? (next && t(next))}
                 </Text>
               )}
             </div>

@@ -9,6 +9,7 @@ import { tasksQuery } from '../data/queries.ts'
 import { isOpen } from '../data/tasks.ts'
 import { stepWord, taskWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { notifyError } from '../ui/notify.tsx'
 import { TaskTray, type TrayTask } from '../ui/TaskTray.tsx'
 import { TimeAgo } from '../ui/TimeAgo.tsx'
@@ -37,7 +38,7 @@ export function Tray() {
         title: t('tasks.what', { kind: taskWord(t, task.kind), name: task.subject.name }),
         badge: <TaskBadge task={task} />,
         when: <TimeAgo at={task.createdAt} />,
-        text: task.error?.text ?? (current ? stepWord(t, current.text ?? current.name) : null),
+        text: saidWord(task.error?.text) ?? (current ? stepWord(t, current.text ?? current.name) : null),
         failed: task.state === 'failed',
         progress: ended(task) ? null : task.progress,
         link: (

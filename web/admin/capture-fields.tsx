@@ -1,4 +1,5 @@
 /** Which desktop becomes a template version, and whether it is sealed: the fields that more than one dialogue asks for. */
+
 import { Select, type SelectProps, Switch, type SwitchProps, Text } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
@@ -6,6 +7,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useRefusal } from '../data/actions.ts'
 import { desktopsQuery } from '../data/queries.ts'
+import { saidWord } from '../i18n/said.ts'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import classes from './capture-fields.module.css'
 import { desktopChoices } from './captures.ts'
@@ -55,7 +57,7 @@ export function DesktopSelect(props: Omit<SelectProps, 'data' | 'label'>) {
           return (
             <div>
               <Text size="sm">{option.label}</Text>
-              {[choice?.whose, choice?.reason].filter(Boolean).map(line => (
+              {[choice?.whose, saidWord(choice?.reason)].filter(Boolean).map(line => (
                 <Text key={line} size="xs" className={classes.more}>
                   {line}
                 </Text>

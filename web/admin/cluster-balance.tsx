@@ -7,6 +7,7 @@ import { client } from '../data/client.ts'
 import { useLiveness } from '../data/live.ts'
 import { useMay } from '../data/me.ts'
 import type { Balance, BalancePlan, Cluster } from '../data/nouns.ts'
+import { saidWord } from '../i18n/said.ts'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { notifyDone } from '../ui/notify.tsx'
@@ -129,14 +130,14 @@ function Preview({ plan }: { plan: BalancePlan }) {
                 : t(hostSteps[step.do], { host: step.hostName ?? '' })}
             </Text>
             <Text size="xs" c="dimmed">
-              {step.because}
+              {saidWord(step.because)}
             </Text>
           </div>
         </Group>
       ))}
       <List size="sm" c="dimmed">
         {plan.notes.map(note => (
-          <List.Item key={note}>{note}</List.Item>
+          <List.Item key={note}>{saidWord(note)}</List.Item>
         ))}
       </List>
     </Stack>

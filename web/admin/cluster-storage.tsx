@@ -16,6 +16,7 @@ import {
   volumesQuery,
 } from '../data/storage.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
@@ -139,7 +140,7 @@ function Fullness({ label, of: figures, rest }: { label: string; of: Figures; re
       </Text>
       {warning && (
         <Alert color={level === 'warning' ? 'yellow' : 'red'} icon={<Icon of={TriangleAlert} />} mt="xs">
-          <Text size="sm">{warning}</Text>
+          <Text size="sm">{saidWord(warning)}</Text>
         </Alert>
       )}
     </div>
@@ -175,7 +176,7 @@ function PoolLine({ pool }: { pool: StoragePool }) {
       </Group>
       {pool.text && (
         <Alert color={pool.state === 'failed' || pool.state === 'degraded' ? 'red' : 'blue'}>
-          <Text size="sm">{pool.text}</Text>
+          <Text size="sm">{saidWord(pool.text)}</Text>
         </Alert>
       )}
       <Fullness label={pool.name} of={pool} rest={rest} />

@@ -1,4 +1,5 @@
 /** The serial console of one desktop: what its guest says there, and a keyboard for it. */
+
 import { Alert, Button, Group, Stack, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
@@ -10,6 +11,7 @@ import { type Cell, makeTerminal, type Style } from '../../spice/terminal.ts'
 import { client } from '../data/client.ts'
 import { desktopQuery } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
@@ -138,7 +140,7 @@ function Console({ id, name }: { id: string; name: string }) {
       {state.at === 'over' && (
         <Alert color="yellow" icon={<Icon of={Info} />} title={t('console.over')}>
           <Group justify="space-between" gap="xs">
-            <Text size="sm">{word ? t(`console.${word}`) : state.why}</Text>
+            <Text size="sm">{word ? t(`console.${word}`) : saidWord(state.why)}</Text>
             <Button size="xs" variant="default" leftSection={<Icon of={RotateCcw} small />} onClick={again}>
               {t('console.again')}
             </Button>

@@ -1,4 +1,5 @@
 /** What one desktop is made of, and its change by hand. */
+
 import { Alert, Button, Group, NumberInput, SimpleGrid, Stack } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import type { TFunction } from 'i18next'
@@ -9,6 +10,7 @@ import { useRefusal, useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
 import type { Desktop } from '../data/nouns.ts'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { Bytes } from '../ui/Bytes.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
@@ -66,7 +68,7 @@ export function DesktopHardware({ desktop }: { desktop: Desktop }) {
       />
       {runsWith?.text && (
         <Alert mt="sm" color="yellow" icon={<Icon of={TriangleAlert} />}>
-          {runsWith.text}
+          {saidWord(runsWith.text)}
         </Alert>
       )}
       {open === 'hardware' && <HardwareDialog desktop={desktop} onClose={() => setOpen(null)} />}

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import type { Transition } from '../data/nouns.ts'
 import { historyQuery } from '../data/queries.ts'
 import { phaseWord } from '../data/words.ts'
+import { saidWord } from '../i18n/said.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { Panel } from '../ui/Panel.tsx'
@@ -40,7 +41,12 @@ export function DesktopHistory({ id }: { id: string }) {
           { key: 'at', head: t('desktops.when'), cell: row => <TimeAgo at={row.at} />, text: row => row.at },
           { key: 'from', head: t('desktops.from'), cell: row => word(row.from), text: row => row.from ?? '' },
           { key: 'to', head: t('desktops.to'), cell: row => word(row.to), text: row => row.to },
-          { key: 'reason', head: t('desktops.reason'), cell: row => row.reason, text: row => row.reason },
+          {
+            key: 'reason',
+            head: t('desktops.reason'),
+            cell: row => saidWord(row.reason),
+            text: row => saidWord(row.reason),
+          },
           {
             key: 'whose',
             head: t('desktops.whose'),

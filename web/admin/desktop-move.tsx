@@ -8,6 +8,7 @@ import { client } from '../data/client.ts'
 import { useLiveness } from '../data/live.ts'
 import type { Desktop, MoveChoice } from '../data/nouns.ts'
 import { movePlanQuery } from '../data/queries.ts'
+import { saidWord } from '../i18n/said.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { Icon } from '../ui/Icon.tsx'
@@ -43,7 +44,11 @@ export function MoveDesktop({ desktop, onClose }: { desktop: Desktop; onClose: (
               <Radio
                 value=""
                 label={t('moves.choose')}
-                description={best.hostName ? t('moves.chooses', { host: best.hostName, why: best.why }) : best.why}
+                description={
+                  best.hostName
+                    ? t('moves.chooses', { host: best.hostName, why: saidWord(best.why) })
+                    : saidWord(best.why)
+                }
               />
               {best.hosts
                 .filter(host => host.hostId !== desktop.hostId)
@@ -52,7 +57,7 @@ export function MoveDesktop({ desktop, onClose }: { desktop: Desktop; onClose: (
                     key={host.hostId}
                     value={host.hostId}
                     label={t('moves.hostOf', { host: host.hostName, cluster: host.clusterName })}
-                    description={host.reason}
+                    description={saidWord(host.reason)}
                     disabled={host.nameable === false}
                   />
                 ))}
@@ -117,7 +122,7 @@ function Foreseen({ choice, hostId }: { choice: MoveChoice; hostId: string }) {
   const reason = choice.hosts.find(host => host.hostId === hostId)?.reason
   return (
     <Alert color="yellow" icon={<Icon of={TriangleAlert} />} title={t('moves.cannot')}>
-      {reason ?? choice.why}
+      {saidWord(reason ?? choice.why)}
     </Alert>
   )
 }

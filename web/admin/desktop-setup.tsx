@@ -10,6 +10,7 @@ import type { Desktop, DesktopLog } from '../data/nouns.ts'
 import { desktopLogQuery } from '../data/queries.ts'
 import { phaseWord, stepWord } from '../data/words.ts'
 import { en } from '../i18n/en.ts'
+import { saidWord } from '../i18n/said.ts'
 import { formatDuration, formatExact, formatNumber, formatSecond } from '../ui/format.ts'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { Panel } from '../ui/Panel.tsx'
@@ -89,7 +90,7 @@ function Lives({ log, onLife }: { log: DesktopLog; onLife: (life: number | null)
       />
       {told.length > 0 && <Text size="sm">{told.join(' · ')}</Text>}
       <ScrollArea.Autosize mah="24rem" viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': t('lives.title') }}>
-        <Code block>{log.items.map(({ at, text }) => `${formatSecond(at)}  ${text}`).join('\n')}</Code>
+        <Code block>{log.items.map(({ at, text }) => `${formatSecond(at)}  ${saidWord(text)}`).join('\n')}</Code>
       </ScrollArea.Autosize>
     </Stack>
   )

@@ -5,6 +5,7 @@ import { useMay } from '../data/me.ts'
 import type { Desktop } from '../data/nouns.ts'
 import { troubleWord, waitsWord } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { Icon } from '../ui/Icon.tsx'
 
 /** What keeps a desktop from being used: the sentence, what to do next, and its host's own words folded away. */
@@ -47,7 +48,7 @@ function HostWords({ text }: { text: string }) {
   return (
     <Text component="details" size="sm" mt="sm" style={{ overflowWrap: 'anywhere' }}>
       <summary>{t('desktops.hostWords')}</summary>
-      {text}
+      {saidWord(text)}
     </Text>
   )
 }

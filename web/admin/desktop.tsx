@@ -9,6 +9,7 @@ import type { Desktop } from '../data/nouns.ts'
 import { desktopQuery, movesQuery } from '../data/queries.ts'
 import { stepWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { formatBytes, formatExact } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
@@ -52,7 +53,7 @@ export function DesktopDetail() {
         up={up}
         title={desktop.name}
         badge={<DesktopBadge desktop={desktop} size="md" />}
-        text={desktop.reason === desktop.trouble?.text ? undefined : desktop.reason}
+        text={desktop.reason === desktop.trouble?.text ? undefined : saidWord(desktop.reason)}
         actions={
           <>
             {desktop.userId === me.id &&

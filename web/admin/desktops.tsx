@@ -13,6 +13,7 @@ import type { Desktop, DesktopAction } from '../data/nouns.ts'
 import { desktopsQuery, hostsQuery, poolsQuery } from '../data/queries.ts'
 import { stepWord } from '../data/words.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { type BulkAction, type Column, DataTable } from '../ui/DataTable.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
@@ -85,7 +86,7 @@ function Refused({ of, onClose }: { of: RefusedOne[]; onClose: () => void }) {
         <Text size="sm">{t('bulk.text')}</Text>
         {of.map(({ name, why }) => (
           <Text key={name} size="sm">
-            <strong>{name}</strong> – {why}
+            <strong>{name}</strong> – {saidWord(why)}
           </Text>
         ))}
       </Stack>

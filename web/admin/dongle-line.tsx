@@ -6,6 +6,7 @@ import { useRefusal, useWrite } from '../data/actions.ts'
 import { DongleBadge } from '../data/badges.tsx'
 import { client } from '../data/client.ts'
 import type { Dongle, UsbDevice } from '../data/nouns.ts'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import type { Loss } from '../ui/ConfirmLoss.tsx'
 import { Icon } from '../ui/Icon.tsx'
@@ -54,7 +55,7 @@ export function DongleStands({ dongle }: { dongle: Dongle }) {
       <DongleBadge dongle={dongle} />
       {dongle.text && (
         <Text size="xs" c="dimmed" className={classes.words} w="100%">
-          {dongle.text}
+          {saidWord(dongle.text)}
         </Text>
       )}
     </>

@@ -4,6 +4,7 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import type { PlacementDryRun } from '../data/nouns.ts'
+import { saidWord } from '../i18n/said.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatNumber } from '../ui/format.ts'
@@ -74,7 +75,7 @@ function Foreseen({ wanted, told }: { wanted: number; told: PlacementDryRun }) {
           <div>
             <StateBadge look="warn" size="md" word={t('dryRun.short', { count: missing })} />
           </div>
-          <Text size="sm">{told.short}</Text>
+          <Text size="sm">{saidWord(told.shortReason)}</Text>
         </>
       ) : (
         <div>
@@ -110,7 +111,7 @@ function Foreseen({ wanted, told }: { wanted: number; told: PlacementDryRun }) {
           {why && (
             <Dialog size="xl" title={t('dryRun.whyFirst')} onClose={() => setWhy(false)}>
               <Stack>
-                <Text size="sm">{first.why}</Text>
+                <Text size="sm">{saidWord(first.why)}</Text>
                 <PlacementTable hosts={first.hosts} hostId={first.hostId} />
               </Stack>
             </Dialog>

@@ -11,6 +11,7 @@ import { client } from '../data/client.ts'
 import type { ForeignMachine, Host } from '../data/nouns.ts'
 import { foreignMachinesQuery, usersQuery } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
@@ -74,7 +75,7 @@ function Machine({ machine, onAdopt }: { machine: ForeignMachine; onAdopt: () =>
         ) : (
           machine.obstacles.map(obstacle => (
             <Text key={obstacle} size="sm">
-              {t('foreign.not', { why: obstacle })}
+              {t('foreign.not', { why: saidWord(obstacle) })}
             </Text>
           ))
         )}

@@ -1,6 +1,8 @@
 /** The form of one desktop's hardware: its fields, what of them changed, and when that applies. Pure. */
+
 import type { TFunction } from 'i18next'
 import type { Desktop } from '../data/nouns.ts'
+import { saidWord } from '../i18n/said.ts'
 import { formatList } from '../ui/format.ts'
 
 type Hardware = Desktop['hardware']
@@ -86,6 +88,8 @@ export function appliesLines(t: TFunction, { now, nextStart, why }: Applies): st
   return [
     now.length > 0 ? t('desktops.hardwareNow', { what: list(now) }) : '',
     plain.length > 0 ? t('desktops.hardwareNext', { what: list(plain) }) : '',
-    ...nextStart.map(name => (why[name] ? t('desktops.hardwareNextWhy', { what: words[name], why: why[name] }) : '')),
+    ...nextStart.map(name =>
+      why[name] ? t('desktops.hardwareNextWhy', { what: words[name], why: saidWord(why[name]) }) : '',
+    ),
   ].filter(line => line !== '')
 }

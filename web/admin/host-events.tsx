@@ -5,6 +5,7 @@ import { History } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import type { Host, HostEvent } from '../data/nouns.ts'
 import { hostHistoryQuery, usageMs } from '../data/queries.ts'
+import { saidWord } from '../i18n/said.ts'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import type { Look } from '../ui/look.ts'
@@ -48,7 +49,7 @@ export function eventSentence(t: TFunction, { what, amount, reason, userName }: 
 
 function detailOf(t: TFunction, { what, reason }: HostEvent): string | undefined {
   if (what === 'took') return undefined
-  return what === 'waiting' && reason ? t('hostHistory.waitsFor', { reason }) : reason
+  return what === 'waiting' && reason ? t('hostHistory.waitsFor', { reason: saidWord(reason) }) : saidWord(reason)
 }
 
 /** What a host went through, and what was done about it. */

@@ -7,6 +7,7 @@ import type { Host } from '../data/nouns.ts'
 import { tasksQuery } from '../data/queries.ts'
 import { taskWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { Panel } from '../ui/Panel.tsx'
@@ -61,8 +62,8 @@ function HostTasks({ host }: { host: Host }) {
           {
             key: 'why',
             head: t('desktops.reason'),
-            cell: row => row.error?.text ?? t('common.none'),
-            text: row => row.error?.text ?? '',
+            cell: row => saidWord(row.error?.text) ?? t('common.none'),
+            text: row => saidWord(row.error?.text) ?? '',
           },
           {
             key: 'by',

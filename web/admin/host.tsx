@@ -8,6 +8,7 @@ import { useMay } from '../data/me.ts'
 import type { Host } from '../data/nouns.ts'
 import { hostQuery, usageMs } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { Icon } from '../ui/Icon.tsx'
 import { PageHead } from '../ui/PageHead.tsx'
 import { PageUnread } from '../ui/PageUnread.tsx'
@@ -115,14 +116,14 @@ function HostNotices({ host }: { host: Host }) {
           <Text size="sm">{t('hosts.slowText')}</Text>
           {facts.acceleratorReason && (
             <Text size="sm" mt="xs">
-              {t('hosts.slowWhy', { reason: facts.acceleratorReason })}
+              {t('hosts.slowWhy', { reason: saidWord(facts.acceleratorReason) })}
             </Text>
           )}
         </Alert>
       )}
       {host.troubles.map(trouble => (
         <Alert key={trouble.text} color="red" icon={<Icon of={CircleAlert} />} title={t('hosts.troubles')}>
-          {trouble.text}
+          {saidWord(trouble.text)}
         </Alert>
       ))}
     </>

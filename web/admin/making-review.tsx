@@ -2,6 +2,7 @@ import { Alert, Group, Stack, Text } from '@mantine/core'
 import { CircleCheck, CircleX } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import type { MakingPlan, PersonResult } from '../data/nouns.ts'
+import { saidWord } from '../i18n/said.ts'
 import { Icon } from '../ui/Icon.tsx'
 
 function Mark({ ok }: { ok: boolean }) {
@@ -21,7 +22,8 @@ export function MakingReview({ plan }: { plan: MakingPlan }) {
         <Group key={name} gap="xs" wrap="nowrap" align="flex-start">
           <Mark ok={ok} />
           <Text size="sm">
-            <strong>{t(`making.checks.${name}`)}</strong> – {ok ? t('making.ok') : t('making.refused')}: {text}
+            <strong>{t(`making.checks.${name}`)}</strong> – {ok ? t('making.ok') : t('making.refused')}:{' '}
+            {saidWord(text)}
           </Text>
         </Group>
       ))}
@@ -46,7 +48,7 @@ export function PeopleReview({ of, names }: { of: readonly PersonResult[]; names
             <strong>{names.get(userId) ?? userName ?? userId}</strong> –{' '}
             {desktop
               ? t('making.wouldGet', { desktop: desktop.name, host: desktop.hostName ?? t('common.unknown') })
-              : `${t('making.refused')}: ${error?.text}`}
+              : `${t('making.refused')}: ${saidWord(error?.text)}`}
           </Text>
         </Group>
       ))}

@@ -3,6 +3,7 @@ import { ArrowRight } from 'lucide-react'
 import { useTranslation } from 'react-i18next'
 import type { PlannedMove } from '../data/nouns.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
@@ -85,7 +86,7 @@ export function MovePlan({ plan, empty }: { plan: PlannedMove[]; empty: string }
                   </Group>
                 ),
             },
-            { key: 'why', head: t('desktops.reason'), cell: row => row.because || t('common.none') },
+            { key: 'why', head: t('desktops.reason'), cell: row => saidWord(row.because) || t('common.none') },
           ]}
         />
       </section>

@@ -11,6 +11,7 @@ import { useMay } from '../data/me.ts'
 import type { Move } from '../data/nouns.ts'
 import { movesQuery } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import { formatNumber } from '../ui/format.ts'
@@ -66,7 +67,7 @@ export function Moves({ query: asked, hostId }: { query: { hostId?: string; desk
                 {t(`moveCause.${row.cause}`)}
                 {row.reason && (
                   <Text size="xs" c="dimmed">
-                    {row.reason}
+                    {saidWord(row.reason)}
                   </Text>
                 )}
               </>
@@ -134,7 +135,7 @@ function MoveState({ move }: { move: Move }) {
       ) : (
         move.trouble && (
           <Text size="xs" c="var(--mantine-color-error)">
-            {move.trouble.text}
+            {saidWord(move.trouble.text)}
           </Text>
         )
       )}
@@ -155,7 +156,7 @@ export function MoveProgress({ move }: { move: Move }) {
       <Group gap="xs" justify="space-between">
         <Text size="xs">
           {t('moves.percent', { percent: formatNumber(move.progress) })}
-          {move.text && ` · ${move.text}`}
+          {move.text && ` · ${saidWord(move.text)}`}
         </Text>
         {move.taskId && move.cause === 'person' && (
           <CancelTask

@@ -1,5 +1,7 @@
 /** What is wrong, worst first, each with where to look next. Pure: the words stand in the message files. */
+
 import type { Desktop, Host, Pool, Template } from '../data/nouns.ts'
+import { saidWord } from '../i18n/said.ts'
 import { type ProblemCode, problemOf } from '../ui/problem.ts'
 import { type StorageSeen, storageFindings } from './overview-storage.ts'
 
@@ -91,7 +93,7 @@ export function findingsOf({ hosts, pools, troubled, cutOff, templates, storage 
       add({
         key: `${host.id} ${trouble.text}`,
         level: 'bad',
-        words: { key: 'overview.hostTrouble', host: host.name, text: trouble.text },
+        words: { key: 'overview.hostTrouble', host: host.name, text: saidWord(trouble.text) },
         ...at,
       })
     if (host.facts?.accelerator === 'tcg' && !host.facts.simulated)

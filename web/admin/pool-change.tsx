@@ -6,6 +6,7 @@ import type { Ask } from '../../api/client.ts'
 import type { PoolChanges } from '../data/nouns.ts'
 import { poolChangesQuery } from '../data/queries.ts'
 import { en } from '../i18n/en.ts'
+import { saidWord } from '../i18n/said.ts'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatList, formatNumber } from '../ui/format.ts'
 
@@ -65,7 +66,9 @@ function Told({ changes: { fields, resize } }: { changes: PoolChanges }) {
       )}
       {resize.over > 0 && <List.Item>{t('poolChange.over', counted(resize.over))}</List.Item>}
       {resize.short > 0 && (
-        <List.Item>{t('poolChange.short', { reason: resize.shortReason ?? '', ...counted(resize.short) })}</List.Item>
+        <List.Item>
+          {t('poolChange.short', { reason: saidWord(resize.shortReason ?? ''), ...counted(resize.short) })}
+        </List.Item>
       )}
     </List>
   )

@@ -10,6 +10,7 @@ import { useMay } from '../data/me.ts'
 import type { Pool, Push } from '../data/nouns.ts'
 import { pushDesktopsQuery, pushesQuery } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
@@ -91,7 +92,7 @@ function OnePush({ push }: { push: Push }) {
         </Text>
       </Group>
       {push.notes && <Text size="sm">{push.notes}</Text>}
-      {push.text && <Text size="sm">{push.text}</Text>}
+      {push.text && <Text size="sm">{saidWord(push.text)}</Text>}
       {push.state === 'running' && counts && (
         <>
           <Progress

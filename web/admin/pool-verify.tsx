@@ -9,6 +9,7 @@ import { useMay } from '../data/me.ts'
 import type { Pool, Verification, Verified } from '../data/nouns.ts'
 import { verificationsQuery, verifiedQuery } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatNumber } from '../ui/format.ts'
@@ -139,7 +140,7 @@ function Results({ id }: { id: string }) {
           head: t('verify.result'),
           cell: row => <StateBadge look={looks[row.state]} word={t(`verify.state.${row.state}`)} />,
         },
-        { key: 'why', head: t('common.details'), cell: row => row.text },
+        { key: 'why', head: t('common.details'), cell: row => saidWord(row.text) },
       ]}
     />
   )

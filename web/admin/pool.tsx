@@ -9,6 +9,7 @@ import { useMay } from '../data/me.ts'
 import type { Pool } from '../data/nouns.ts'
 import { clustersQuery, poolQuery } from '../data/queries.ts'
 import { AnchorLink, ButtonLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { Bytes } from '../ui/Bytes.tsx'
 import { formatDuration, formatNumber } from '../ui/format.ts'
 import { Icon } from '../ui/Icon.tsx'
@@ -50,7 +51,7 @@ export function PoolDetail() {
       />
       {(pool.status === 'restrained' || pool.status === 'waiting') && (
         <Alert color="yellow" mb="lg" icon={<Icon of={TriangleAlert} />} title={t(`poolStatus.${pool.status}`)}>
-          {pool.statusText}
+          {saidWord(pool.statusText)}
           {pool.restrainedUntil && (
             <Text size="sm" mt="xs">
               <TimeAgo at={pool.restrainedUntil} />
@@ -60,7 +61,7 @@ export function PoolDetail() {
       )}
       {pool.warnings.map(warning => (
         <Alert key={warning} color="yellow" mb="lg" icon={<Icon of={TriangleAlert} />} title={t('pools.warning')}>
-          {warning}
+          {saidWord(warning)}
         </Alert>
       ))}
       <Tabs
@@ -162,7 +163,7 @@ function PoolOverview({ pool }: { pool: Pool }) {
                 {hardware.vcpus} vCPU · <Bytes of={hardware.memoryBytes} /> · {hardware.video}
               </span>,
             ],
-            [t('common.details'), pool.statusText || undefined],
+            [t('common.details'), saidWord(pool.statusText) || undefined],
           ]}
         />
       </Panel>

@@ -9,6 +9,7 @@ import { client } from '../data/client.ts'
 import { useLiveness } from '../data/live.ts'
 import type { Pool, PushPlan, Template } from '../data/nouns.ts'
 import { pushPlanQuery, templateQuery } from '../data/queries.ts'
+import { saidWord } from '../i18n/said.ts'
 import { Dialog } from '../ui/Dialog.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatList, formatNumber } from '../ui/format.ts'
@@ -87,7 +88,7 @@ function PushForm({ pool, versions, onClose }: { pool: Pool; versions: Template[
       },
     })
   }
-  const refused = plan.data?.actions.find(({ name }) => name === 'push')?.reason
+  const refused = saidWord(plan.data?.actions.find(({ name }) => name === 'push')?.reason)
   return (
     <form onSubmit={form.onSubmit(submit)} noValidate>
       <Stack>
@@ -214,7 +215,7 @@ function Foreseen({ plan }: { plan: PushPlan }) {
         {plan.checks
           .filter(({ ok }) => !ok)
           .map(({ name, text }) => (
-            <List.Item key={name}>{text}</List.Item>
+            <List.Item key={name}>{saidWord(text)}</List.Item>
           ))}
         {plan.follows && <List.Item>{t('pushes.follows')}</List.Item>}
         {plan.kept === 0 && (

@@ -12,6 +12,7 @@ import type { Task } from '../data/nouns.ts'
 import { isOpen, taskLogQuery, taskQuery } from '../data/tasks.ts'
 import { actionWord, stepWord, taskWord, troubleWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { Bytes } from '../ui/Bytes.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatDuration, formatExact, formatNumber, formatPercent, formatSecond } from '../ui/format.ts'
@@ -74,7 +75,7 @@ function Failure({ task, error }: { task: Task; error: NonNullable<Task['error']
   return (
     <Alert color={failed ? 'red' : 'gray'} icon={<Icon of={CircleAlert} />} title={troubleWord(t, error)}>
       <Text size="sm" style={{ overflowWrap: 'anywhere' }}>
-        {error.text}
+        {saidWord(error.text)}
       </Text>
       {failed && (
         <Text size="sm" mt="xs">
@@ -205,7 +206,7 @@ function Lines({ log, live, title }: { log: Log | undefined; live: boolean; titl
         mah="60vh"
         viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': t('tasks.showLog', { name: title }) }}
       >
-        <Code block>{log.items.map(line => `${formatSecond(line.at)}  ${line.text}`).join('\n')}</Code>
+        <Code block>{log.items.map(line => `${formatSecond(line.at)}  ${saidWord(line.text)}`).join('\n')}</Code>
       </ScrollArea.Autosize>
       {live && (
         <Text size="xs" c="dimmed" mt="xs">

@@ -9,6 +9,7 @@ import type { Task } from '../data/nouns.ts'
 import { isOpen, taskKindsQuery, taskPageQuery } from '../data/tasks.ts'
 import { stepWord, taskWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { type Column, DataTable } from '../ui/DataTable.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
 import type { Filter } from '../ui/FilterChip.tsx'
@@ -110,8 +111,8 @@ function Detail({ task }: { task: Task }) {
   const current = task.steps.find(step => step.state === 'current')
   if (task.error)
     return (
-      <Text size="xs" c="dimmed" lineClamp={2} title={task.error.text} style={{ overflowWrap: 'anywhere' }}>
-        {task.error.text}
+      <Text size="xs" c="dimmed" lineClamp={2} title={saidWord(task.error.text)} style={{ overflowWrap: 'anywhere' }}>
+        {saidWord(task.error.text)}
       </Text>
     )
   if (!isOpen(task)) return null
@@ -153,7 +154,7 @@ function useTaskColumns(): Column<Task>[] {
           <Detail task={row} />
         </>
       ),
-      text: row => `${t(`taskState.${row.state}`)}${row.error ? `: ${row.error.text}` : ''}`,
+      text: row => `${t(`taskState.${row.state}`)}${row.error ? `: ${saidWord(row.error.text)}` : ''}`,
     },
     {
       key: 'who',

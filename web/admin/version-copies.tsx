@@ -8,6 +8,7 @@ import { useMay } from '../data/me.ts'
 import type { Template, TemplateVersion, VersionCopy } from '../data/nouns.ts'
 import { stepWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import type { Loss } from '../ui/ConfirmLoss.tsx'
 import { formatBytes } from '../ui/format.ts'
@@ -116,7 +117,7 @@ function CopyLine({ template, version, copy, ask }: VersionCopiesProps & { copy:
       )}
       {copy.trouble && (
         <Alert color="red">
-          <Text size="sm">{copy.trouble.text}</Text>
+          <Text size="sm">{saidWord(copy.trouble.text)}</Text>
           <Text size="sm" mt="xs">
             {copyGoesOn(copy) ? t('copies.brokeOff', { percent: copy.progress }) : t('copies.again')}
           </Text>

@@ -8,6 +8,7 @@ import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
 import type { Template, TemplateVersion, VersionExport } from '../data/nouns.ts'
 import { stepWord } from '../data/words.ts'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import type { Loss } from '../ui/ConfirmLoss.tsx'
 import { formatBytes, formatExact } from '../ui/format.ts'
@@ -164,7 +165,7 @@ function ExportLine({ template, version, file, ask }: VersionExportsProps & { fi
           SHA-256 {file.sha256}
         </Text>
       )}
-      {file.trouble && <Alert color="red">{file.trouble.text}</Alert>}
+      {file.trouble && <Alert color="red">{saidWord(file.trouble.text)}</Alert>}
     </li>
   )
 }

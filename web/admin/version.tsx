@@ -10,6 +10,7 @@ import { useMay } from '../data/me.ts'
 import type { Template, TemplateVersion } from '../data/nouns.ts'
 import { stepWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { Bytes } from '../ui/Bytes.tsx'
 import type { Loss } from '../ui/ConfirmLoss.tsx'
@@ -124,7 +125,7 @@ export function Version({ template, version, ask }: VersionProps) {
             </Text>
           </div>
         )}
-        {version.trouble && <Alert color="red">{version.trouble.text}</Alert>}
+        {version.trouble && <Alert color="red">{saidWord(version.trouble.text)}</Alert>}
         {version.state === 'uploading' && version.source.kind === 'upload' && (
           <SendFile template={template} version={version} sizeBytes={version.source.sizeBytes} />
         )}

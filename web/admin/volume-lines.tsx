@@ -7,6 +7,7 @@ import { client } from '../data/client.ts'
 import { useMay } from '../data/me.ts'
 import type { Volume } from '../data/storage.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { ActionButton } from '../ui/ActionButton.tsx'
 import { ConfirmLoss, type Loss } from '../ui/ConfirmLoss.tsx'
 import { formatBytes } from '../ui/format.ts'
@@ -77,7 +78,7 @@ function VolumeLine({ volume, here }: { volume: Volume; here: 'pool' | 'desktop'
       )}
       {volume.trouble && (
         <Alert color="red">
-          <Text size="sm">{volume.trouble.text}</Text>
+          <Text size="sm">{saidWord(volume.trouble.text)}</Text>
         </Alert>
       )}
     </li>

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next'
 import type { Desktop, PlacementHost } from '../data/nouns.ts'
 import { placementQuery } from '../data/queries.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { Dialog } from '../ui/Dialog.tsx'
 import { EmptyState } from '../ui/EmptyState.tsx'
@@ -49,7 +50,7 @@ export function WhyHere({ desktop, onClose }: { desktop: Desktop; onClose: () =>
             <Text size="sm" fw={600}>
               {shown.hostName ? t('why.chosen', { host: shown.hostName }) : t('why.nowhere')}
             </Text>
-            <Text size="sm">{shown.why}</Text>
+            <Text size="sm">{saidWord(shown.why)}</Text>
             {decisions.length === 1 && (
               <Text size="xs" mt={4}>
                 {t(`placeCause.${shown.cause}`)}, {formatExact(shown.at)}
@@ -105,7 +106,7 @@ export function PlacementTable({ hosts, hostId }: { hosts: PlacementHost[]; host
           align: 'right',
           cell: row => (row.score === null ? t('common.none') : formatNumber(row.score, 2)),
         },
-        { key: 'reason', head: t('why.reason'), cell: row => row.reason || t('common.none') },
+        { key: 'reason', head: t('why.reason'), cell: row => saidWord(row.reason) || t('common.none') },
       ]}
     />
   )

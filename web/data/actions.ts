@@ -1,6 +1,8 @@
 /** What the API allows, as buttons need it: null to act, else the sentence that says why not. */
+
 import { useMutation } from '@tanstack/react-query'
 import { useTranslation } from 'react-i18next'
+import { saidWord } from '../i18n/said.ts'
 import { useLiveness } from './live.ts'
 import type { Action } from './nouns.ts'
 import { queryClient } from './queries.ts'
@@ -13,7 +15,7 @@ export function useRefusal(): (actions: readonly Action[], name: string) => stri
     const action = actions.find(candidate => candidate.name === name)
     if (!action) return undefined
     if (stale) return t('frame.offlineAction')
-    return action.allowed ? null : (action.reason ?? t('problem.code.conflict'))
+    return action.allowed ? null : (saidWord(action.reason) ?? t('problem.code.conflict'))
   }
 }
 

@@ -1,6 +1,8 @@
 /** Words for what the API names by code: known ones from the message files, unknown ones as they came. */
+
 import type { TFunction } from 'i18next'
 import { en } from '../i18n/en.ts'
+import { saidWord } from '../i18n/said.ts'
 import { problemOf } from '../ui/problem.ts'
 import type { Desktop, Task } from './nouns.ts'
 
@@ -14,7 +16,7 @@ type Became = keyof typeof en.became
 const paced = /^(?<step>.+), (?<pace>[\d.]+ MiB\/s)$/
 export function stepWord(t: TFunction, name: string): string {
   const { step = name, pace } = paced.exec(name)?.groups ?? {}
-  const word = step in en.step ? t(`step.${step as StepName}`) : actionWord(t, step)
+  const word = step in en.step ? t(`step.${step as StepName}`) : saidWord(actionWord(t, step))
   return pace === undefined ? word : `${word} · ${pace}`
 }
 export const actionWord = (t: TFunction, name: string): string =>
@@ -24,7 +26,7 @@ export function phaseWord(t: TFunction, name: string): string {
   if (name in en.phase) return t(`phase.${name as Phase}`)
   if (name in en.became) return t(`became.${name as Became}`)
   const asked = /^(\w+) asked$/.exec(name)?.[1]
-  return asked === undefined ? name : t('desktops.wasAsked', { action: actionWord(t, asked) })
+  return asked === undefined ? saidWord(name) : t('desktops.wasAsked', { action: actionWord(t, asked) })
 }
 /** `desktop.start` and `desktopStart` are one kind. */
 const kindKey = (kind: string) => kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
@@ -35,7 +37,7 @@ export function taskWord(t: TFunction, kind: string): string {
 /** What cancelling a task takes back. */
 export function takesBackWord(t: TFunction, { kind, takesBack }: Pick<Task, 'kind' | 'takesBack'>): string {
   const key = kindKey(kind)
-  return key in en.takesBack ? t(`takesBack.${key as keyof typeof en.takesBack}`) : (takesBack?.text ?? '')
+  return key in en.takesBack ? t(`takesBack.${key as keyof typeof en.takesBack}`) : saidWord(takesBack?.text ?? '')
 }
 
 /** What a desktop waits for whose host is lost: only where that is all that is missing, to make sure that it is off helps. */
@@ -43,7 +45,9 @@ export function waitsWord(t: TFunction, { waitsForHost, trouble, reason }: Deskt
   if (!waitsForHost) return null
   const { name: host, fence } = waitsForHost
   if (fence) return t('desktops.waitsForHost', { host })
-  return trouble ? t('desktops.waitsForLock', { host }) : t('desktops.waitsOtherwise', { host, reason })
+  return trouble
+    ? t('desktops.waitsForLock', { host })
+    : t('desktops.waitsOtherwise', { host, reason: saidWord(reason) })
 }
 
 type Troubled = Pick<Desktop, 'trouble' | 'waitsForHost' | 'noNetwork' | 'phase' | 'actions'>

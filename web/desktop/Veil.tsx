@@ -8,6 +8,7 @@ import type { Desktop } from '../data/nouns.ts'
 import { screenQuery } from '../data/queries.ts'
 import { personNotice } from '../data/words.ts'
 import { ButtonLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { useStart } from '../portal/claim.ts'
 import { formatTime } from '../ui/format.ts'
 import { problemOf } from '../ui/problem.ts'
@@ -171,7 +172,11 @@ function Held({ desktopId, status, session, take, home }: VeilProps & { take: ()
   return (
     <Word
       title={other ? t('watch.heldTitle', words) : cause ? t('screen.refusedTitle') : t('watch.lostTitle')}
-      text={other ? t(other.administrator ? 'watch.heldByAdministrator' : 'watch.heldText', words) : cause?.message}
+      text={
+        other
+          ? t(other.administrator ? 'watch.heldByAdministrator' : 'watch.heldText', words)
+          : saidWord(cause?.message)
+      }
     >
       <div className={classes.buttons}>
         <Button onClick={reconnect} variant="white">

@@ -3,6 +3,7 @@ import i18next from 'i18next'
 import { initReactI18next } from 'react-i18next'
 import { en } from './en.ts'
 import { pseudo } from './pseudo.ts'
+import { saidTable } from './said.ts'
 
 export const languages = ['en', 'zh'] as const
 export type Language = (typeof languages)[number] | 'pseudo'
@@ -28,7 +29,11 @@ export function languageWanted(): Language {
 /** Chinese is fetched only by those who read it. */
 const load = {
   en: async () => en,
-  zh: async () => (await import('./zh.ts')).zh,
+  zh: async () => {
+    const [{ zh }, { zhSaid }] = await Promise.all([import('./zh.ts'), import('./zh-said.ts')])
+    saidTable(zhSaid)
+    return zh
+  },
   pseudo: async () => pseudo(en),
 } satisfies Record<Language, () => Promise<object>>
 

@@ -1,5 +1,7 @@
 /** Whatever was thrown at a page, as the words to show: a code the message files know, or a network that is away. */
+
 import { en } from '../i18n/en.ts'
+import { saidWord } from '../i18n/said.ts'
 
 export type ProblemCode = keyof typeof en.problem.code
 export interface Problem {
@@ -31,10 +33,10 @@ export function problemOf(thrown: unknown): Problem {
   return {
     known,
     // For programs it begins with the name of the field; people read it at, or under, the field itself.
-    detail: text.replace(/^(body|query|params)(\.\w+)*: /, ''),
+    detail: saidWord(text.replace(/^(body|query|params)(\.\w+)*: /, '')),
     requestId: typeof like.requestId === 'string' ? like.requestId : null,
     fields: Object.fromEntries(
-      errors.map(error => [String(error.field ?? '').replace(/^body\./, ''), String(error.message ?? '')]),
+      errors.map(error => [String(error.field ?? '').replace(/^body\./, ''), saidWord(String(error.message ?? ''))]),
     ),
   }
 }
