@@ -34,7 +34,7 @@ export const desktopActions = [
   'purge',
 ] as const
 
-const changedNames = z.enum([...hardwareNames.options, 'cdrom'])
+const changedNames = z.enum([...hardwareNames.options, 'cdrom', 'bootDisc'])
 
 const phaseSchema = z.enum([
   'making',
@@ -116,6 +116,8 @@ export const desktopSchema = z
     /** The template version of an ISO file that is in its CD-ROM drive; and whether its guest, which runs, has one. */
     cdrom: z.uuid().nullable(),
     drive: z.boolean(),
+    /** It starts from that disc before its disk. */
+    bootDisc: z.boolean(),
     /**
      * What its guest has while it runs, how far that grows before its next start, and what of it is not taken, if anything;
      * null: it does not run, or its host's agent is older.
@@ -263,6 +265,8 @@ export const desktopRoutes = [
       name: nameSchema.optional(),
       /** A template version that was made of an ISO file; null takes out what is there. */
       cdrom: z.uuid().nullable().optional(),
+      /** From its next start on it starts from the disc before its disk, until the disc is taken out. */
+      bootDisc: z.boolean().optional(),
       /** Changes nothing: the answer says when its hardware would. */
       dryRun: z.boolean().default(false),
     }),

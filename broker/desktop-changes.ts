@@ -11,24 +11,42 @@ export interface DesktopChange {
   name?: string | undefined
   /** A version made of an ISO file; null: an empty drive. */
   cdrom?: string | null | undefined
+  /** It starts from that disc before its disk. */
+  bootDisc?: boolean | undefined
 }
 
 /**
  * Within the caller's transaction, which holds the desktop's row.
- * @returns whether another disc is wished.
+ * @returns what of its drive is wished otherwise by now.
  * @throws HdcsError `conflict` (it runs, the name is taken), `invalid` (no disc).
  */
 export async function desktopChangeIn(tx: Tx, principal: Principal, id: string, change: DesktopChange, now: Date) {
   const [row] = await desktopRows(tx, { ids: [id] })
   if (!row) throw new HdcsError('not_found', 'There is no such desktop.')
   if (change.name !== undefined && change.name !== row.name) await rename(tx, principal, row, change.name, now)
-  const { cdrom } = change
-  if (cdrom === undefined || cdrom === row.wished_cdrom) return false
-  const disc = cdrom === null ? null : await discFound(tx, cdrom)
-  await desktopWish(tx, id, { wished_cdrom: cdrom })
-  const reason = `${disc ? `${disc.name} ${disc.number} was put into its drive` : 'its drive was emptied'} by ${principal.name}`
-  await transitionNote(tx, [{ ...row, was: row.phase, became: 'disc changed', reason }], now)
-  return true
+  const { wished_cdrom, boot_disc } = row
+  const { cdrom = wished_cdrom, bootDisc = boot_disc && cdrom !== null } = change
+  if (bootDisc && cdrom === null) {
+    const text = 'There is no disc in its drive to start from: put one in.'
+    throw new HdcsError('invalid', text, { fields: [{ field: 'body.bootDisc', message: text }] })
+  }
+  const noted = (reason: string) =>
+    transitionNote(
+      tx,
+      [{ ...row, was: row.phase, became: 'disc changed', reason: `${reason} by ${principal.name}` }],
+      now,
+    )
+  if (cdrom !== wished_cdrom) {
+    const disc = cdrom === null ? null : await discFound(tx, cdrom)
+    await desktopWish(tx, id, { wished_cdrom: cdrom })
+    await noted(disc ? `${disc.name} ${disc.number} was put into its drive` : 'its drive was emptied')
+  }
+  if (bootDisc !== boot_disc) {
+    await desktopWish(tx, id, { boot_disc: bootDisc })
+    // Of an emptied drive that goes without saying.
+    if (cdrom !== null) await noted(bootDisc ? 'told to start from its disc' : 'told to start from its disk')
+  }
+  return { cdrom: cdrom !== wished_cdrom, bootDisc: bootDisc !== boot_disc }
 }
 
 /** It is its domain's and its guest's name too, which neither changes while it runs. */

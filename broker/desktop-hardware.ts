@@ -19,7 +19,7 @@ import { type GuestFacts, waitsForStart } from './live-hardware.ts'
 import { hardwareRefusal, placementFilters, resourcesLeft } from './placement.ts'
 import { hostsToPlaceOn } from './placing.ts'
 
-type Changed = keyof HardwareValue | 'cdrom'
+type Changed = keyof HardwareValue | 'cdrom' | 'bootDisc'
 type Given = { [K in keyof HardwareValue]?: HardwareValue[K] | undefined }
 
 export interface HardwareChange {
@@ -67,8 +67,9 @@ export async function desktopHardwareSet(
       if (why) applies.why[name] = why
     }
     // A guest has a drive since a start with a disc in it.
-    if (await desktopChangeIn(tx, principal, id, change, broker.clock.now()))
-      applies[row.observed_cdrom && guest ? 'now' : 'nextStart'].push('cdrom')
+    const drive = await desktopChangeIn(tx, principal, id, change, broker.clock.now())
+    if (drive.cdrom) applies[row.observed_cdrom && guest ? 'now' : 'nextStart'].push('cdrom')
+    if (drive.bootDisc) applies.nextStart.push('bootDisc')
     if (names.length === 0) return
     const grows = (name: Changed): name is LiveHardware => isLive(name) && applies.now.includes(name)
     const wished_grow = [...row.wished_grow.filter(name => !names.includes(name)), ...names.filter(grows)]

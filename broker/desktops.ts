@@ -102,6 +102,7 @@ function desktopView(
           }
         : null,
     cdrom: row.wished_cdrom,
+    bootDisc: row.boot_disc,
     drive: row.observed_cdrom !== null && row.observed_power !== 'stopped',
     runsWith: row.observed_power === 'running' || row.observed_power === 'paused' ? row.observed_hardware : null,
     binned: binnedView(row),

@@ -38,6 +38,7 @@ export function machineSpec(row: SpecRow, hostId: string): MachineSpec {
     // Only its first disk: one that is made anew is empty.
     ...(row.wished_adopt && row.wished_incarnation === 1 && { adopt: { foreignId: row.wished_adopt } }),
     cdrom: row.wished_cdrom,
+    ...(row.boot_disc && { bootDisc: true }),
     clone: cloneSpec(row),
     hardware: row.hardware,
     ...(row.wished_grow.length > 0 && { growNow: row.wished_grow }),

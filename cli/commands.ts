@@ -171,6 +171,7 @@ function program(around: Surroundings): Command {
   top
     .command('disc <desktop> [template]')
     .description('put an imported ISO file into its drive, or take out what is there (administrators)')
+    .option('--boot', 'start from it, before the disk, from the next start on until it is taken out')
     .action(with_(desktopDisc))
   const bin = top.command('bin').description('deleted desktops that can be restored').action(with_(binList))
   bin

@@ -41,6 +41,7 @@ const words = {
   firmware: 'firmware',
   diskBus: 'disk bus',
   cdrom: 'disc',
+  bootDisc: 'start from the disc',
 }
 const word = (name: keyof typeof words) => words[name]
 

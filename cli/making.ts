@@ -37,15 +37,21 @@ export async function desktopRename(context: Context, from: string, name: string
 }
 
 /** @param text a template of an ISO file, or `name/number` of it; none: what is there is taken out. */
-export async function desktopDisc(context: Context, name: string, text: string | undefined): Promise<void> {
+export async function desktopDisc(
+  context: Context,
+  name: string,
+  text: string | undefined,
+  { boot = false }: { boot?: boolean },
+): Promise<void> {
   const { id } = await desktopFind(context, name)
   const cdrom = text === undefined ? null : await discFind(context, text)
-  const made = await context.client.desktopUpdate({ params: { id }, body: { cdrom } })
+  const made = await context.client.desktopUpdate({ params: { id }, body: { cdrom, bootDisc: boot } })
   const what = cdrom === null ? 'its drive is empty' : 'it is in its drive'
+  const from = boot ? ', and it starts from there at its next start' : ''
   answer(context, made, () =>
-    made.applies.nextStart.length > 0
-      ? `${made.desktop.name}: ${what} after its next start`
-      : `${made.desktop.name}: ${what}`,
+    made.applies.nextStart.includes('cdrom')
+      ? `${made.desktop.name}: ${what} after its next start${from}`
+      : `${made.desktop.name}: ${what}${from}`,
   )
 }
 

@@ -72,6 +72,7 @@ export async function desktopWish(
     hardware?: string
     name?: string
     wished_cdrom?: string | null
+    boot_disc?: boolean
     wished_grow?: LiveHardware[]
     claim_task_id?: string | null
   },

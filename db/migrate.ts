@@ -30,6 +30,7 @@ import * as clusterNetworks from './migrations/0028-cluster-networks.ts'
 import * as lives from './migrations/0029-lives.ts'
 import * as templateAnswers from './migrations/0030-template-answers.ts'
 import * as imagePace from './migrations/0033-image-pace.ts'
+import * as bootDisc from './migrations/0034-boot-disc.ts'
 
 /** In the order of their names; a migration that has landed is never changed. */
 const migrations = {
@@ -61,6 +62,7 @@ const migrations = {
   '0029-lives': lives,
   '0030-template-answers': templateAnswers,
   '0033-image-pace': imagePace,
+  '0034-boot-disc': bootDisc,
 }
 
 /**

@@ -327,6 +327,8 @@ export interface DesktopTable extends DesktopSetup {
   disk_incarnation: number | null
   /** The version in its CD-ROM drive, and what is in that of the guest that runs; null: it has none. */
   wished_cdrom: string | null
+  /** From its next start on it starts from the disc before its disk. */
+  boot_disc: Generated<boolean>
   observed_cdrom: JsonOrNull<{ imageId: string | null }>
   /** What of its hardware the guest that runs shall have at once; and what it has. Null: its host does not say. */
   wished_grow: Generated<LiveHardware[]>

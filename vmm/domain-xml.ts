@@ -108,8 +108,7 @@ export function domainXml(parts: DomainParts): string {
   <os>
     <type arch='x86_64' machine='q35'>hvm</type>
     ${parts.ovmf != null && loaderXml(parts.ovmf)}
-    <boot dev='hd'/>
-    ${parts.disc != null && xml`<boot dev='cdrom'/>`}
+    ${bootXml(parts)}
     <smbios mode='sysinfo'/>
   </os>
   <features>
@@ -155,6 +154,14 @@ const firstGraphics = ({ spec: { screenPort: port }, spiceListen: listen }: Doma
 export const randomPassword = () => crypto.randomUUID().replaceAll('-', '')
 
 /** Also what an update of a running domain says. Sealed images are everybody's to read. @param image null: an empty drive. */
+/** Its disk first, then what is in its drive; the other way round where that is wished, to repair what is on the disk. */
+function bootXml({ disc, spec }: Pick<DomainParts, 'disc' | 'spec'>): Xml {
+  const disk = xml`<boot dev='hd'/>`
+  if (disc == null) return disk
+  const drive = xml`<boot dev='cdrom'/>`
+  return spec.bootDisc ? xml`${drive}${disk}` : xml`${disk}${drive}`
+}
+
 export const discXml = (image: string | null): Xml => xml`<disk type='file' device='cdrom'>
       <driver name='qemu' type='qcow2'/>
       ${image !== null && xml`<source file='${image}'><seclabel model='dac' relabel='no'/></source>`}

@@ -127,6 +127,8 @@ export interface MachineSpec {
   nic: NicSpec | null
   /** The image in its CD-ROM drive; null or absent: none. A guest has a drive since a start with a disc in it. */
   cdrom?: string | null
+  /** It starts from that disc before its disk; absent: only where its disk does not start. */
+  bootDisc?: boolean
   /** Its disk is made as a copy of that one's; null or absent: of its image. */
   clone?: CloneSpec | null
   /** Where SPICE listens on this host; null: libvirt chooses. */

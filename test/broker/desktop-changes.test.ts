@@ -6,10 +6,12 @@ import { desktopHardwareSet } from '../../broker/desktop-hardware.ts'
 import { desktopMakeFor } from '../../broker/desktop-making.ts'
 import { desktopAct, desktopGet, desktopHistory } from '../../broker/desktops.ts'
 import { entitlementSet } from '../../broker/entitlements.ts'
+import { machineSpec } from '../../broker/machine-specs.ts'
 import { poolCreate } from '../../broker/pools.ts'
 import { taskPartList } from '../../broker/task-parts.ts'
 import { bulkKind, taskCancel, taskGet, taskList, taskLog } from '../../broker/tasks.ts'
 import { templateCreate, templateDelete, versionUploaded } from '../../broker/templates.ts'
+import { desktopSpecs } from '../../db/agents.ts'
 import { userUpdate } from '../../db/users.ts'
 import { addPerson, siteWarm, startSite, type TestSite } from '../support/site.ts'
 
@@ -94,11 +96,22 @@ it('has a disc in its drive since its next start, which is changed while it runs
   expect((await change(id, { cdrom })).applies).toEqual({ now: [], nextStart: ['cdrom'], why: {} })
   expect(await found(id)).toMatchObject({ cdrom: null })
   await expect(templateDelete(site.broker, admin, made.template.id)).rejects.toMatchObject({ code: 'conflict' })
+  /** As its host is told of it. */
+  const specOf = async () => {
+    const { hostId } = await desktopGet(site.broker, admin, id)
+    const row = (await desktopSpecs(site.broker.db, hostId ?? '')).find(one => one.id === id)
+    return row && machineSpec(row, hostId ?? '').bootDisc
+  }
+  expect((await change(id, { bootDisc: true })).applies).toEqual({ now: [], nextStart: ['bootDisc'], why: {} })
+  expect([await specOf(), (await desktopGet(site.broker, admin, id)).bootDisc]).toEqual([true, true])
   await act(id, 'poweroff')
   await act(id, 'start')
   expect(await found(id)).toMatchObject({ cdrom: { imageId: cdrom } })
   await site.until('it says that it has a drive', async () => (await desktopGet(site.broker, admin, id)).drive)
-  expect((await change(id, { cdrom: null })).applies).toEqual({ now: ['cdrom'], nextStart: [], why: {} })
+  expect((await change(id, { cdrom: null })).applies).toEqual({ now: ['cdrom'], nextStart: ['bootDisc'], why: {} })
+  expect([await specOf(), (await desktopGet(site.broker, admin, id)).bootDisc]).toEqual([undefined, false])
+  const refused = { code: 'invalid', fields: [{ field: 'body.bootDisc' }] }
+  await expect(change(id, { bootDisc: true })).rejects.toMatchObject(refused)
   await site.until('its drive is empty', async () => (await found(id))?.cdrom?.imageId === null)
   await templateDelete(site.broker, admin, made.template.id)
 })

@@ -163,5 +163,6 @@ it('installs a system from a disc: an empty disk, an ISO file, a pool and a desk
   const [made] = JSON.parse(await ran('--json', 'call', 'desktopList', 'name=fresh')).items
   const templates = JSON.parse(await ran('--json', 'templates')).items as { name: string; versions: { id: string }[] }[]
   const disc = templates.find(({ name }) => name === 'debian-disc')?.versions[0]?.id
-  expect(made).toMatchObject({ hardware: { diskBytes: 2 ** 33 }, cdrom: disc })
+  expect(made).toMatchObject({ hardware: { diskBytes: 2 ** 33 }, cdrom: disc, bootDisc: false })
+  expect(await ran('disc', 'fresh', 'debian-disc', '--boot')).toContain('it starts from there at its next start')
 })

@@ -90,6 +90,14 @@ describe('a machine as a libvirt domain', () => {
     expect(text).toMatch(/<boot dev='hd'\/>\s*<boot dev='cdrom'\/>/)
   })
 
+  it('starts from its disc before its disk where that is wished, and from its disk where there is no disc', () => {
+    const spec = machineSpec(1, { bootDisc: true })
+    const orderOf = (disc: string | null) =>
+      [...domainXml({ ...parts(spec), disc }).matchAll(/<boot dev='(\w+)'/g)].map(([, name]) => name)
+    expect(orderOf('/i/2.qcow2')).toEqual(['cdrom', 'hd'])
+    expect(orderOf(null)).toEqual(['hd'])
+  })
+
   it('starts by BIOS, or by a UEFI that is only read and keeps nothing', () => {
     expect(domainXml(parts())).not.toContain('<loader')
     const text = domainXml({ ...parts(), ovmf: '/f/OVMF.fd' })

@@ -1,5 +1,5 @@
 /** The disc in the CD-ROM drive of one desktop. */
-import { Button, Group, Stack, Text } from '@mantine/core'
+import { Button, Checkbox, Group, Stack, Text } from '@mantine/core'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
@@ -12,18 +12,23 @@ import { DiscSelect, useDiscs } from './disc-select.tsx'
 import { appliesText } from './hardware-values.ts'
 
 /** What is in it, in words. */
-export function DiscName({ desktop: { cdrom } }: { desktop: Desktop }) {
+export function DiscName({ desktop: { cdrom, bootDisc } }: { desktop: Desktop }) {
   const { t } = useTranslation()
   const discs = useDiscs()
-  return cdrom === null
-    ? t('making.discNone')
-    : (discs.find(({ value }) => value === cdrom)?.label ?? t('common.unknown'))
+  if (cdrom === null) return t('making.discNone')
+  const disc = discs.find(({ value }) => value === cdrom)?.label ?? t('common.unknown')
+  return bootDisc ? t('making.discFirst', { disc }) : disc
 }
 
 export function DiscDialog({ desktop, onClose }: { desktop: Desktop; onClose: () => void }) {
   const { t } = useTranslation()
   const [cdrom, setCdrom] = useState(desktop.cdrom)
-  const save = useWrite(() => client.desktopUpdate({ params: { id: desktop.id }, body: { cdrom } }), ['desktop'])
+  const [first, setFirst] = useState(desktop.bootDisc)
+  const bootDisc = first && cdrom !== null
+  const save = useWrite(
+    () => client.desktopUpdate({ params: { id: desktop.id }, body: { cdrom, bootDisc } }),
+    ['desktop'],
+  )
   const submit = () =>
     save.mutate(undefined, {
       onSuccess: ({ applies }) => {
@@ -36,6 +41,13 @@ export function DiscDialog({ desktop, onClose }: { desktop: Desktop; onClose: ()
       <Stack>
         <Text size="sm">{t('making.discText')}</Text>
         <DiscSelect value={cdrom} onChange={setCdrom} />
+        <Checkbox
+          label={t('making.bootDisc')}
+          description={t('making.bootDiscHelp')}
+          disabled={cdrom === null}
+          checked={bootDisc}
+          onChange={event => setFirst(event.currentTarget.checked)}
+        />
         <ErrorPanel error={save.error} />
         <Group justify="flex-end">
           <Button variant="default" onClick={onClose}>

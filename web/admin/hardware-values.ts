@@ -55,7 +55,7 @@ export function hardwareChange(before: Hardware, values: HardwareValues): Partia
   ) as Partial<Hardware>
 }
 
-type Changed = keyof Hardware | 'cdrom'
+type Changed = keyof Hardware | 'cdrom' | 'bootDisc'
 interface Applies {
   now: Changed[]
   nextStart: Changed[]
@@ -72,6 +72,7 @@ const wordsOf = (t: TFunction) =>
     firmware: t('hardware.firmware'),
     diskBus: t('hardware.diskBus'),
     cdrom: t('making.disc'),
+    bootDisc: t('making.bootFrom'),
   }) satisfies Record<Changed, string>
 
 /** What was saved, in a line or two. */

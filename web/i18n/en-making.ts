@@ -64,6 +64,10 @@ export const enMaking = {
     discText:
       'A guest has a drive from its next start with a disc in it; from then on discs are changed while it runs.',
     discHas: '{{name}}, version {{number}}',
+    bootFrom: 'What it starts from',
+    bootDisc: 'Start from the disc, before its disk',
+    bootDiscHelp: 'To repair what is on the disk; from its next start on, until the disc is taken out.',
+    discFirst: '{{disc}} (starts from it)',
   },
   bin: {
     title: 'Recycle bin',

@@ -62,6 +62,10 @@ export const zhMaking = {
     discChange: '更换光盘…',
     discText: '放入光盘后，下次开机起桌面才有光驱；此后可在运行时更换光盘。',
     discHas: '{{name}}，版本 {{number}}',
+    bootFrom: '启动顺序',
+    bootDisc: '先从光盘启动，再从磁盘启动',
+    bootDiscHelp: '用于修复磁盘上的系统；自下次开机起生效，取出光盘后恢复。',
+    discFirst: '{{disc}}（从光盘启动）',
   },
   bin: {
     title: '回收站',
