@@ -5,14 +5,22 @@
 import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { connectDatabase, type Db } from '../../db/connect.ts'
 import { settingInstallationId } from '../../db/settings.ts'
 import { storageKeptBytes } from '../../lib/capacity.ts'
 import { personPassword } from '../support/portal.ts'
-import { until } from '../support/site.ts'
+import { until as untilIn } from '../support/site.ts'
 import { type LabCluster, startLabCluster } from './cluster.ts'
+import { goldenGuest, goldenTemplate } from './golden-guest.ts'
 import { type Guests, watchGuests } from './guests.ts'
+
+const guest = goldenGuest()
+const { home, patience } = guest
+const MiB = 2 ** 20
+/** Of programs that read or write a whole disk. */
+const longMs = 60_000 * patience
+vi.setConfig({ testTimeout: 600_000 * patience })
 
 let site: LabCluster
 let guests: Guests
@@ -20,7 +28,7 @@ let db: Db
 beforeAll(async () => {
   site = await startLabCluster('templates', [
     { name: 'h1', cluster: 'main' },
-    { name: 'h2', cluster: 'second', storageBytes: 1_800 * 2 ** 20 },
+    { name: 'h2', cluster: 'second', storageBytes: guest.storageBytes },
     { name: 'h3', cluster: 'main' },
   ])
   const socket = encodeURIComponent(join(site.product.folder, 'database', 'socket'))
@@ -35,8 +43,11 @@ afterAll(async () => {
   await site?.[Symbol.asyncDispose]()
 }, 120_000)
 
+const until = <T>(what: string, look: () => Promise<T | undefined | false>, timeoutMs = 60_000) =>
+  untilIn(what, look, timeoutMs * patience)
+
 const byHand = (disk: string) =>
-  `<domain type='qemu'><name>by-hand</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>
+  `<domain type='qemu'><name>by-hand</name><memory unit='MiB'>${guest.memoryMib.later}</memory><vcpu>1</vcpu>
     <os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features><devices>
     <disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>
     </devices></domain>`
@@ -65,10 +76,10 @@ const run = (id: string, script: string) => {
 it('is customised, made a template, copied through a cut cable from where it broke off, pushed and rolled back', async () => {
   const { admin } = site
   const [demo] = (await admin.poolList({ query: { name: 'demo' } })).items
-  const templateId = demo?.templateId ?? ''
   await admin.poolUpdate({ params: { id: demo?.id ?? '' }, body: { warm: 0 } })
+  const templateId = await goldenTemplate(site, guest)
   const versions = async () => (await admin.templateGet({ params: { id: templateId } })).versions
-  await until('tiny is sealed', async () => (await versions())[0]?.state === 'sealed', 240_000)
+  await until('its first version is sealed', async () => (await versions())[0]?.state === 'sealed', 240_000)
   const clusterId = async (name: string) => (await admin.clusterList({ query: { name } })).items[0]?.id ?? ''
   const [main, second] = [await clusterId('main'), await clusterId('second')]
   await admin.userCreate({ body: { name: 'ana', password: personPassword, roles: ['person'] } })
@@ -80,7 +91,7 @@ it('is customised, made a template, copied through a cut cable from where it bro
       templateId,
       warm: 0,
       clusterIds: [main],
-      customise: { before: { text: 'echo for "$HDCS_DESKTOP" | tee /data/customised' } },
+      customise: { before: { text: `echo for "$HDCS_DESKTOP" | tee ${home}/customised` } },
     },
   })
   await admin.entitlementSet({ params: { id: pool.id }, body: { everyone: true } })
@@ -95,22 +106,30 @@ it('is customised, made a template, copied through a cut cable from where it bro
   const { id } = made.desktop
   const { items: log } = await admin.taskLog({ params: { id: taskId } })
   expect(log.map(({ text }) => text)).toContainEqual(expect.stringContaining('for golden'))
-  expect(await run(id, 'cat /data/customised')).toBe('for golden')
+  expect(await run(id, `cat ${home}/customised`)).toBe('for golden')
 
-  const sizeBytes = 2 ** 30
+  const sizeBytes = guest.diskBytes
   const sectors = async () => Number(await run(id, 'cat /sys/block/vda/size'))
   expect((await sectors()) * 512).toBeLessThan(sizeBytes)
-  const change = { params: { id }, body: { hardware: { diskBytes: sizeBytes, memoryBytes: 128 * 2 ** 20 } } }
-  expect((await admin.desktopUpdate(change)).applies).toMatchObject({ now: ['diskBytes'], nextStart: ['memoryBytes'] })
+  const memoryKib = async () => Number(await run(id, "awk '/MemTotal/{print $2}' /proc/meminfo"))
+  const kibBefore = await memoryKib()
+  const change = {
+    params: { id },
+    body: { hardware: { diskBytes: sizeBytes, memoryBytes: guest.memoryMib.later * MiB } },
+  }
+  expect((await admin.desktopUpdate(change)).applies).toMatchObject({
+    now: ['diskBytes'],
+    nextStart: ['memoryBytes'],
+  })
   await until('its guest sees the larger disk, while it runs', async () => (await sectors()) * 512 === sizeBytes)
   // What makes a machine this one, and what its templates shall not have.
   const identity =
-    'mkdir -p /etc/ssh /root; echo the-first >/etc/hostname; echo KEY >/etc/ssh/ssh_host_rsa_key; echo ls >/root/.bash_history'
-  await run(id, `${identity}; sync; echo done`)
+    'mkdir -p /etc/ssh /root; echo the-first >/etc/hostname; echo the-first >/etc/ssh/ssh_host_rsa_key; echo ls >/root/.bash_history; [ -s /etc/machine-id ] || echo the-first >/etc/machine-id'
+  const machine = await run(id, `${identity}; sync; cat /etc/machine-id`)
 
   // 40 MiB that nothing can make smaller: what is copied takes a while.
-  await run(id, 'head -c 40000000 /dev/urandom >/data/library; echo one >/data/release; sync; echo done')
-  const library = await run(id, 'sha256sum </data/library')
+  await run(id, `head -c 40000000 /dev/urandom >${home}/library; echo one >${home}/release; sync; echo done`)
+  const library = await run(id, `sha256sum <${home}/library`)
   const shutAndTake = async (notes: string) => {
     await ended(await admin.desktopAct({ params: { id, name: 'shutdown' } }))
     await ended(
@@ -130,7 +149,7 @@ it('is customised, made a template, copied through a cut cable from where it bro
   }
   const stateOf = async (number: number) =>
     (await versions()).find(version => version.number === number)?.copies.find(one => one.clusterId === second)
-  const first = await copy(2, 8 * 2 ** 20)
+  const first = await copy(2, guest.copyBytesPerSecond)
   await until('half of it is there', async () => ((await stateOf(2))?.progress ?? 0) >= 30, 60_000)
   await site.lab.cut('h2')
   await site.hostIs('h2', 'lost', 60_000)
@@ -170,9 +189,10 @@ it('is customised, made a template, copied through a cut cable from where it bro
     )
   const one = await warm(2)
   expect(one.hostName).toBe('h2')
-  expect(await run(one.id, 'sha256sum </data/library; cat /data/release')).toBe(`${library}\none`)
-  const traces = 'ls /etc/hostname /etc/ssh/ssh_host_rsa_key /root/.bash_history 2>/dev/null; echo none'
-  expect(await run(one.id, traces)).toBe('none')
+  expect(await run(one.id, `sha256sum <${home}/library; cat ${home}/release`)).toBe(`${library}\none`)
+  const files = '/etc/hostname /etc/ssh/ssh_host_rsa_key /etc/machine-id'
+  expect(await run(one.id, `grep -ls the-first ${files}; ls /root/.bash_history 2>/dev/null; echo none`)).toBe('none')
+  expect(await run(one.id, 'cat /etc/machine-id')).not.toBe(machine)
 
   // Its storage is filled to the reserve: nothing new comes there, and who is there works on.
   const taken = `${site.lab.storage}/taken`
@@ -186,7 +206,7 @@ it('is customised, made a template, copied through a cut cable from where it bro
   })
   const sums = await run(
     one.id,
-    'head -c 20000000 /dev/urandom | tee /data/more | sha256sum; sync; echo 3 >/proc/sys/vm/drop_caches; sha256sum </data/more',
+    `head -c 20000000 /dev/urandom | tee ${home}/more | sha256sum; sync; echo 3 >/proc/sys/vm/drop_caches; sha256sum <${home}/more`,
   )
   const [wrote, read] = sums.split('\n')
   expect(wrote).toMatch(/^[0-9a-f]{64}/)
@@ -194,11 +214,10 @@ it('is customised, made a template, copied through a cut cable from where it bro
 
   // The golden machine itself goes on as it was.
   await ended(await admin.desktopAct({ params: { id, name: 'start' } }))
-  expect(await run(id, 'cat /etc/hostname /etc/ssh/ssh_host_rsa_key')).toBe('the-first\nKEY')
+  expect(await run(id, 'cat /etc/hostname /etc/ssh/ssh_host_rsa_key')).toBe('the-first\nthe-first')
   expect((await sectors()) * 512).toBe(sizeBytes)
-  const kib = await run(id, "awk '/MemTotal/{print $2}' /proc/meminfo")
-  expect(Number(kib)).toBeGreaterThan(64 * 1024)
-  await run(id, 'echo two >/data/release; sync; echo done')
+  expect(await memoryKib()).toBeGreaterThan(kibBefore)
+  await run(id, `echo two >${home}/release; sync; echo done`)
   await shutAndTake('release two')
   await copy(3, null)
   const refused = await until('the copy says for what it waits', async () => {
@@ -211,7 +230,7 @@ it('is customised, made a template, copied through a cut cable from where it bro
   })
   const warned = async () => (await admin.hostList({ query: { name: 'h2' } })).items[0]?.storageWarning
   expect(await until('its host warns', async () => (await warned())?.includes('which is its reserve'))).toBe(true)
-  expect(await run(one.id, 'sha256sum </data/more')).toBe(wrote)
+  expect(await run(one.id, `sha256sum <${home}/more`)).toBe(wrote)
 
   // Room again: all that waits goes on by itself, and nothing is lost.
   await site.lab.exec('h2', ['rm', taken])
@@ -220,15 +239,19 @@ it('is customised, made a template, copied through a cut cable from where it bro
     const { status } = await admin.poolGet({ params: { id: there.id } })
     return status === 'ok' && items.length === 2 && items.every(({ phase }) => phase === 'ready')
   })
-  expect(await run(one.id, 'sha256sum </data/more; sha256sum </data/library')).toBe(`${wrote}\n${library}`)
+  expect(await run(one.id, `sha256sum <${home}/more; sha256sum <${home}/library`)).toBe(`${wrote}\n${library}`)
   await until('the copy is there', async () => (await stateOf(3))?.state === 'ready')
-  const { stdout } = await site.lab.exec('h2', ['sh', '-c', `cd ${site.lab.storage}/images && sha256sum *.qcow2`])
+  const { stdout } = await site.lab.exec(
+    'h2',
+    ['sh', '-c', `cd ${site.lab.storage}/images && sha256sum *.qcow2`],
+    longMs,
+  )
   for (const { id: version, sha256 } of await versions()) expect(stdout).toContain(`${sha256}  ${version}.qcow2`)
   await admin.poolUpdate({ params: { id: there.id }, body: { warm: 1 } })
   await admin.poolUpdate({ params: { id: there.id }, body: { templateVersion: 3 } })
-  expect(await run((await warm(3)).id, 'cat /data/release')).toBe('two')
+  expect(await run((await warm(3)).id, `cat ${home}/release`)).toBe('two')
   await admin.poolUpdate({ params: { id: there.id }, body: { templateVersion: 2 } })
-  expect(await run((await warm(2)).id, 'cat /data/release')).toBe('one')
+  expect(await run((await warm(2)).id, `cat ${home}/release`)).toBe('one')
 
   // A machine that somebody made of the same disk, which stands still by now, with plain virsh.
   const { hostName, hostId } = await admin.desktopGet({ params: { id } })
@@ -236,7 +259,7 @@ it('is customised, made a template, copied through a cut cable from where it bro
   const overlay = `${site.lab.storage}/overlays/${id}.1.qcow2`
   const { data } = site.lab.host(host)
   const disk = `${data}/by-hand.qcow2`
-  await site.lab.exec(host, ['qemu-img', 'convert', '-O', 'qcow2', overlay, disk])
+  await site.lab.exec(host, ['qemu-img', 'convert', '-O', 'qcow2', overlay, disk], longMs)
   await writeFile(`${data}/by-hand.xml`, byHand(disk))
   await site.lab.exec(host, ['virsh', 'define', `${data}/by-hand.xml`])
   const before = await sumOf(disk)
@@ -254,5 +277,5 @@ it('is customised, made a template, copied through a cut cable from where it bro
   await expect(site.lab.exec(host, ['virsh', 'domstate', 'by-hand'])).rejects.toThrow()
   expect(await sumOf(disk)).toBe(before)
   await ended(await admin.desktopAct({ params: { id: adopted.desktop.id, name: 'start' } }))
-  expect(await run(adopted.desktop.id, 'sha256sum </data/library; cat /data/release')).toBe(`${library}\ntwo`)
-}, 600_000)
+  expect(await run(adopted.desktop.id, `sha256sum <${home}/library; cat ${home}/release`)).toBe(`${library}\ntwo`)
+})
