@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Four at a time: long, mostly waiting (a fifth of a core each), and nothing in them is real but the database. */
+/** Five at a time: long, mostly waiting (a fifth of a core each), and nothing in them is real but the database. */
 const walks = ['test/contract/kill-walk/*.test.ts', 'test/contract/sim-host.test.ts']
 
 /** Two at a time: half of it is the browser, half the server, and hosts are simulated; or a guest has a core of its own. */
@@ -46,7 +46,7 @@ export default defineConfig({
         test: {
           name: 'walks',
           include: walks,
-          maxWorkers: 4,
+          maxWorkers: 5,
           testTimeout: 300_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
