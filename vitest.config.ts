@@ -9,6 +9,7 @@ const pairs = [
   'test/spice/*chromium*.test.ts',
   'test/images/*.test.ts',
   'test/vmm/{clones,growing,seal-guest,uefi}-qemu.test.ts',
+  'test/lab/killed-agent.test.ts',
 ]
 
 /** One at a time, after everything else: they measure time or boot real machines. */
