@@ -20,7 +20,7 @@ const slot = /\{n?\}/
 /** Longer ones are logs. More: a page with hundreds of unknown ones would be slow. */
 const mostLetters = 2_000
 /** How many parts of one sentence are looked up. Fewer: long lists stay half English. More: nonsense costs time. */
-const mostLookups = 60
+const mostLookups = 30
 
 /** @returns what stands for each value, the shortest that fits from the left; null: it is another sentence. */
 function valuesOf({ first, middle, last, numbers }: Template, text: string): string[] | null {
@@ -61,8 +61,15 @@ export function saidIn(table: Sentences): (text: string) => string {
       const values = valuesOf(template, text)
       if (!values) continue
       const told = values.map(each => (/[ ,]/.test(each) ? known(each, lookups) : null))
+      // What stands before it belongs to another sentence, which this one is a part of.
+      if (template.first === '' && told[0] === null && /[:;,]/.test(values[0] ?? '')) continue
       if (template.joins && told.every(value => value === null)) continue
-      return template.chinese.replace(/\{(\d)\}/g, (_, at) => told[Number(at) - 1] ?? values[Number(at) - 1] ?? '')
+      const whole = template.chinese.replace(
+        /\{(\d)\}/g,
+        (_, at) => told[Number(at) - 1] ?? values[Number(at) - 1] ?? '',
+      )
+      // The space beside a name is none between two Chinese words.
+      return whole.replace(/([\u4e00-\u9fff]) (?=[\u4e00-\u9fff])/g, '$1')
     }
     return null
   }

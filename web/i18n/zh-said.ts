@@ -1,12 +1,14 @@
 /**
  * 服务器英文句子的中文；英文原句即键，`{}` 是其中的值（`{n}` 是数字），`{1}`、`{2}` 是这些值在中文里的位置。
- * 值若本身是已知的句子，也会译出；名称从不翻译。其余部分在 zh-said-more.ts。
+ * 值若本身是已知的句子，也会译出；名称从不翻译。其余部分在 zh-said-more.ts 和 zh-said-rest.ts。
  */
 import type { Sentences } from './said.ts'
 import { zhSaidMore } from './zh-said-more.ts'
+import { zhSaidRest } from './zh-said-rest.ts'
 
 export const zhSaid: Sentences = {
   ...zhSaidMore,
+  ...zhSaidRest,
 
   // desktop-state.ts：桌面为何处于此状态，操作为何被拒绝
   'shall be removed': '将被移除',
@@ -79,9 +81,6 @@ export const zhSaid: Sentences = {
   '{} asked by {}': '{2} 请求：{1}',
   'given back by {}': '{1} 归还',
   '{} asked': '已请求：{1}',
-  'desktop was': '个桌面',
-  'desktops were': '个桌面',
-  'refused: {} not asked for: who wanted it may not sign in any more': '已拒绝：{1}未执行，因为请求者已不能登录',
   'disc changed': '更换光盘',
   '{} was named {} by {}': '{3} 将 {1} 改名为 {2}',
   '{} {} is not ready yet: wait until its hosts have made it.': '{1} {2} 尚未就绪：请等节点制作完成。',
