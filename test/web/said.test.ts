@@ -139,6 +139,8 @@ const within: Record<string, string> = {
     'refused: 2 desktops were not asked for: who wanted it may not sign in any more',
   '{} by {}': 'its drive was emptied by Ana',
   '{} {} was put into its drive': 'debian 3 was put into its drive by Ana',
+  'told to start from its disc': 'told to start from its disc by Ana',
+  'told to start from its disk': 'told to start from its disk by Ana',
   'its drive was emptied': 'its drive was emptied by Ana',
   'is floating: its desktops are destroyed when they are given back':
     'The pool lab is floating: its desktops are destroyed when they are given back: choose another one, or make one.',

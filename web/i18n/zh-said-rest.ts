@@ -156,6 +156,8 @@ export const zhSaidRest: Sentences = {
   '{} tried by {}': '{2} 试运行了 {1}',
   'script tried': '试运行了脚本',
   '{} {} was put into its drive by {}': '{3} 将 {1} {2} 放入光驱',
+  'told to start from its disc by {}': '{1} 要求从光盘启动',
+  'told to start from its disk by {}': '{1} 要求从磁盘启动',
   'its drive was emptied by {}': '{1} 清空了光驱',
   'save failed': '无法保存',
 
