@@ -5,12 +5,12 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 import { useWrite } from '../data/actions.ts'
 import { client } from '../data/client.ts'
+import { logWord } from '../data/log-words.ts'
 import { useMay } from '../data/me.ts'
 import type { Desktop, DesktopLog } from '../data/nouns.ts'
 import { desktopLogQuery } from '../data/queries.ts'
 import { phaseWord, stepWord } from '../data/words.ts'
 import { en } from '../i18n/en.ts'
-import { saidWord } from '../i18n/said.ts'
 import { formatDuration, formatExact, formatNumber, formatSecond } from '../ui/format.ts'
 import { notifyDone, notifyError } from '../ui/notify.tsx'
 import { Panel } from '../ui/Panel.tsx'
@@ -90,7 +90,9 @@ function Lives({ log, onLife }: { log: DesktopLog; onLife: (life: number | null)
       />
       {told.length > 0 && <Text size="sm">{told.join(' · ')}</Text>}
       <ScrollArea.Autosize mah="24rem" viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': t('lives.title') }}>
-        <Code block>{log.items.map(({ at, text }) => `${formatSecond(at)}  ${saidWord(text)}`).join('\n')}</Code>
+        <Code block>
+          {log.items.map(({ at, text }) => `${formatSecond(at)}  ${logWord(t, text, 'life')}`).join('\n')}
+        </Code>
       </ScrollArea.Autosize>
     </Stack>
   )

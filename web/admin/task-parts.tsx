@@ -5,6 +5,7 @@ import type { TaskPart } from '../data/nouns.ts'
 import { taskPartsQuery } from '../data/tasks.ts'
 import { troubleWord } from '../data/words.ts'
 import { AnchorLink } from '../frame/links.tsx'
+import { saidWord } from '../i18n/said.ts'
 import { DataTable } from '../ui/DataTable.tsx'
 import { ErrorPanel } from '../ui/ErrorPanel.tsx'
 import { formatPercent } from '../ui/format.ts'
@@ -36,7 +37,7 @@ export function TaskParts({ id }: { id: string }) {
           {
             key: 'why',
             head: t('common.details'),
-            cell: row => row.error && `${troubleWord(t, row.error)} ${row.error.text}`,
+            cell: row => row.error && `${troubleWord(t, row.error)} ${saidWord(row.error.text)}`,
           },
         ]}
       />

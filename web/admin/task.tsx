@@ -7,6 +7,7 @@ import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 import type { Answer } from '../../api/client.ts'
 import { TaskBadge } from '../data/badges.tsx'
+import { logWord } from '../data/log-words.ts'
 import { useMay } from '../data/me.ts'
 import type { Task } from '../data/nouns.ts'
 import { isOpen, taskLogQuery, taskQuery } from '../data/tasks.ts'
@@ -206,7 +207,7 @@ function Lines({ log, live, title }: { log: Log | undefined; live: boolean; titl
         mah="60vh"
         viewportProps={{ tabIndex: 0, role: 'log', 'aria-label': t('tasks.showLog', { name: title }) }}
       >
-        <Code block>{log.items.map(line => `${formatSecond(line.at)}  ${saidWord(line.text)}`).join('\n')}</Code>
+        <Code block>{log.items.map(line => `${formatSecond(line.at)}  ${logWord(t, line.text)}`).join('\n')}</Code>
       </ScrollArea.Autosize>
       {live && (
         <Text size="xs" c="dimmed" mt="xs">

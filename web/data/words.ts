@@ -16,15 +16,15 @@ type Became = keyof typeof en.became
 const paced = /^(?<step>.+), (?<pace>[\d.]+ MiB\/s)$/
 export function stepWord(t: TFunction, name: string): string {
   const { step = name, pace } = paced.exec(name)?.groups ?? {}
-  const word = step in en.step ? t(`step.${step as StepName}`) : saidWord(actionWord(t, step))
+  const word = Object.hasOwn(en.step, step) ? t(`step.${step as StepName}`) : saidWord(actionWord(t, step))
   return pace === undefined ? word : `${word} · ${pace}`
 }
 export const actionWord = (t: TFunction, name: string): string =>
-  name in en.action ? t(`action.${name as ActionName}`) : name
+  Object.hasOwn(en.action, name) ? t(`action.${name as ActionName}`) : name
 /** A phase, or what happened within one. */
 export function phaseWord(t: TFunction, name: string): string {
-  if (name in en.phase) return t(`phase.${name as Phase}`)
-  if (name in en.became) return t(`became.${name as Became}`)
+  if (Object.hasOwn(en.phase, name)) return t(`phase.${name as Phase}`)
+  if (Object.hasOwn(en.became, name)) return t(`became.${name as Became}`)
   const asked = /^(\w+) asked$/.exec(name)?.[1]
   return asked === undefined ? saidWord(name) : t('desktops.wasAsked', { action: actionWord(t, asked) })
 }
@@ -32,12 +32,14 @@ export function phaseWord(t: TFunction, name: string): string {
 const kindKey = (kind: string) => kind.replace(/[.\s-]/g, '_').replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 export function taskWord(t: TFunction, kind: string): string {
   const key = kindKey(kind)
-  return key in en.taskKind ? t(`taskKind.${key as TaskKind}`) : kind
+  return Object.hasOwn(en.taskKind, key) ? t(`taskKind.${key as TaskKind}`) : kind
 }
 /** What cancelling a task takes back. */
 export function takesBackWord(t: TFunction, { kind, takesBack }: Pick<Task, 'kind' | 'takesBack'>): string {
   const key = kindKey(kind)
-  return key in en.takesBack ? t(`takesBack.${key as keyof typeof en.takesBack}`) : saidWord(takesBack?.text ?? '')
+  return Object.hasOwn(en.takesBack, key)
+    ? t(`takesBack.${key as keyof typeof en.takesBack}`)
+    : saidWord(takesBack?.text ?? '')
 }
 
 /** What a desktop waits for whose host is lost: only where that is all that is missing, to make sure that it is off helps. */

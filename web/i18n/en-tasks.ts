@@ -49,6 +49,17 @@ export const enTasks = {
     goalFormat: 'Format',
     goalAttempt: 'Attempt',
   },
+  taskLog: {
+    done: 'Done',
+    said: '{{step}}: {{text}}',
+    many: '{{done}} done, {{failed}} failed, {{refused}} refused of {{total}}',
+    calledOff: '{{name}} called off {{ended}} of {{total}}',
+    askedToCancel: '{{name}} asked to cancel it',
+    queue: 'Waiting for its turn: place {{place}}',
+    begins: 'begins',
+    exited: 'ended with exit code {{code}} after {{seconds}} s',
+    try: '{{step}}, try {{number}}',
+  },
   taskPartState: {
     waiting: 'Not asked for yet',
     refused: 'Refused',

@@ -52,6 +52,17 @@ export const zhTasks = {
     goalFormat: '格式',
     goalAttempt: '第几次尝试',
   },
+  taskLog: {
+    done: '完成',
+    said: '{{step}}：{{text}}',
+    many: '共 {{total}} 个：完成 {{done}} 个，失败 {{failed}} 个，被拒绝 {{refused}} 个',
+    calledOff: '{{name}} 取消了 {{total}} 个中的 {{ended}} 个',
+    askedToCancel: '{{name}} 要求取消',
+    queue: '正在排队：第 {{place}} 位',
+    begins: '开始',
+    exited: '{{seconds}} 秒后结束，退出代码 {{code}}',
+    try: '{{step}}，第 {{number}} 次尝试',
+  },
   taskPartState: {
     waiting: '尚未执行',
     refused: '被拒绝',
