@@ -63,6 +63,14 @@ const ended = async ({ task }: { task: { id: string } }) => {
     if (now.state !== 'queued' && now.state !== 'running') throw new Error(JSON.stringify(now))
   }
 }
+/** What hosts sent of images to another one, each from which byte on, as their agents say. */
+async function served(to: string): Promise<{ from: number; bytes: number }[]> {
+  const logs = await Promise.all(site.lab.hosts.map(({ home }) => readFile(join(home, 'unit.log'), 'utf8')))
+  const lines = logs.flatMap(text => text.split('\n')).filter(line => line.includes('"image served"'))
+  return lines
+    .map(line => JSON.parse(line) as { to: string; from: number; bytes: number })
+    .filter(sent => sent.to === to)
+}
 /** Its guest, once it answers. */
 const run = (id: string, script: string) => {
   const ask = async () => {
@@ -152,6 +160,8 @@ it('is customised, made a template, copied through a cut cable from where it bro
   const first = await copy(2, guest.copyBytesPerSecond)
   await until('half of it is there', async () => ((await stateOf(2))?.progress ?? 0) >= 30, 60_000)
   await site.lab.cut('h2')
+  // A line outlives a short cut: with its agent gone, what lies on its storage is all that is left of it.
+  await site.lab.exec('h2', ['sh', '-c', `kill -9 $(cat ${site.lab.host('h2').home}/unit.pid)`])
   await site.hostIs('h2', 'lost', 60_000)
   await site.lab.heal('h2')
   await site.hostIs('h2', 'online')
@@ -166,6 +176,8 @@ it('is customised, made a template, copied through a cut cable from where it bro
   expect(on.progress).toBeGreaterThanOrEqual(30)
   await ended(first)
   expect(await stateOf(2)).toMatchObject({ state: 'ready' })
+  const { from, bytes } = (await served('h2')).at(-1) ?? { from: 0, bytes: 0 }
+  expect(from / (from + bytes)).toBeGreaterThan(0.25)
 
   const there = await admin.poolCreate({
     body: {
