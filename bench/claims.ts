@@ -5,9 +5,7 @@
  *   2. crowd: 10,000 claims, as many at once as connections allow; counts desktops given twice (promise: 0).
  * Run: bash scripts/run.sh bench/claims.ts [PEOPLE]
  */
-import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { Agent, request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startControl } from '../bin/control.ts'
@@ -23,6 +21,7 @@ import { makeLog } from '../lib/log.ts'
 import { startAgent } from '../vmm/agent.ts'
 import { agentSocket } from '../vmm/agent-socket.ts'
 import { makeSimHost } from '../vmm/sim-host.ts'
+import { addPeople, makeAsker } from './people.ts'
 
 const people = Number(process.argv[2] ?? 10_000)
 const samples = Math.min(400, Math.floor(people / 5))
@@ -51,22 +50,8 @@ for (let n = 1; n <= Math.ceil((people + samples) / 900); n++) {
   )
 }
 
-const keep = new Agent({ keepAlive: true, maxSockets: inFlight })
-const post = (path: string, token: string, body?: unknown): Promise<{ status: number; body: Record<string, never> }> =>
-  new Promise((resolve, reject) => {
-    const text = body === undefined ? '' : JSON.stringify(body)
-    const headers = {
-      authorization: `Bearer ${token}`,
-      'content-type': 'application/json',
-      'content-length': Buffer.byteLength(text),
-    }
-    const sent = request(control.url + path, { method: 'POST', agent: keep, headers }, answer => {
-      let read = ''
-      answer.setEncoding('utf8').on('data', (piece: string) => (read += piece))
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(read) }))
-    })
-    sent.on('error', reject).end(text)
-  })
+using asker = makeAsker(control.url, inFlight)
+const post = (path: string, token: string, body?: unknown) => asker.ask('POST', path, token, body)
 
 const admin = await post('/api/v1/login', '', { name: 'admin', password: 'bench-password' })
 const adminToken: string = admin.body.token ?? ''
@@ -98,7 +83,7 @@ await db
   .where('pool_id', '=', poolId)
   .execute()
 
-const persons = await addPeople(people)
+const persons = await addPeople(db, people)
 const bare: number[] = []
 const api: number[] = []
 for (let n = 0; n < samples; n++) {
@@ -138,7 +123,6 @@ console.log(
   `       ${rows.length} desktops have a person, ${new Set(rows.map(row => row.user_id)).size} different people`,
 )
 process.exitCode = twice === 0 && p(api, 0.99) / p(bare, 0.99) <= 3 ? 0 : 1
-keep.destroy()
 
 async function bareClaim(userId: string) {
   const now = new Date()
@@ -157,47 +141,6 @@ async function bareClaim(userId: string) {
     await desktopAdmit(tx, claimed.id, { password: 'x', validUntil: now.toISOString() })
     await sessionInsert(tx, { id: newId(), desktop_id: claimed.id, user_id: userId, created_at: now })
   })
-}
-
-async function addPeople(wanted: number) {
-  const made = Array.from({ length: wanted }, (_, n) => ({
-    id: newId(),
-    name: `person-${n}`,
-    token: `hdcs_${randomBytes(32).toString('base64url')}`,
-  }))
-  for (let at = 0; at < made.length; at += 1000) {
-    const part = made.slice(at, at + 1000)
-    await db
-      .insertInto('user_account')
-      .values(
-        part.map(({ id, name }) => ({
-          id,
-          name,
-          display_name: name,
-          email: null,
-          password_hash: null,
-          roles: ['person'],
-          last_seen_at: null,
-        })),
-      )
-      .execute()
-    const expires_at = new Date(Date.now() + 3_600_000)
-    await db
-      .insertInto('token')
-      .values(
-        part.map(({ id, token }) => ({
-          id: newId(),
-          user_id: id,
-          kind: 'api' as const,
-          name: 'bench',
-          hash: createHash('sha256').update(token).digest(),
-          expires_at,
-          last_used_at: null,
-        })),
-      )
-      .execute()
-  }
-  return made
 }
 
 async function count(phase: string) {

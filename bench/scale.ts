@@ -7,14 +7,13 @@
  *      statements and 6 calls of the host each).
  * Run: bash scripts/run.sh bench/scale.ts [DESKTOPS]
  */
-import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, createServer, request } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import pg from 'pg'
 import { nameCursor } from '../lib/cursors.ts'
-import { newId } from '../lib/ids.ts'
+import { addPeople, makeAsker } from './people.ts'
 import type { ListsAsk, ListsGiven, ListsTold } from './scale-lists.ts'
 import { adminPassword, pause, quietStatements, startBenchSite, until } from './site.ts'
 import { type Statement, statementsHeard } from './statements.ts'
@@ -35,27 +34,8 @@ for (let n = 1; n <= Math.ceil((desktops + asks) / perHost) + 1; n++)
   ways.push(await site.hostJoin(`sim-${String(n).padStart(2, '0')}`))
 await using hosts = beside('./scale-hosts.ts', ways)
 
-const keep = new Agent({ keepAlive: true, maxSockets: 16 })
-using _keep = { [Symbol.dispose]: () => keep.destroy() }
-const ask = (
-  method: string,
-  path: string,
-  token: string,
-  body?: unknown,
-): Promise<{ status: number; body: Record<string, never> }> =>
-  new Promise((resolve, reject) => {
-    const text = body === undefined ? '' : JSON.stringify(body)
-    const headers = {
-      authorization: `Bearer ${token}`,
-      ...(body !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
-    }
-    const sent = request(control.url + path, { method, agent: keep, headers }, answer => {
-      let read = ''
-      answer.setEncoding('utf8').on('data', (piece: string) => (read += piece))
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(read) }))
-    })
-    sent.on('error', reject).end(text)
-  })
+using asker = makeAsker(control.url, 16)
+const { ask } = asker
 
 const admin = (await ask('POST', '/api/v1/login', '', { name: 'admin', password: adminPassword })).body.token ?? ''
 const { template_id: templateId } = await db.selectFrom('pool').select('template_id').executeTakeFirstOrThrow()
@@ -142,7 +122,7 @@ async function lists() {
 async function asked() {
   const poolId = await poolMake({ name: 'asked', warm: 0, maxSize: asks })
   await db.insertInto('entitlement').values({ pool_id: poolId, subject: 'everyone' }).execute()
-  const people = await addPeople(asks)
+  const people = await addPeople(db, asks)
   await until(async () => (await numberOf('select count(*) n from desktop where dirty')) === 0)
   let statements = 0
   const kinds = new Map<string, number>()
@@ -218,27 +198,6 @@ async function poolMake(wish: { name: string; warm: number; maxSize: number }): 
 
 async function readyIn(poolId: string) {
   return numberOf(`select count(*) n from desktop where phase = 'ready' and pool_id = '${poolId}'`)
-}
-
-async function addPeople(wanted: number) {
-  const made = Array.from({ length: wanted }, (_, n) => ({
-    id: newId(),
-    name: `person-${n}`,
-    token: `hdcs_${randomBytes(32).toString('base64url')}`,
-  }))
-  const person = { email: null, password_hash: null, roles: ['person'], last_seen_at: null }
-  await db
-    .insertInto('user_account')
-    .values(made.map(({ id, name }) => ({ ...person, id, name, display_name: name })))
-    .execute()
-  const expires_at = new Date(Date.now() + 3_600_000)
-  const token = { kind: 'api' as const, name: 'bench', expires_at, last_used_at: null }
-  const hash = (text: string) => createHash('sha256').update(text).digest()
-  await db
-    .insertInto('token')
-    .values(made.map(({ id, token: text }) => ({ ...token, id: newId(), user_id: id, hash: hash(text) })))
-    .execute()
-  return made
 }
 
 /** The smallest that so large a share of them does not exceed. */

@@ -235,7 +235,7 @@ export async function desktopAct(
   const before = await desktopGet(broker, principal, id)
   const now = broker.clock.now()
   const asked = async (tx: Tx) => {
-    if (name === 'start') await startLock(tx)
+    if (name === 'start') await startLock(tx, id)
     if (name === 'restore') await binLock(tx, before.poolId)
     const row = await desktopLock(tx, id)
     const [shown] = await desktopRows(tx, { ids: [id] })

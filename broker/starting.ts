@@ -6,10 +6,9 @@
 import type { Tx } from '../db/connect.ts'
 import { desktopLock, desktopWish } from '../db/desktops.ts'
 import { type HostEnd, hostEnds } from '../db/host-ends.ts'
-import { addressLock } from '../db/hosts.ts'
+import { addressLock, hostPromiseLock, hostStartLock } from '../db/hosts.ts'
 import { desktopsMovable, type MovableRow, originSet } from '../db/migrations.ts'
 import { tasksOpen, tasksSettle } from '../db/tasks.ts'
-import { desktopCaptured } from '../db/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { capturedText } from './desktop-state.ts'
 import { migrationOpen } from './move-opening.ts'
@@ -29,14 +28,22 @@ interface Elsewhere {
   because: string
 }
 
+/** What keeps it from starting where it is; undefined: nothing does, or it is not for this to start it. Pure. */
+function hinderedBy(row: MovableRow, hosts: readonly HostFacts[]): string | undefined {
+  const home = hosts.find(({ id }) => id === row.host_id)
+  if (!home || row.phase !== 'stopped' || row.user_id === null || row.move_id !== null) return
+  const demand = movedDemand(row)
+  return hindering.map(name => placementFilters[name](home, demand)).find(reason => reason !== undefined)
+}
+
 /** Where it starts instead; undefined: where it is, also when no other host could take it. Pure. */
 export function startElsewhere(
   row: MovableRow,
   hosts: readonly HostFacts[],
   ends: ReadonlyMap<string, HostEnd>,
 ): Elsewhere | undefined {
-  const home = hosts.find(({ id }) => id === row.host_id)
-  if (!home || row.phase !== 'stopped' || row.user_id === null || row.move_id !== null) return
+  const because = hinderedBy(row, hosts)
+  if (because === undefined) return
   const storageId = ends.get(row.host_id)?.storageId ?? null
   const sharing = hosts.map(host =>
     storageId !== null && ends.get(host.id)?.storageId === storageId
@@ -44,10 +51,7 @@ export function startElsewhere(
       : { ...host, trouble: 'its disk is not there' },
   )
   const target = moveTarget(sharing, ends, row, { hostId: null, restart: false })
-  const because = hindering
-    .map(name => placementFilters[name](home, target.demand))
-    .find(reason => reason !== undefined)
-  return because === undefined || target.kind === null ? undefined : { target, because }
+  return target.kind === null ? undefined : { target, because }
 }
 
 /**
@@ -64,30 +68,43 @@ export function memoryLacking(row: MovableRow, hosts: readonly HostFacts[]): str
   )
 }
 
-async function read(tx: Tx, id: string) {
+/** @param held hosts of which nobody else promises anything; where it goes or would go is among them when this ends. */
+async function read(tx: Tx, id: string, held: Set<string>) {
   const [row] = await desktopsMovable(tx, { id })
   if (row?.wished_power !== 'stopped') return { row, elsewhere: undefined, lacking: undefined }
-  const hosts = await hostsToPlaceOn(tx, { poolIds: [row.pool_id] })
-  const elsewhere = startElsewhere(row, hosts, await hostEnds(tx))
-  return { row, elsewhere, lacking: memoryLacking(row, hosts) }
+  if (row.target_id !== null) await hostPromiseLock(tx, row.target_id)
+  for (;;) {
+    const hosts = await hostsToPlaceOn(tx, { poolIds: [row.pool_id] })
+    const elsewhere = hinderedBy(row, hosts) === undefined ? undefined : startElsewhere(row, hosts, await hostEnds(tx))
+    const { hostId } = elsewhere?.target.decision ?? {}
+    if (hostId === undefined || held.has(hostId)) return { row, elsewhere, lacking: memoryLacking(row, hosts) }
+    await hostPromiseLock(tx, hostId)
+    held.add(hostId)
+  }
 }
 
-/** For whoever locks its row before it starts: what a host has left is promised to one at a time, by who holds this first. */
-export const startLock = (tx: Tx): Promise<void> => addressLock(tx)
+/**
+ * For whoever locks its row before it starts: what a host has left is promised to one at a time, by who holds this first.
+ * Of each host alone: behind one lock for all, a morning of a thousand starts stands in one line.
+ */
+export const startLock = hostStartLock
 
 /**
  * Asks for the start, and for the move before it where that is needed. What is on its way to its start goes on.
  * @throws HdcsError `conflict` while a template version is made of its disk; `no_host` where no memory is left for it.
  */
 export async function desktopStart(tx: Tx, id: string, now: Date): Promise<void> {
-  if (await desktopCaptured(tx, id)) throw new HdcsError('conflict', `The desktop cannot start: ${capturedText}.`)
-  await startLock(tx)
-  await desktopLock(tx, id)
-  const { row, elsewhere, lacking } = await read(tx, id)
+  const locked = await startLock(tx, id)
+  const here = await desktopLock(tx, id)
+  const arrived = here !== undefined && here.host_id !== locked?.hostId
+  // While this waited.
+  if (arrived) await hostPromiseLock(tx, here.host_id)
+  const { row, elsewhere, lacking } = await read(tx, id, new Set(here && [here.host_id]))
+  if (row?.captured) throw new HdcsError('conflict', `The desktop cannot start: ${capturedText}.`)
   if (row?.move_cause === 'start') return
   if (!row || !elsewhere) {
     if (lacking !== undefined) throw new HdcsError('no_host', lacking)
-    await addressAtHome(tx, id)
+    if (arrived || locked?.foreign) await addressAtHome(tx, id)
     await desktopWish(tx, id, { wished_power: 'running' })
     return
   }
@@ -98,8 +115,9 @@ export async function desktopStart(tx: Tx, id: string, now: Date): Promise<void>
 
 /** After a move to be started elsewhere that did not come off: where it is, if there is memory for it; else who waits is told. */
 export async function startStayed(tx: Tx, id: string, now: Date): Promise<void> {
-  await startLock(tx)
-  const { lacking } = await read(tx, id)
+  await addressLock(tx)
+  const [row] = await desktopsMovable(tx, { id })
+  const lacking = row && memoryLacking(row, await hostsToPlaceOn(tx, { poolIds: [row.pool_id] }))
   if (lacking === undefined) return desktopWish(tx, id, { wished_power: 'running' })
   const open = await tasksOpen(tx, { subjectId: id })
   const waiting = open.filter(({ kind }) => kind === 'desktop.start' || kind === 'desktop.claim')

@@ -79,6 +79,35 @@ export async function addressLock(tx: Tx) {
   await sql`select pg_advisory_xact_lock(4711)`.execute(tx)
 }
 
+interface StartLocked {
+  hostId: string
+  /** Its address is of another cluster's network. */
+  foreign: boolean
+}
+
+/**
+ * For a desktop that starts where it is: until the transaction ends nobody else promises what its host has left, and
+ * nobody places (`addressLock`), while others start on other hosts. Where it will need an address, nobody does either:
+ * two who waited for `addressLock` while they hold this would wait for each other.
+ *
+ * @returns as it was before the wait; undefined: there is no such desktop.
+ */
+export async function hostStartLock(tx: Tx, desktopId: string): Promise<StartLocked | undefined> {
+  const { rows } = await sql<StartLocked>`
+    select d.host_id as "hostId", not d.address <<= c.supernet as foreign,
+      case when d.address <<= c.supernet then pg_advisory_xact_lock_shared(4711)::text
+        else pg_advisory_xact_lock(4711)::text end,
+      pg_advisory_xact_lock(4712, hashtext(d.host_id::text))
+    from desktop d join host h on h.id = d.host_id join cluster c on c.id = h.cluster_id
+    where d.id = ${desktopId}`.execute(tx)
+  return rows[0]
+}
+
+/** One more host of which something is promised, for who holds `hostStartLock`. */
+export async function hostPromiseLock(tx: Tx, hostId: string) {
+  await sql`select pg_advisory_xact_lock(4712, hashtext(${hostId}))`.execute(tx)
+}
+
 /**
  * The lowest addresses that no desktop has, as many of each host's subnet as are wanted there, or what is left; the first
  * two and the last are not for guests.

@@ -252,11 +252,6 @@ export const desktopCapturedBy = sql<{ templateId: string; templateName: string;
     where v.state = 'making' and v.source ->> 'kind' = 'desktop' and v.source ->> 'desktopId' = desktop.id::text
     order by v.id limit 1) end`
 
-export async function desktopCaptured(db: Kysely<Database>, id: string): Promise<boolean> {
-  const { rows } = await sql<{ captured: boolean }>`select ${id}::uuid = ${capturedDesktops} as captured`.execute(db)
-  return rows[0]?.captured === true
-}
-
 /** The version new desktops of a pool are made from: the pinned one, else the newest sealed. */
 export function versionCurrent(db: Kysely<Database>, pool: { template_id: string; template_version: number | null }) {
   let query = db

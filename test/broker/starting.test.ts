@@ -8,7 +8,9 @@ import { maintenanceEnter, maintenanceLeave } from '../../broker/maintenance.ts'
 import { migrationList } from '../../broker/migrations.ts'
 import { desktopPlacements } from '../../broker/placements.ts'
 import { poolCreate } from '../../broker/pools.ts'
+import { startLock } from '../../broker/starting.ts'
 import { taskGet } from '../../broker/tasks.ts'
+import { transact } from '../../db/transact.ts'
 import { makeSimStorage } from '../../vmm/sim-storage.ts'
 import { siteWarm, startSite, type TestSite } from '../support/site.ts'
 
@@ -62,6 +64,16 @@ const maintained = async (hostId: string, work: () => Promise<void>) => {
 }
 
 describe('a stopped desktop that is started', () => {
+  it('waits for no start on another host', async () => {
+    const held = await stopped('held', ['alone'])
+    const { id, person } = await stopped('free')
+    await transact(site.broker.db, async tx => {
+      await startLock(tx, held.id)
+      const { task } = await desktopAct(site.broker, person, id, 'start')
+      expect((await taskGet(site.broker, person, task.id, 15_000, forever)).state).toBe('succeeded')
+    })
+  })
+
   it('starts where it is while its host can take it', async () => {
     const { id, person, hostId } = await stopped('here')
     const { task } = await desktopAct(site.broker, person, id, 'start')
