@@ -184,6 +184,7 @@ const host = z.object({
       .regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)
       .nullish(),
     storageId: id,
+    fileSystem: word.nullish(),
     diskLocks: z.boolean(),
     migrationUri: word.nullable(),
     transferUrl: word.nullish(),

@@ -14,6 +14,7 @@ export const storageMessage = z.object({
         state: z.enum(['making', 'ready', 'failed', 'gone']),
         refresh: z.int().min(0),
         storageId: z.string().max(100).nullable(),
+        fileSystem: z.string().max(100).nullish(),
         capacityBytes: bytes,
         allocationBytes: bytes,
         freeBytes: bytes,

@@ -76,7 +76,9 @@ export const storagePoolSchema = z
     freeBytes: bytes,
     /** Sizes of its volumes as their guests see them. */
     virtualBytes: bytes,
-    /** Promised ÷ what there is; null while nothing is known of it. */
+    /** The same, of all that lies on its file systems: root folders and storage pools. */
+    promisedBytes: bytes,
+    /** `promisedBytes` ÷ what there is; null while nothing is known of it. */
     thinRatio: z.number().nullable(),
     level: z.enum(['ok', 'warning', 'critical', 'full']),
     warning: z.string().nullable(),

@@ -16,7 +16,9 @@ export const rootStorageSchema = z
     keptBytes: bytes,
     /** Of its desktops' disks, as their guests see them. */
     virtualBytes: bytes,
-    /** Promised ÷ what there is. */
+    /** The same, of all that lies on its file systems: root folders and storage pools. */
+    promisedBytes: bytes,
+    /** `promisedBytes` ÷ what there is. */
     thinRatio: z.number().nullable(),
     level: z.enum(['ok', 'warning', 'critical', 'full']),
     /** What to know and to do; null while all is well. */

@@ -212,7 +212,7 @@ export async function copyPlan(broker: Broker, templateId: string, number: numbe
     limit: slower(ask.bytesPerSecond, cluster.image_bytes_per_second),
     pace: await copyPace(db, cluster.id),
     hosts: await copyHosts(db, version.id, cluster.id),
-    storages: rootStorages(await storageHosts(db, cluster.id)),
+    storages: rootStorages(await storageHosts(db, cluster.id), []), // how full they are; not what is promised
     sources: await copySources(db, version.id),
     pools: await copyPools(db, templateId),
   })

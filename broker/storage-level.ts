@@ -9,6 +9,8 @@ export interface StorageFigures {
   freeBytes: number
   /** Its reserve: what new disks leave free. */
   keptBytes: number
+  /** Promised to all on its file system; absent: not worth a word. */
+  promisedBytes?: number
 }
 
 /** Share in use from which an administrator should know; from which it is urgent. */
@@ -29,14 +31,15 @@ export function storageLevel({ capacityBytes, freeBytes, keptBytes }: StorageFig
 export function storageWarning(what: string, figures: StorageFigures): string | null {
   const level = storageLevel(figures)
   if (level === 'ok') return null
-  const { capacityBytes, freeBytes, keptBytes } = figures
+  const { capacityBytes, freeBytes, keptBytes, promisedBytes = 0 } = figures
   const percent = Math.round((1 - freeBytes / capacityBytes) * 100)
-  const now = `${what} is ${percent} % full: ${sizeText(freeBytes)} of ${sizeText(capacityBytes)} are free`
+  const more = promisedBytes > capacityBytes ? ` (${sizeText(promisedBytes)} are promised of it)` : ''
+  const now = `${what} is ${percent} % full: ${sizeText(freeBytes)} of ${sizeText(capacityBytes)} are free${more}`
   if (level === 'full')
     return `${now}, which is its reserve (${sizeText(keptBytes)}). Nothing new is made on it; what runs goes on. Remove what is not needed or enlarge it: everything goes on by itself then.`
   return `${now}, and new disks end at ${sizeText(keptBytes)}. Remove what is not needed or enlarge it in time.`
 }
 
-/** Promised to guests ÷ what there is: 3 means that it would have to be three times as large if all were written. */
-export const thinRatio = (virtualBytes: number, capacityBytes: number): number | null =>
-  capacityBytes > 0 ? Math.round((virtualBytes / capacityBytes) * 100) / 100 : null
+/** Promised to all guests of its file system ÷ what there is: 3 means that it would have to be three times as large if all were written. */
+export const thinRatio = (promisedBytes: number, capacityBytes: number): number | null =>
+  capacityBytes > 0 ? Math.round((promisedBytes / capacityBytes) * 100) / 100 : null

@@ -21,10 +21,12 @@ import { nameAfter, nameCursor } from '../lib/cursors.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { newId } from '../lib/ids.ts'
 import type { Broker } from './broker.ts'
+import type { Promised } from './file-systems.ts'
 import { pageOf } from './pages.ts'
 import { actionsFrom, conflictWhen } from './refusals.ts'
 import { storageKeyOpen, storageKeySealed } from './storage-keys.ts'
 import { type PoolSaid, poolFigures, poolState } from './storage-state.ts'
+import { clusterPromised } from './storages.ts'
 import { type TaskView, taskOpen } from './tasks.ts'
 
 const administratorsOnly = (principal: Principal) =>
@@ -60,7 +62,12 @@ function mendRefused(row: StoragePoolRow, hosts: readonly HostStorageRow[]): str
   return undefined
 }
 
-function poolView(broker: Broker, row: StoragePoolRow, hosts: readonly HostStorageRow[], principal: Principal) {
+function poolView(
+  broker: Broker,
+  row: StoragePoolRow,
+  { hosts, promised }: { hosts: readonly HostStorageRow[]; promised: PromisedOf },
+  principal: Principal,
+) {
   const refused = administratorsOnly(principal)
   const own = hosts.filter(({ pool_id }) => pool_id === row.id)
   const said = own.map(saidOf)
@@ -75,7 +82,7 @@ function poolView(broker: Broker, row: StoragePoolRow, hosts: readonly HostStora
     reserve: Math.round(row.reserve * 1000) / 1000,
     ...poolState(wished, said),
     ...(storageKeyOpen(row, broker.ticketKey) === undefined && { state: 'failed' as const, text: keyLost }),
-    ...poolFigures(row.name, row.reserve, row.virtual_bytes, said),
+    ...poolFigures(row.name, row.reserve, row.virtual_bytes, said, promised(row)),
     volumes: row.volumes,
     hosts: own.map((host, index) => ({
       hostId: host.host_id,
@@ -102,6 +109,17 @@ function poolView(broker: Broker, row: StoragePoolRow, hosts: readonly HostStora
 const keyLost =
   'Its Ceph key was kept with another key of this installation and cannot be read: give it anew (change the pool’s key).'
 
+type PromisedOf = (pool: StoragePoolRow) => Promised
+
+/** What is promised of the file systems that pools lie on: read once for each of their clusters. */
+async function promisedOf(broker: Broker, rows: readonly StoragePoolRow[]): Promise<PromisedOf> {
+  const clusters = new Map<string, Awaited<ReturnType<typeof clusterPromised>>>()
+  for (const id of new Set(rows.map(({ cluster_id }) => cluster_id)))
+    clusters.set(id, await clusterPromised(broker.db, id))
+  return ({ id, cluster_id }) =>
+    clusters.get(cluster_id)?.(place => place.poolId === id) ?? { capacityBytes: 0, promisedBytes: 0 }
+}
+
 export type StoragePoolView = ReturnType<typeof poolView>
 
 export async function storagePoolList(
@@ -115,18 +133,20 @@ export async function storagePoolList(
     broker.db,
     rows.map(({ id }) => id),
   )
+  const promised = await promisedOf(broker, rows)
   return pageOf(
     rows,
     query.limit,
     row => nameCursor(row.name),
-    row => poolView(broker, row, hosts, principal),
+    row => poolView(broker, row, { hosts, promised }, principal),
   )
 }
 
 export async function storagePoolGet(broker: Broker, principal: Principal, id: string): Promise<StoragePoolView> {
   const [row] = await storagePoolRows(broker.db, { ids: [id] })
   if (!row) throw notFound()
-  return poolView(broker, row, await hostStorageRows(broker.db, [id]), principal)
+  const hosts = await hostStorageRows(broker.db, [id])
+  return poolView(broker, row, { hosts, promised: await promisedOf(broker, [row]) }, principal)
 }
 
 const notFound = () => new HdcsError('not_found', 'There is no such storage pool.')

@@ -1,6 +1,7 @@
 /** What a pool and a volume are, worked out from what is wished and what hosts say. Pure. */
 import type { HostState, TroubleValue } from '../db/schema.ts'
 import type { HostStorageState, VolumeState } from '../db/schema-storage.ts'
+import type { Promised } from './file-systems.ts'
 import { type StorageLevel, storageLevel, storageWarning, thinRatio } from './storage-level.ts'
 
 export interface PoolSaid {
@@ -26,6 +27,8 @@ export interface PoolFigures {
   allocationBytes: number
   freeBytes: number
   virtualBytes: number
+  /** Of the file systems that it lies on, to everybody there. */
+  promisedBytes: number
   thinRatio: number | null
   level: StorageLevel
   warning: string | null
@@ -49,6 +52,7 @@ export function poolFigures(
   reserve: number,
   virtualBytes: number,
   said: readonly PoolSaid[],
+  promised: Promised,
 ): PoolFigures {
   const places = new Map<string, PoolSaid>()
   for (const host of said)
@@ -64,17 +68,21 @@ export function poolFigures(
       keptBytes: Math.ceil((capacityBytes ?? 0) * reserve),
     }
     const what = `The storage pool ${name}${several ? ` on ${place.hostName}` : ''}`
-    return { level: storageLevel(figures), warning: storageWarning(what, figures) }
+    // Of one place of several it is not told how much of the promises is there.
+    const warned = several ? figures : { ...figures, promisedBytes: promised.promisedBytes }
+    return { level: storageLevel(figures), warning: storageWarning(what, warned) }
   })
   const rank = ['ok', 'warning', 'critical', 'full'] satisfies StorageLevel[]
   const [worst] = levels.toSorted((a, b) => rank.indexOf(b.level) - rank.indexOf(a.level))
-  const capacityBytes = sum('capacityBytes')
+  // Volumes whose host is gone lie somewhere there, too.
+  const promisedBytes = Math.max(promised.promisedBytes, virtualBytes)
   return {
-    capacityBytes,
+    capacityBytes: sum('capacityBytes'),
     allocationBytes: sum('allocationBytes'),
     freeBytes: sum('freeBytes'),
     virtualBytes,
-    thinRatio: thinRatio(virtualBytes, capacityBytes),
+    promisedBytes,
+    thinRatio: thinRatio(promisedBytes, promised.capacityBytes),
     level: worst?.level ?? 'ok',
     warning: worst?.warning ?? null,
   }

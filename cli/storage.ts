@@ -18,13 +18,21 @@ type Pool = z.output<typeof storagePoolSchema>
 type Volume = z.output<typeof volumeSchema>
 const GiB = 2 ** 30
 
+/** Its own, and with all else on its file systems the ratio. */
+const promisedText = ({ virtualBytes, promisedBytes, thinRatio }: Pool) =>
+  [
+    bytes(virtualBytes),
+    ...(promisedBytes > virtualBytes ? [`of ${bytes(promisedBytes)}`] : []),
+    ...(thinRatio ? [`(${thinRatio} ×)`] : []),
+  ].join(' ')
+
 const poolColumns: Column<Pool>[] = [
   { title: 'STORAGE POOL', value: pool => pool.name },
   { title: 'CLUSTER', value: pool => pool.clusterName },
   { title: 'KIND', value: pool => pool.source.type },
   { title: 'STATE', value: pool => pool.state },
   { title: 'FREE', value: pool => `${bytes(pool.freeBytes)} of ${bytes(pool.capacityBytes)}` },
-  { title: 'PROMISED', value: pool => `${bytes(pool.virtualBytes)}${pool.thinRatio ? ` (${pool.thinRatio} ×)` : ''}` },
+  { title: 'PROMISED', value: promisedText },
   { title: 'VOLUMES', value: pool => `${pool.volumes}` },
   { title: '', value: pool => pool.warning ?? pool.text },
 ]

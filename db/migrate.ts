@@ -29,6 +29,7 @@ import * as taskLists from './migrations/0027-task-lists.ts'
 import * as clusterNetworks from './migrations/0028-cluster-networks.ts'
 import * as lives from './migrations/0029-lives.ts'
 import * as templateAnswers from './migrations/0030-template-answers.ts'
+import * as fileSystems from './migrations/0032-file-systems.ts'
 import * as imagePace from './migrations/0033-image-pace.ts'
 import * as bootDisc from './migrations/0034-boot-disc.ts'
 
@@ -61,6 +62,7 @@ const migrations = {
   '0028-cluster-networks': clusterNetworks,
   '0029-lives': lives,
   '0030-template-answers': templateAnswers,
+  '0032-file-systems': fileSystems,
   '0033-image-pace': imagePace,
   '0034-boot-disc': bootDisc,
 }

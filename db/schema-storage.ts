@@ -34,6 +34,8 @@ export interface HostStorageTable {
   observed_refresh: number
   /** Hosts that say the same share what lies there. */
   observed_storage_id: string | null
+  /** Of the host's own: what lies on one shares its space. */
+  observed_file_system: string | null
   observed_capacity_bytes: number | null
   observed_allocation_bytes: number | null
   observed_free_bytes: number | null

@@ -155,15 +155,16 @@ export async function storageObserve(db: Kysely<Database>, hostId: string, { poo
     await sql`
       insert into host_storage as here
       select ${hostId}::uuid, r.id, r.state, r.refresh, r."storageId", r."capacityBytes", r."allocationBytes",
-        r."freeBytes", nullif(r.trouble, 'null')
+        r."freeBytes", nullif(r.trouble, 'null'), r."fileSystem"
       from jsonb_to_recordset(${JSON.stringify(pools)}::jsonb) as r(id uuid, state text, refresh int, "storageId" text,
-        "capacityBytes" bigint, "allocationBytes" bigint, "freeBytes" bigint, trouble jsonb)
+        "capacityBytes" bigint, "allocationBytes" bigint, "freeBytes" bigint, trouble jsonb, "fileSystem" text)
       join storage_pool on storage_pool.id = r.id
       on conflict (host_id, pool_id) do update set observed_state = excluded.observed_state,
         observed_refresh = excluded.observed_refresh, observed_storage_id = excluded.observed_storage_id,
         observed_capacity_bytes = excluded.observed_capacity_bytes,
         observed_allocation_bytes = excluded.observed_allocation_bytes,
-        observed_free_bytes = excluded.observed_free_bytes, observed_trouble = excluded.observed_trouble
+        observed_free_bytes = excluded.observed_free_bytes, observed_trouble = excluded.observed_trouble,
+        observed_file_system = excluded.observed_file_system
       where here is distinct from excluded`.execute(db)
   if (volumes.length > 0)
     await sql`

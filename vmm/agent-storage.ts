@@ -197,8 +197,10 @@ export function startAgentStorage(parts: {
   const poolReport = (pool: StoragePoolSpec): StoragePoolReport => {
     const { found, trouble, gone, met } = knownIn(pools, pool.id)
     const state = pool.gone && gone ? 'gone' : trouble ? 'failed' : found && met !== null ? 'ready' : 'making'
-    const { storageId = null, capacityBytes = null, allocationBytes = null, freeBytes = null } = found ?? {}
-    return { id: pool.id, state, refresh: pool.refresh, storageId, capacityBytes, allocationBytes, freeBytes, trouble }
+    const { storageId = null, fileSystem = null } = found ?? {}
+    const { capacityBytes = null, allocationBytes = null, freeBytes = null } = found ?? {}
+    const figures = { storageId, fileSystem, capacityBytes, allocationBytes, freeBytes }
+    return { id: pool.id, state, refresh: pool.refresh, ...figures, trouble }
   }
   const volumeReport = (volume: VolumeSpec): VolumeReport => {
     const known = knownIn(volumes, volume.id)

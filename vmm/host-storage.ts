@@ -3,6 +3,8 @@ import type { MachineVolume, StoragePoolSpec, VolumeSpec } from './storage-spec.
 
 export interface FoundStoragePool {
   storageId: string
+  /** Of this host, where its volumes lie as files; null: elsewhere, or not known. */
+  fileSystem: string | null
   capacityBytes: number
   allocationBytes: number
   freeBytes: number

@@ -7,6 +7,7 @@ import { bridgesRead } from './bridges.ts'
 import { type DesktopNetworkOptions, makeDesktopNetwork } from './desktop-network.ts'
 import { exists, imagePath, isAsLarge, makeDisks, overlayPath, qcow2Header } from './disks.ts'
 import { domainXml, graphicsXml } from './domain-xml.ts'
+import { fileSystemOf } from './file-system.ts'
 import { ovmfFile, ovmfNeeded } from './firmware.ts'
 import { foldersMake, foldersOf, foldersReachable, foldersSweep, roomToGoOn } from './folders.ts'
 import type { FoundMachine, Host, HostOptions } from './host.ts'
@@ -104,6 +105,11 @@ export async function openLibvirtHost(options: LibvirtHostOptions): Promise<Host
     address: spiceListen,
     mac: cardOf(spiceListen),
     storageId: storage.id,
+    // Not that of the folder under it, while it is not mounted.
+    fileSystem: await storage.check().then(
+      () => fileSystemOf(folders.root),
+      () => null,
+    ),
     diskLocks: (await diskLocksOf()) !== null,
     migrationUri: await migrationUriOf(spiceListen, options.migrationUri ?? null),
     bridges: await bridgesRead(options.enter).catch(() => []), // no `ip` here: then no pool can name one

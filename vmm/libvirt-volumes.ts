@@ -5,6 +5,7 @@ import { pause } from '../lib/clock.ts'
 import { HdcsError } from '../lib/errors.ts'
 import { sizeText } from '../lib/sizes.ts'
 import type { Xml } from '../lib/xml.ts'
+import { fileSystemOf } from './file-system.ts'
 import { foldersReachable } from './folders.ts'
 import type { FoundStoragePool, FoundVolume, StorageHost } from './host-storage.ts'
 import type { LibvirtDaemon } from './libvirt/daemon.ts'
@@ -145,6 +146,7 @@ export function libvirtVolumes(
       const info = await storage.storagePoolGetInfo({ pool: ref }, { timeoutMs: askMs })
       return {
         storageId: pool.id,
+        fileSystem: null,
         capacityBytes: Number(info.capacityBytes),
         allocationBytes: Number(info.allocationBytes),
         freeBytes: Number(info.availableBytes),
@@ -155,6 +157,7 @@ export function libvirtVolumes(
     const { bsize, blocks, bavail, bfree } = await statfs(target)
     return {
       storageId: id,
+      fileSystem: await fileSystemOf(target),
       capacityBytes: bsize * blocks,
       allocationBytes: bsize * (blocks - bfree),
       freeBytes: bsize * bavail,

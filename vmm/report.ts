@@ -194,6 +194,8 @@ export interface HostFacts {
   mac?: string | null | undefined
   /** Identity of the storage its disks lie on: hosts with the same one share it. */
   storageId: string
+  /** Which file system of this host that is on; absent or null: not known. */
+  fileSystem?: string | null | undefined
   /** libvirt's lock manager guards the disks: a second start of one disk is refused, also from another host. */
   diskLocks: boolean
   /** How other hosts of the cluster send it guests; null: live migration is not set up here. */

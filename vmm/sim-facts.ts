@@ -38,6 +38,7 @@ export const simFacts = ({
   maxVcpus: 255,
   address: '127.0.0.1',
   storageId: storageId,
+  fileSystem: storageId,
   diskLocks: true,
   migrationUri: simUri(hostName),
   bridges: [...bridges],

@@ -46,7 +46,13 @@ export function simVolumes({ storage, delay, machine }: SimVolumesOptions): Stor
   const look = (pool: StoragePoolSpec) => {
     const allocationBytes = [...volumesOf(pool).values()].reduce((sum, { storedBytes }) => sum + storedBytes, 0)
     const storageId = pool.source.type === 'dir' ? storage.id : pool.id
-    return { storageId, capacityBytes: poolBytes, allocationBytes, freeBytes: poolBytes - allocationBytes }
+    return {
+      storageId,
+      fileSystem: storageId,
+      capacityBytes: poolBytes,
+      allocationBytes,
+      freeBytes: poolBytes - allocationBytes,
+    }
   }
   const running = (id: string): MachineSpec => {
     const spec = machine(id)

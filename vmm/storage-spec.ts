@@ -59,6 +59,8 @@ export interface StoragePoolReport {
   refresh: number
   /** Hosts that say the same share what lies there; null: not known. */
   storageId: string | null
+  /** Which file system of this host it lies on; absent or null: none of its own, or not known. */
+  fileSystem?: string | null | undefined
   capacityBytes: number | null
   allocationBytes: number | null
   freeBytes: number | null

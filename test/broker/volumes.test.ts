@@ -17,6 +17,7 @@ import {
   storagePoolUpdate,
 } from '../../broker/storage-pools.ts'
 import { storageSpec } from '../../broker/storage-specs.ts'
+import { clusterStorages } from '../../broker/storages.ts'
 import { taskGet } from '../../broker/tasks.ts'
 import {
   volumeAttach,
@@ -97,6 +98,25 @@ describe('a storage pool', () => {
     expect(await storagePoolGet(site.broker, admin, storagePool.id)).toMatchObject({ state: 'failed' })
     await done((await storagePoolRemove(site.broker, admin, storagePool.id)).task)
     await expect(storagePoolGet(site.broker, admin, storagePool.id)).rejects.toEqual(code('not_found'))
+  })
+
+  it('counts what is promised of its file systems by other pools and by the root folders there, as those do', async () => {
+    const folder = (name: string) => poolMade(name, { type: 'dir', target: `/srv/${name}` })
+    const pools = [await folder('beside-a'), await folder('beside-b')]
+    const volumes = await Promise.all(pools.map((id, n) => volumeMade(`beside-${n}`, id, { hostId })))
+    const views = await Promise.all(pools.map(id => storagePoolGet(site.broker, admin, id)))
+    const { clusterId = '' } = views[0] ?? {}
+    const roots = await clusterStorages(site.broker, clusterId)
+    const here = roots.find(({ hosts }) => hosts.some(({ id }) => id === hostId))
+    expect(here?.virtualBytes).toBeGreaterThan(0)
+    expect(here?.promisedBytes).toBe((here?.virtualBytes ?? 0) + 2 * GiB)
+    const all = roots.reduce((sum, { virtualBytes }) => sum + virtualBytes, 2 * GiB)
+    for (const { virtualBytes, promisedBytes, thinRatio, capacityBytes } of views) {
+      expect([virtualBytes, promisedBytes]).toEqual([GiB, all])
+      expect(thinRatio).toBeCloseTo(all / capacityBytes, 2)
+    }
+    for (const id of volumes) await done((await volumeDelete(site.broker, admin, id)).task)
+    for (const id of pools) await done((await storagePoolRemove(site.broker, admin, id)).task)
   })
 
   it('shares its name and its folder with no other one', async () => {

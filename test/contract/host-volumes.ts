@@ -49,8 +49,10 @@ export function volumeCases(
     const id = crypto.randomUUID()
     const at = (target: string) => ({ ...pool, id, name: 'moved', target })
     await expect(host.storagePoolEnsure(at('/fail-place/volumes'))).rejects.toThrow()
-    await host.storagePoolEnsure(at(`${pool.target}-first`))
-    await host.storagePoolEnsure(at(`${pool.target}-second`))
+    const { fileSystem } = await host.storagePoolEnsure(at(`${pool.target}-first`))
+    expect(fileSystem).toEqual(expect.any(String))
+    // Beside each other they share their space.
+    expect(await host.storagePoolEnsure(at(`${pool.target}-second`))).toMatchObject({ fileSystem })
     const elsewhere = { ...given(), poolId: id, id: crypto.randomUUID() }
     expect(await host.volumeEnsure(elsewhere, null)).toMatchObject({ sizeBytes: 64 * MiB })
     // Asked again as it is, it stays, with what lies on it.

@@ -112,10 +112,17 @@ export function ClusterStorage({ cluster, among = false }: { cluster: Cluster; a
   )
 }
 
-const ratioText = (t: TFunction, { virtualBytes, thinRatio }: Pick<RootStorage, 'virtualBytes' | 'thinRatio'>) =>
-  thinRatio === null || thinRatio < 0.01
-    ? formatBytes(virtualBytes)
-    : t('storage.ratio', { virtual: formatBytes(virtualBytes), ratio: formatNumber(thinRatio, 2) })
+function ratioText(
+  t: TFunction,
+  { virtualBytes, promisedBytes, thinRatio }: Pick<RootStorage, 'virtualBytes' | 'promisedBytes' | 'thinRatio'>,
+) {
+  const virtual = formatBytes(virtualBytes)
+  if (thinRatio === null || thinRatio < 0.01) return virtual
+  const ratio = formatNumber(thinRatio, 2)
+  return promisedBytes > virtualBytes
+    ? t('storage.ratioShared', { virtual, promised: formatBytes(promisedBytes), ratio })
+    : t('storage.ratio', { virtual, ratio })
+}
 
 type Figures = Pick<RootStorage, 'capacityBytes' | 'freeBytes' | 'level' | 'warning'>
 

@@ -10,6 +10,7 @@ export const enStorage = {
     rest: '{{free}} free, {{kept}} of it kept · promised to desktops: {{virtual}}',
     restPool: '{{free}} free, {{kept}} % kept · promised to volumes: {{virtual}}',
     ratio: '{{virtual}} ({{ratio}} × what there is)',
+    ratioShared: '{{virtual}}, {{promised}} with all else on the same file system ({{ratio}} × what there is)',
     unknown: 'not known yet',
     pools: 'Storage pools',
     poolsLead: 'Volumes are disks besides desktops’ own. They lie on storage pools.',

@@ -12,6 +12,7 @@ export const zhStorage: Words<typeof enStorage> = {
     rest: '剩余 {{free}}，其中保留 {{kept}} · 已承诺给桌面：{{virtual}}',
     restPool: '剩余 {{free}}，保留 {{kept}} % · 已承诺给卷：{{virtual}}',
     ratio: '{{virtual}}（实有容量的 {{ratio}} 倍）',
+    ratioShared: '{{virtual}}，连同同一文件系统上的其余部分共 {{promised}}（实有容量的 {{ratio}} 倍）',
     unknown: '尚不清楚',
     pools: '存储池',
     poolsLead: '卷是桌面自身磁盘以外的磁盘，位于存储池中。',
