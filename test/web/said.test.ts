@@ -187,6 +187,7 @@ const within: Record<string, string> = {
   'stand still': 'It was asked for something else meanwhile: it shall stand still now.',
   '{} still to come': '2 are still to come',
   'in maintenance': 'it is still in maintenance',
+  '{} is {} % full: {} of {} are free{}': 'H1 is 90 % full: 1 GiB of 10 GiB are free (25 GiB are promised of it)',
   '{} of {} work{}{}': '7 of 9 work, 1 do not, 1 were left out',
 }
 

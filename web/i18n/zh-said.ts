@@ -255,6 +255,7 @@ export const zhSaid: Sentences = {
   '{} stays of its kind ({}): for another one make another pool.': '{1} 的类型（{2}）不能更改：请另建一个存储池。',
   '{} is no Ceph pool: it has no key.': '{1} 不是 Ceph 池，没有密钥。',
   '{} is {} % full: {} of {} are free': '{1} 已用 {2} %：共 {4}，剩余 {3}',
+  '{} is {} % full: {} of {} are free ({} are promised of it)': '{1} 已用 {2} %：共 {4}，剩余 {3}（已承诺 {5}）',
   '{}, which is its reserve ({}). Nothing new is made on it; what runs goes on. Remove what is not needed or enlarge it: everything goes on by itself then.':
     '{1}，即保留空间（{2}）。其上不再新建任何东西，运行中的不受影响。请清理或扩容，之后会自动继续。',
   '{}, and new disks end at {}. Remove what is not needed or enlarge it in time.':
