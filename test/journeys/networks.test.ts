@@ -93,8 +93,8 @@ it('tells how a desktop was made that nobody waited for', async () => {
   }, 30_000)
   await open(page, `/admin/desktops/${desktop?.id}`)
   const made = page.getByRole('region', { name: 'Making and customisation' })
-  await made.getByText(/making: /).waitFor()
-  await made.getByText(/ready: the guest answers/).waitFor()
+  await made.getByText(/Being made: /).waitFor()
+  await made.getByText(/Ready: the guest answers/).waitFor()
   expect(await made.getByRole('combobox', { name: 'Life of its disk' }).inputValue()).toMatch(
     /^1, from .* · ready after/,
   )
