@@ -138,6 +138,23 @@ describe('the copy of a disk that becomes a template', () => {
     expect(ask(made, 'cat /home/ana/thesis.txt')).toBe('kept\n')
   })
 
+  it('gets from its journal what its guest wrote last', async () => {
+    const made = await diskOf('journal', system)
+    const last = join(folder, 'last')
+    await writeFile(last, 'LAST-WORDS'.padEnd(1024, '.'))
+    const commands = `jo\njw -b 20000 ${last}\njc\n`
+    execFileSync('debugfs', ['-w', '-f', '-', `${made.disk}?offset=${made.offset}`], {
+      input: commands,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+    })
+    const at = startBytes + 20_000 * 1024
+    expect((await readFile(made.disk)).toString('latin1', at, at + 10)).not.toBe('LAST-WORDS')
+    expect(await diskSeal(made.disk)).toEqual({ removed: 8 })
+    expect((await readFile(made.disk)).toString('latin1', at, at + 10)).toBe('LAST-WORDS')
+    expect(ask(made, 'cat /home/ana/thesis.txt')).toBe('kept\n')
+  })
+
   it('whose counts lag behind is put right, as every system does when it starts', async () => {
     const made = await diskOf('counts', system)
     for (const change of ['free_blocks_count 7', 'checksum calc'])
