@@ -1,9 +1,7 @@
 /** The doors of machines: a host joins, fetches uploaded images, and holds its one line to the control plane. */
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { Readable } from 'node:stream'
 import { z } from '@hono/zod-openapi'
 import type { Context, Hono } from 'hono'
 import { WebSocketServer } from 'ws'
@@ -19,8 +17,8 @@ import { mountAgentDisks } from './agent-disks.ts'
 import { mountAgentExports } from './agent-exports.ts'
 import { readAgentMessage } from './agent-messages.ts'
 import { readJson } from './body.ts'
-import { byteRange } from './byte-range.ts'
 import { problemResponse } from './errors.ts'
+import { filePart } from './file-part.ts'
 
 export const agentPath = '/api/v1/agent'
 
@@ -113,15 +111,10 @@ export function mountAgents(app: Hono, broker: Broker, installationId: string, a
         new HdcsError('not_found', 'The uploaded file is not here any more: upload it again.'),
         requestId,
       )
-    const range = byteRange({ range: context.req.header('range'), ifRange: undefined }, { sizeBytes: size, etag: '' })
-    if (range === 'none') return context.body(null, 416, { 'content-range': `bytes */${size}` })
-    const part = range === 'all' ? { from: 0, to: size - 1 } : range
-    const bytes = Readable.toWeb(createReadStream(path, { start: part.from, end: part.to }))
-    return context.body(bytes as ReadableStream<Uint8Array>, range === 'all' ? 200 : 206, {
-      'content-type': 'application/octet-stream',
-      'content-length': String(part.to - part.from + 1),
-      ...(range !== 'all' && { 'content-range': `bytes ${part.from}-${part.to}/${size}` }),
-    })
+    const asked = { range: context.req.header('range'), ifRange: undefined }
+    const { status, body, headers } = filePart(path, asked, { sizeBytes: size, etag: '' })
+    if (!body) return context.body(null, status, headers)
+    return context.body(body, status, { ...headers, 'content-type': 'application/octet-stream' })
   })
 }
 

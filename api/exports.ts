@@ -1,12 +1,10 @@
 /** Template versions as files to take away: made by a host, then fetched from any byte on. */
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { Readable } from 'node:stream'
 import { z } from '@hono/zod-openapi'
 import { exportFile, exportMake, exportRemove } from '../broker/exports.ts'
 import { templateGet } from '../broker/templates.ts'
 import { HdcsError } from '../lib/errors.ts'
-import { byteRange } from './byte-range.ts'
+import { filePart } from './file-part.ts'
 import { byteStream, route, versionParams } from './route.ts'
 import { accepted, taskSchema } from './tasks.ts'
 import { exportFormats, templateSchema } from './templates.ts'
@@ -44,21 +42,13 @@ export const exportRoutes = [
       if (!(await isWhole(path, sizeBytes)))
         throw new HdcsError('not_found', 'The file is not here any more: remove it, then export it again.')
       const etag = `"${sha256}"`
-      const range = byteRange({ range: header('range'), ifRange: header('if-range') }, { sizeBytes, etag })
       const about = {
         etag,
         'accept-ranges': 'bytes',
         'content-disposition': `attachment; filename="${name}"`,
       }
-      if (range === 'none') {
-        const headers = { ...about, 'content-range': `bytes */${sizeBytes}` }
-        return { status: 416, body: undefined, headers }
-      }
-      const { from, to } = range === 'all' ? { from: 0, to: sizeBytes - 1 } : range
-      const body = Readable.toWeb(createReadStream(path, { start: from, end: to })) as ReadableStream<Uint8Array>
-      const length = { ...about, 'content-length': `${to - from + 1}` }
-      if (range === 'all') return { status: 200, body, headers: length }
-      return { status: 206, body, headers: { ...length, 'content-range': `bytes ${from}-${to}/${sizeBytes}` } }
+      const part = filePart(path, { range: header('range'), ifRange: header('if-range') }, { sizeBytes, etag })
+      return { ...part, headers: { ...about, ...part.headers } }
     },
   }),
   route({

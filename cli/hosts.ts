@@ -54,12 +54,18 @@ export const clusterFind = ({ client }: Context, name: string): Promise<Cluster>
     query => client.clusterList({ query }),
   )
 
+/** @param limit MiB a second; undefined: none. @param or what else may be said. @throws HdcsError `invalid`. */
+export function bytesPerSecond(limit: string | undefined, or = ''): number | null {
+  if (limit === undefined) return null
+  const mib = Number(limit)
+  if (!(mib > 0)) throw new HdcsError('invalid', `--limit takes MiB a second, for example 20${or}`)
+  return Math.round(mib * 2 ** 20)
+}
+
 /** How fast images come to its hosts; with a limit, sets it first. */
 export async function clusterImages(context: Context, name: string, { limit }: { limit?: string }): Promise<void> {
-  const mib = limit === undefined || limit === 'none' ? null : Number(limit)
-  if (mib !== null && !(mib > 0)) throw new HdcsError('invalid', '--limit takes MiB a second, for example 20, or none')
+  const body = { imageBytesPerSecond: bytesPerSecond(limit === 'none' ? undefined : limit, ', or none') }
   const found = await clusterFind(context, name)
-  const body = { imageBytesPerSecond: mib === null ? null : Math.round(mib * 2 ** 20) }
   const cluster = limit === undefined ? found : await context.client.clusterUpdate({ params: { id: found.id }, body })
   const { imageBytesPerSecond: most } = cluster
   answer(context, cluster, () =>

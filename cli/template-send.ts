@@ -1,8 +1,7 @@
 /** Template versions sent to other clusters, with what that comes to said before. */
-import { HdcsError } from '../lib/errors.ts'
 import { answer, type Context } from './context.ts'
 import { follow } from './follow.ts'
-import { clusterFind } from './hosts.ts'
+import { bytesPerSecond, clusterFind } from './hosts.ts'
 import type { CopyPlan } from './nouns.ts'
 import { bytes, type Column, fields, table } from './print.ts'
 import { templateFind, versionNumber } from './templates.ts'
@@ -24,11 +23,9 @@ export async function templateSend(
   const { client } = context
   const template = await templateFind(context, name)
   const cluster = await clusterFind(context, clusterName)
-  const [number, mib] = [versionNumber(template, version), limit === undefined ? null : Number(limit)]
-  if (mib !== null && !(mib > 0)) throw new HdcsError('invalid', '--limit takes MiB a second, for example 20')
-  const bytesPerSecond = mib === null ? null : Math.round(mib * 2 ** 20)
+  const number = versionNumber(template, version)
   const params = { id: template.id, number, clusterId: cluster.id }
-  const made = await client.copyMake({ params, body: { bytesPerSecond, dryRun } })
+  const made = await client.copyMake({ params, body: { bytesPerSecond: bytesPerSecond(limit), dryRun } })
   if (!('task' in made)) return answer(context, made, () => planText(made, context.terminal.width))
   const task = await follow(context, made.task)
   answer(
